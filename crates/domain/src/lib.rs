@@ -1,0 +1,33 @@
+//! The words that every part of belvo-sync shares.
+//!
+//! Untrusted bytes are parsed into one of these types once, at the door; past it nothing checks them again:
+//!
+//! - [`Webhook`]: what Belvo posts to us.
+//! - [`Message`]: that webhook as it travels through the queue.
+//! - [`Plan`]: what a webhook asks the sync function to do.
+//! - [`Resource`]: one row of the catalogue of everything that Belvo announces.
+//! - [`Record`]: one Belvo object, ready for the table.
+//!
+//! This crate is pure: no async, no AWS, no HTTP.
+
+mod hash;
+mod id;
+mod json;
+mod message;
+mod number;
+mod plan;
+mod record;
+mod resource;
+mod time;
+mod webhook;
+
+pub use hash::sha256_hex;
+pub use id::{InvalidId, LinkId, ObjectId, RequestId};
+pub use json::{Fields, Value};
+pub use message::{MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Source, UNROUTED, Undecodable, Withheld};
+pub use number::Number;
+pub use plan::{Announced, Filter, Plan};
+pub use record::{EmbeddedAccount, Record, Unreadable};
+pub use resource::Resource;
+pub use time::{Day, EpochMillis, now};
+pub use webhook::{FieldError, InvalidWebhook, Webhook};

@@ -1,0 +1,364 @@
+//! A webhook as it travels through the queue.
+//!
+//! The message is the webhook itself, not what it was taken to mean: meaning is decided by the sync function, so that
+//! a mistake there is mended by a redrive. A webhook with long id lists becomes several messages, each with its own
+//! slice; one that is still too large travels without the members that no sync needs, and says so.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{EpochMillis, Fields, Webhook, sha256_hex};
+
+/// The most ids that one message carries of each list.
+pub const MAX_IDS_PER_MESSAGE: usize = 500;
+/// The most bytes of one message body. SQS's own limit was 256 KiB for years; a batch may not exceed it either.
+pub const MAX_MESSAGE_BYTES: usize = 200 * 1024;
+/// The message group of webhooks that name no link.
+pub const UNROUTED: &str = "unrouted";
+/// The version that this code writes. Unknown members are ignored, so most additions need no new one.
+const VERSION: u64 = 1;
+/// Members longer than this are dropped when a webhook is split or cut, unless they are its id lists.
+const MAX_KEPT_MEMBER_BYTES: usize = 1024;
+
+/// One message of the queue.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// When the webhook was received, by the receiver's clock.
+    pub received_at: EpochMillis,
+    /// Who sent it to the queue.
+    pub source: Source,
+    /// Names this message's event item; also its deduplication id when it is first sent.
+    pub key: String,
+    /// Which part of a split webhook this is.
+    pub part: Part,
+    /// The webhook, perhaps with a slice of its ids, perhaps cut (see `withheld`).
+    pub webhook: Webhook,
+    /// Set when the webhook was cut to fit.
+    pub withheld: Option<Withheld>,
+}
+
+/// Who put a message into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Belvo, through the webhook function.
+    Webhook,
+    /// A person who asked for a link to be listed again.
+    Resync,
+    /// The schedule.
+    Reconcile,
+    /// The sync function itself, which ran out of time.
+    Continuation,
+}
+
+/// One part of a webhook that was split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Counted from 0.
+    pub index: usize,
+    /// How many there are; 1 for a webhook that was not split.
+    pub of: usize,
+}
+
+/// What a webhook was before it was cut to fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// The size of the body that Belvo sent.
+    pub bytes: usize,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Why the body of a queue message cannot be understood. Carries no content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Undecodable {
+    /// Not something that this project wrote.
+    #[error("the body is not a message of this project")]
+    NotAMessage,
+    /// Written by a newer release.
+    #[error("the message has version {0}, which this release does not read")]
+    UnknownVersion(u64),
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u64,
+    received_at: EpochMillis,
+    source: Source,
+    key: &'a str,
+    part: Part,
+    webhook: &'a Webhook,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withheld: Option<&'a Withheld>,
+}
+
+#[derive(Deserialize)]
+struct Read<'a> {
+    received_at: EpochMillis,
+    source: Source,
+    key: String,
+    part: Part,
+    #[serde(borrow)]
+    webhook: &'a RawValue,
+    withheld: Option<Withheld>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u64,
+}
+
+impl Message {
+    /// The messages that carry one accepted webhook: one, or as many as its id lists need. The same body always gives
+    /// the same keys, so that SQS drops a byte-identical delivery within its five minutes.
+    #[must_use]
+    pub fn carry(webhook: &Webhook, body: &[u8], received_at: EpochMillis) -> Vec<Self> {
+        let sha256 = sha256_hex(body);
+        let parts = split(webhook);
+        let of = parts.len();
+        let message = |(index, webhook)| Self {
+            received_at,
+            source: Source::Webhook,
+            key: format!("{sha256}-{index}"),
+            part: Part { index, of },
+            webhook,
+            withheld: None,
+        };
+        let cut = |message: Self| {
+            message.cut_to_fit(&Withheld {
+                bytes: body.len(),
+                sha256: sha256.clone(),
+            })
+        };
+        parts.into_iter().enumerate().map(message).map(cut).collect()
+    }
+
+    /// The body for SQS, in ASCII: SQS refuses some of Unicode.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let written = Written {
+            v: VERSION,
+            received_at: self.received_at,
+            source: self.source,
+            key: &self.key,
+            part: self.part,
+            webhook: &self.webhook,
+            withheld: self.withheld.as_ref(),
+        };
+        // A struct of strings, numbers and JSON that was already read cannot fail to be written.
+        escape_to_ascii(serde_json::to_string(&written).unwrap_or_default())
+    }
+
+    /// Reads the body of a queue message.
+    ///
+    /// # Errors
+    /// [`Undecodable`] when another program or a newer release wrote it.
+    pub fn decode(body: &str) -> Result<Self, Undecodable> {
+        let Version { v } = serde_json::from_str(body).map_err(|_| Undecodable::NotAMessage)?;
+        if v != VERSION {
+            return Err(Undecodable::UnknownVersion(v));
+        }
+        let read: Read<'_> = serde_json::from_str(body).map_err(|_| Undecodable::NotAMessage)?;
+        let webhook = Webhook::parse(read.webhook.get().as_bytes()).map_err(|_| Undecodable::NotAMessage)?;
+        Ok(Self {
+            received_at: read.received_at,
+            source: read.source,
+            key: read.key,
+            part: read.part,
+            webhook,
+            withheld: read.withheld,
+        })
+    }
+
+    /// The SQS message group: one per link, so that a link's events stay in order and wait for each other.
+    #[must_use]
+    pub fn group_id(&self) -> &str {
+        self.webhook.link_id().map_or(UNROUTED, crate::LinkId::as_str)
+    }
+
+    fn cut_to_fit(self, withheld: &Withheld) -> Self {
+        if self.encode().len() <= MAX_MESSAGE_BYTES {
+            return self;
+        }
+        let envelope = self.webhook.envelope_only(MAX_KEPT_MEMBER_BYTES);
+        let with_data = envelope.with_data(self.webhook.raw_data());
+        let cut = |webhook| Self {
+            webhook,
+            withheld: Some(withheld.clone()),
+            ..self.clone()
+        };
+        let message = cut(with_data);
+        if message.encode().len() <= MAX_MESSAGE_BYTES {
+            message
+        } else {
+            cut(envelope)
+        }
+    }
+}
+
+/// One webhook per slice of its id lists.
+fn split(webhook: &Webhook) -> Vec<Webhook> {
+    let data = webhook.data();
+    let lists: Vec<(&str, Vec<&RawValue>)> = data.iter().filter_map(long_id_list).collect();
+    let parts = lists
+        .iter()
+        .map(|(_, ids)| ids.len().div_ceil(MAX_IDS_PER_MESSAGE))
+        .max()
+        .unwrap_or(1);
+    if parts == 1 {
+        return vec![webhook.clone()];
+    }
+    (0..parts)
+        .map(|part| webhook.with_data(slice(&data, &lists, part)))
+        .collect()
+}
+
+/// `updated_transactions` and `deleted_transactions` today; any list that is named alike tomorrow.
+fn long_id_list<'a>((name, raw): (&'a str, &'a RawValue)) -> Option<(&'a str, Vec<&'a RawValue>)> {
+    let named = name.starts_with("updated_") || name.starts_with("deleted_");
+    let ids: Vec<&RawValue> = named.then(|| serde_json::from_str(raw.get()).ok())??;
+    (ids.len() > MAX_IDS_PER_MESSAGE).then_some((name, ids))
+}
+
+fn slice(data: &Fields<'_>, lists: &[(&str, Vec<&RawValue>)], part: usize) -> Option<Box<RawValue>> {
+    let members = data
+        .iter()
+        .filter_map(|(name, raw)| match lists.iter().find(|(list, _)| *list == name) {
+            Some((_, ids)) => {
+                let ids = ids.chunks(MAX_IDS_PER_MESSAGE).nth(part).unwrap_or_default();
+                serde_json::value::to_raw_value(ids).ok().map(|ids| (name, ids))
+            }
+            None => (raw.get().len() <= MAX_KEPT_MEMBER_BYTES).then(|| (name, raw.to_owned())),
+        });
+    serde_json::value::to_raw_value(&members.collect::<std::collections::BTreeMap<_, _>>()).ok()
+}
+
+/// Writes every character beyond ASCII as a JSON escape. Outside strings JSON has no such character.
+fn escape_to_ascii(json: String) -> String {
+    if json.is_ascii() {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() * 2);
+    for character in json.chars() {
+        if character.is_ascii() {
+            escaped.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn carry(body: &str) -> Vec<Message> {
+        Message::carry(
+            &Webhook::parse(body.as_bytes()).unwrap(),
+            body.as_bytes(),
+            1_700_000_000_000,
+        )
+    }
+
+    fn with_ids(count: usize, more: &str) -> String {
+        let ids: Vec<String> = (0..count)
+            .map(|n| format!("{n:08}-0000-4000-8000-000000000000"))
+            .collect();
+        let ids = serde_json::to_string(&ids).unwrap();
+        format!(
+            r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","link_id":"l-1"{more},
+               "data":{{"count":{count},"deleted_transactions":{ids}}}}}"#
+        )
+    }
+
+    fn ids_of(message: &Message) -> Vec<String> {
+        serde_json::from_str(message.webhook.data().get("deleted_transactions").unwrap().get()).unwrap()
+    }
+
+    #[test]
+    fn a_message_reads_back_as_it_was_written() {
+        let sent = carry(&with_ids(3, r#","external_id":"Zoë 🦀","new":1.10"#)).remove(0);
+        let body = sent.encode();
+        assert!(body.is_ascii());
+        let read = Message::decode(&body).unwrap();
+        assert_eq!(
+            (read.received_at, read.source, read.part),
+            (sent.received_at, Source::Webhook, sent.part)
+        );
+        assert_eq!((&read.key, read.group_id()), (&sent.key, "l-1"));
+        assert_eq!(read.webhook.external_id(), Some("Zoë 🦀"));
+        assert!(body.contains(r#""new":1.10"#), "unknown members travel too");
+    }
+
+    #[test]
+    fn what_another_program_or_a_newer_release_wrote_is_named_and_not_guessed_at() {
+        assert_eq!(Message::decode("hello").unwrap_err(), Undecodable::NotAMessage);
+        assert_eq!(Message::decode(r#"{"v":1}"#).unwrap_err(), Undecodable::NotAMessage);
+        assert_eq!(
+            Message::decode(r#"{"v":2,"later":true}"#).unwrap_err(),
+            Undecodable::UnknownVersion(2)
+        );
+    }
+
+    #[test]
+    fn long_id_lists_are_split_and_every_id_travels_exactly_once() {
+        let messages = carry(&with_ids(1_201, ""));
+        assert_eq!(
+            messages.iter().map(|m| ids_of(m).len()).collect::<Vec<_>>(),
+            [500, 500, 201]
+        );
+        let mut ids: Vec<String> = messages.iter().flat_map(ids_of).collect();
+        ids.dedup();
+        assert_eq!(ids.len(), 1_201);
+        assert!(
+            messages
+                .iter()
+                .enumerate()
+                .all(|(index, m)| m.part == Part { index, of: 3 })
+        );
+        assert!(messages[0].key != messages[1].key);
+    }
+
+    #[test]
+    fn an_oversized_webhook_loses_its_padding_before_its_ids() {
+        let padding = format!(r#","padding":"{}""#, "é".repeat(300_000));
+        let body = with_ids(1_000, &padding);
+        for message in carry(&body) {
+            assert!(message.encode().len() <= MAX_MESSAGE_BYTES);
+            assert_eq!(ids_of(&message).len(), 500);
+            assert_eq!(message.withheld.as_ref().unwrap().bytes, body.len());
+        }
+    }
+
+    #[test]
+    fn data_that_cannot_fit_is_replaced_by_its_size_and_digest() {
+        let body = format!(
+            r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l","data":{{"a":"{}"}}}}"#,
+            "x".repeat(MAX_MESSAGE_BYTES)
+        );
+        let [message] = carry(&body).try_into().unwrap();
+        assert!(message.webhook.data().get("a").is_none());
+        assert_eq!(message.withheld.unwrap().sha256, sha256_hex(body.as_bytes()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_the_queue_and_is_ascii_in_it(text in ".*") {
+            let external_id = serde_json::to_string(&text).unwrap();
+            let body = format!(r#"{{"webhook_type":"X","webhook_code":"y","note":{external_id}}}"#);
+            let encoded = carry(&body).remove(0).encode();
+            prop_assert!(encoded.is_ascii());
+            let read = Message::decode(&encoded).unwrap();
+            let members: serde_json::Value = serde_json::to_value(&read.webhook).unwrap();
+            prop_assert_eq!(members["note"].as_str(), Some(text.as_str()));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Times: epoch milliseconds everywhere, days where Belvo filters by day.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+pub type EpochMillis = i64;
+
+/// A day in UTC, written `YYYY-MM-DD`: the precision of Belvo's date filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(jiff::civil::Date);
+
+impl Day {
+    /// The UTC day that a moment falls on. Moments that jiff cannot hold clamp to its first or last day.
+    #[must_use]
+    pub fn of(moment: EpochMillis) -> Self {
+        let clamp = |_| {
+            if moment < 0 {
+                jiff::Timestamp::MIN
+            } else {
+                jiff::Timestamp::MAX
+            }
+        };
+        let timestamp = jiff::Timestamp::from_millisecond(moment).unwrap_or_else(clamp);
+        Self(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date())
+    }
+
+    /// Reads `YYYY-MM-DD`; anything else is not a day.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = text.len() == 10
+            && text.bytes().enumerate().all(|(i, b)| match i {
+                4 | 7 => b == b'-',
+                _ => b.is_ascii_digit(),
+            });
+        well_formed.then(|| text.parse().ok().map(Self)).flatten()
+    }
+
+    /// The day before (the first day there is stays itself).
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0.yesterday().unwrap_or(self.0))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The wall clock of this host.
+#[must_use]
+pub fn now() -> EpochMillis {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EpochMillis::try_from(elapsed.as_millis()).unwrap_or(EpochMillis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_falls_on_its_utc_day() {
+        assert_eq!(Day::of(1_700_000_000_000).to_string(), "2023-11-14");
+        assert_eq!(Day::of(1_699_999_999_999).previous().to_string(), "2023-11-13");
+    }
+
+    #[test]
+    fn only_calendar_days_are_days() {
+        assert_eq!(Day::parse("2024-02-29").unwrap().previous().to_string(), "2024-02-28");
+        for text in ["2023-02-29", "2023-1-1", "20230101", "2023-01-01T00", "", "0000-00-00"] {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
+    }
+}

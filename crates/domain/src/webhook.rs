@@ -1,0 +1,347 @@
+//! What Belvo posts to us, parsed once.
+//!
+//! Only what this project needs is demanded: a type, a code and, where there is one, a usable link id. Unknown
+//! members, types and codes are kept; optional members of an unexpected JSON type count as absent but are kept too.
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde_json::value::RawValue;
+
+use crate::json::is_null;
+use crate::{Fields, LinkId, RequestId};
+
+/// The longest webhook type, code or external id, in bytes. Belvo's longest code has 55.
+const MAX_WORD_BYTES: usize = 256;
+
+/// Types that may be logged; see [`Webhook::loggable_kind`].
+const TYPES: [&str; 4] = ["ACCOUNTS", "TRANSACTIONS", "LINK", "CONSENT"];
+/// Codes that may be logged.
+const CODES: [&str; 6] = [
+    "historical_update",
+    "new_accounts_available",
+    "new_transactions_available",
+    "new_transactions_updated",
+    "transactions_updated",
+    "transactions_deleted",
+];
+
+/// A webhook whose envelope can be understood. Its `Debug` shows no content.
+#[derive(Clone)]
+pub struct Webhook {
+    webhook_type: String,
+    webhook_code: String,
+    link_id: Option<LinkId>,
+    request_id: Option<String>,
+    external_id: Option<String>,
+    /// Every member as it was sent, the ones above included.
+    members: Vec<(String, Box<RawValue>)>,
+}
+
+/// Why a body is not a webhook, and the request id that could be read from it all the same.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidWebhook {
+    /// Belvo's request id, where the body gave one.
+    pub request_id: Option<String>,
+    /// At least one.
+    pub errors: Vec<FieldError>,
+}
+
+/// One thing that is wrong with a body. Never repeats input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// A word for programs, from Belvo's own vocabulary: `parse_error`, `required`, `invalid`.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub message: &'static str,
+    /// The member that is wrong; none when the body as a whole is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'static str>,
+}
+
+impl Webhook {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// [`InvalidWebhook`] when it is not a JSON object, `webhook_type` or `webhook_code` is missing, empty or longer
+    /// than 256 bytes, or `link_id` is neither absent, null nor an id.
+    pub fn parse(body: &[u8]) -> Result<Self, InvalidWebhook> {
+        let (fields, read) = Fields::read(body);
+        let request_id = usable_request_id(&fields);
+        if read.is_err() {
+            return Err(InvalidWebhook {
+                request_id,
+                errors: vec![not_an_object()],
+            });
+        }
+        let (webhook_type, webhook_code, link_id) = (
+            word(&fields, "webhook_type"),
+            word(&fields, "webhook_code"),
+            link_id(&fields),
+        );
+        match (webhook_type, webhook_code, link_id) {
+            (Ok(webhook_type), Ok(webhook_code), Ok(link_id)) => Ok(Self {
+                webhook_type,
+                webhook_code,
+                link_id,
+                request_id,
+                external_id: word(&fields, "external_id").ok(),
+                members: fields
+                    .iter()
+                    .map(|(name, raw)| (name.to_owned(), raw.to_owned()))
+                    .collect(),
+            }),
+            (webhook_type, webhook_code, link_id) => {
+                let errors = [webhook_type.err(), webhook_code.err(), link_id.err()]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                Err(InvalidWebhook { request_id, errors })
+            }
+        }
+    }
+
+    /// The resource it is about, in Belvo's spelling: `TRANSACTIONS`, `LINK` ...
+    #[must_use]
+    pub fn webhook_type(&self) -> &str {
+        &self.webhook_type
+    }
+
+    /// What happened: `historical_update`, `transactions_deleted` ...
+    #[must_use]
+    pub fn webhook_code(&self) -> &str {
+        &self.webhook_code
+    }
+
+    /// Type and code for logs and metrics: the words that Belvo is known to use, `other` for anything else, since a
+    /// sender could put anything there.
+    #[must_use]
+    pub fn loggable_kind(&self) -> (&'static str, &'static str) {
+        (
+            known_word(&self.webhook_type, &TYPES),
+            known_word(&self.webhook_code, &CODES),
+        )
+    }
+
+    /// The link it is about. Payments webhooks have none.
+    #[must_use]
+    pub fn link_id(&self) -> Option<&LinkId> {
+        self.link_id.as_ref()
+    }
+
+    /// Belvo's request id, as it was written.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The id that the customer gave the link. May be personal data: never log it.
+    #[must_use]
+    pub fn external_id(&self) -> Option<&str> {
+        self.external_id.as_deref()
+    }
+
+    /// The webhook's own id, where it is usable as one.
+    #[must_use]
+    pub fn webhook_id(&self) -> Option<String> {
+        self.short_text("webhook_id")
+    }
+
+    /// `historical_update` or `recurrent_update`, where given.
+    #[must_use]
+    pub fn process_type(&self) -> Option<String> {
+        self.short_text("process_type")
+    }
+
+    /// The members of `data`; none when it is absent or not an object.
+    #[must_use]
+    pub fn data(&self) -> Fields<'_> {
+        match self.member("data").map(|raw| Fields::read(raw.get().as_bytes())) {
+            Some((fields, Ok(()))) => fields,
+            _ => Fields::default(),
+        }
+    }
+
+    pub(crate) fn raw_data(&self) -> Option<Box<RawValue>> {
+        self.member("data").map(ToOwned::to_owned)
+    }
+
+    /// The same webhook with another `data`, or with none.
+    #[must_use]
+    pub(crate) fn with_data(&self, data: Option<Box<RawValue>>) -> Self {
+        let mut members: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(name, _)| name != "data")
+            .cloned()
+            .collect();
+        members.extend(data.map(|raw| ("data".to_owned(), raw)));
+        Self {
+            members,
+            ..self.clone()
+        }
+    }
+
+    /// The same webhook with only the envelope that Belvo documents, each member at most `max_bytes` long.
+    #[must_use]
+    pub(crate) fn envelope_only(&self, max_bytes: usize) -> Self {
+        const ENVELOPE: [&str; 7] = [
+            "webhook_id",
+            "webhook_type",
+            "process_type",
+            "webhook_code",
+            "link_id",
+            "request_id",
+            "external_id",
+        ];
+        let kept =
+            |(name, raw): &&(String, Box<RawValue>)| ENVELOPE.contains(&name.as_str()) && raw.get().len() <= max_bytes;
+        Self {
+            members: self.members.iter().filter(kept).cloned().collect(),
+            ..self.clone()
+        }
+    }
+
+    fn member(&self, name: &str) -> Option<&RawValue> {
+        self.members
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, raw)| raw.as_ref())
+    }
+
+    fn short_text(&self, name: &str) -> Option<String> {
+        self.member(name)
+            .and_then(crate::json::text)
+            .filter(|text| text.len() <= MAX_WORD_BYTES)
+            .map(Into::into)
+    }
+}
+
+impl Serialize for Webhook {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.members.len()))?;
+        self.members
+            .iter()
+            .try_for_each(|(name, raw)| map.serialize_entry(name, raw))?;
+        map.end()
+    }
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook")
+            .field("link_id", &self.link_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn known_word(word: &str, known: &[&'static str]) -> &'static str {
+    known.iter().find(|known| **known == word).copied().unwrap_or("other")
+}
+
+fn not_an_object() -> FieldError {
+    FieldError {
+        code: "parse_error",
+        message: "The body is not a JSON object.",
+        field: None,
+    }
+}
+
+fn word(fields: &Fields<'_>, name: &'static str) -> Result<String, FieldError> {
+    let field = Some(name);
+    let Some(raw) = fields.get(name).filter(|raw| !is_null(raw)) else {
+        return Err(FieldError {
+            code: "required",
+            message: "This field is required.",
+            field,
+        });
+    };
+    crate::json::text(raw)
+        .filter(|text| (1..=MAX_WORD_BYTES).contains(&text.len()))
+        .map(Into::into)
+        .ok_or(FieldError {
+            code: "invalid",
+            message: "This field must be text of 1 to 256 bytes.",
+            field,
+        })
+}
+
+fn link_id(fields: &Fields<'_>) -> Result<Option<LinkId>, FieldError> {
+    let Some(raw) = fields.get("link_id").filter(|raw| !is_null(raw)) else {
+        return Ok(None);
+    };
+    let id = crate::json::text(raw).and_then(|text| LinkId::parse(&text).ok());
+    id.map(Some).ok_or(FieldError {
+        code: "invalid",
+        message: "This field must be 1 to 128 characters of A-Z, a-z, 0-9, _ and -.",
+        field: Some("link_id"),
+    })
+}
+
+/// Belvo's request id goes into our answer, so it is only taken when it is harmless there.
+fn usable_request_id(fields: &Fields<'_>) -> Option<String> {
+    let text = fields.text("request_id")?;
+    RequestId::parse(&text).is_ok().then(|| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = r#"{"webhook_type":"ACCOUNTS","webhook_code":"historical_update"}"#;
+
+    fn errors(body: &str) -> Vec<(&'static str, Option<&'static str>)> {
+        Webhook::parse(body.as_bytes())
+            .unwrap_err()
+            .errors
+            .iter()
+            .map(|e| (e.code, e.field))
+            .collect()
+    }
+
+    #[test]
+    fn a_type_and_a_code_make_a_webhook() {
+        let webhook = Webhook::parse(MINIMAL.as_bytes()).unwrap();
+        assert_eq!(
+            (webhook.webhook_type(), webhook.webhook_code()),
+            ("ACCOUNTS", "historical_update")
+        );
+        assert_eq!(
+            (webhook.link_id(), webhook.request_id(), webhook.external_id()),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_named_and_none_is_echoed() {
+        assert_eq!(errors("{"), [("parse_error", None)]);
+        assert_eq!(errors("[]"), [("parse_error", None)]);
+        assert_eq!(
+            errors("{}"),
+            [("required", Some("webhook_type")), ("required", Some("webhook_code"))]
+        );
+        let body = r#"{"webhook_type":"","webhook_code":7,"link_id":"../secret"}"#;
+        let invalid = |field| ("invalid", Some(field));
+        assert_eq!(
+            errors(body),
+            [invalid("webhook_type"), invalid("webhook_code"), invalid("link_id")]
+        );
+        assert!(!format!("{:?}", Webhook::parse(body.as_bytes())).contains("secret"));
+    }
+
+    #[test]
+    fn the_request_id_is_read_even_from_a_body_that_breaks_off() {
+        let broken = Webhook::parse(br#"{"request_id":"4363b08b-51eb","data":{"#).unwrap_err();
+        assert_eq!(broken.request_id.as_deref(), Some("4363b08b-51eb"));
+        let hostile = Webhook::parse(br#"{"request_id":"<script>"}"#).unwrap_err();
+        assert_eq!(hostile.request_id, None);
+    }
+
+    #[test]
+    fn null_ids_count_as_absent_and_unknown_members_are_kept() {
+        let body = r#"{"webhook_type":"X","webhook_code":"y","link_id":null,"external_id":null,"new":[1.10]}"#;
+        let webhook = Webhook::parse(body.as_bytes()).unwrap();
+        assert_eq!((webhook.link_id(), webhook.external_id()), (None, None));
+        assert_eq!(serde_json::to_string(&webhook).unwrap(), body);
+    }
+}

@@ -1,0 +1,212 @@
+//! The SQS FIFO queue between the two functions.
+//!
+//! [`Queue::send`] succeeds only when SQS has taken every message: the webhook function acknowledges on that alone.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use domain::Message;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+/// SQS takes at most ten messages in one call.
+const MAX_BATCH_MESSAGES: usize = 10;
+/// SQS took at most 256 KiB in one call for years; some room is left for what surrounds the bodies.
+const MAX_BATCH_BYTES: usize = 250 * 1024;
+/// Calls under way at once. The largest webhook needs about ten.
+const CONCURRENT_CALLS: usize = 4;
+
+/// The queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// SQS did not do what it was asked. Passes; carries no message body.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueTrouble {
+    /// The call failed after the SDK's own attempts.
+    #[error("the call to SQS failed: {0}")]
+    CallFailed(String),
+    /// SQS took some of the messages only. Sending all of them again is safe: each has its deduplication id.
+    #[error("SQS refused {0} of the messages")]
+    Refused(usize),
+}
+
+impl Queue {
+    /// The queue at this URL.
+    #[must_use]
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Sends messages, each to its link's group and with its key as deduplication id.
+    ///
+    /// # Errors
+    /// [`QueueTrouble`] unless SQS took every one.
+    pub async fn send(&self, messages: &[Message]) -> Result<(), QueueTrouble> {
+        let entries = messages
+            .iter()
+            .enumerate()
+            .map(|(index, message)| entry(index, message));
+        let calls = batches(entries.collect())
+            .into_iter()
+            .map(|batch| self.send_batch(batch));
+        stream::iter(calls)
+            .buffer_unordered(CONCURRENT_CALLS)
+            .try_collect()
+            .await
+    }
+
+    /// Makes a message that is being worked on visible again after a while.
+    ///
+    /// # Errors
+    /// [`QueueTrouble::CallFailed`]; the message then comes back after the queue's own visibility timeout.
+    pub async fn give_back(&self, receipt_handle: &str, after: Duration) -> Result<(), QueueTrouble> {
+        let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
+        let call = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt_handle);
+        call.visibility_timeout(seconds)
+            .send()
+            .await
+            .map_err(|error| call_failed(&error))?;
+        Ok(())
+    }
+
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueTrouble> {
+        let call = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries));
+        let output = call.send().await.map_err(|error| call_failed(&error))?;
+        if output.failed.is_empty() {
+            Ok(())
+        } else {
+            Err(QueueTrouble::Refused(output.failed.len()))
+        }
+    }
+}
+
+fn call_failed<E: std::error::Error>(error: &E) -> QueueTrouble {
+    QueueTrouble::CallFailed(DisplayErrorContext(error).to_string())
+}
+
+fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
+    let entry = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(message.encode())
+        .message_group_id(message.group_id())
+        .message_deduplication_id(&message.key);
+    #[expect(
+        clippy::expect_used,
+        reason = "build fails only without an id or a body, and both were given"
+    )]
+    entry.build().expect("an entry with an id and a body")
+}
+
+/// As few calls as SQS's limits allow, in the given order.
+fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBatchRequestEntry>> {
+    let mut batches: Vec<Vec<SendMessageBatchRequestEntry>> = Vec::new();
+    let mut bytes = 0;
+    for entry in entries {
+        let size = entry.message_body().len();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < MAX_BATCH_MESSAGES && bytes + size <= MAX_BATCH_BYTES => {
+                bytes += size;
+                batch.push(entry);
+            }
+            _ => {
+                bytes = size;
+                batches.push(vec![entry]);
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
+    use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
+    use aws_sdk_sqs::types::BatchResultErrorEntry;
+    use aws_smithy_mocks::{Rule, mock, mock_client};
+    use domain::Webhook;
+
+    use super::*;
+
+    fn queue(rule: &Rule) -> Queue {
+        Queue::new(mock_client!(aws_sdk_sqs, [rule]), "http://queue".to_owned())
+    }
+
+    fn messages(ids: usize) -> Vec<Message> {
+        let ids = vec!["7d0afe4c-373d-490c-90e4-06xx4cdd4a17"; ids].join("\",\"");
+        let body = format!(
+            r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_updated","link_id":"link-1",
+               "data":{{"updated_transactions":["{ids}"]}}}}"#
+        );
+        Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), 0)
+    }
+
+    fn output(failed: usize) -> SendMessageBatchOutput {
+        let failure = BatchResultErrorEntry::builder()
+            .id("0")
+            .sender_fault(false)
+            .code("InternalError");
+        SendMessageBatchOutput::builder()
+            .set_successful(Some(Vec::new()))
+            .set_failed(Some(vec![failure.build().unwrap(); failed]))
+            .build()
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_message_goes_to_its_links_group_under_its_own_deduplication_id() {
+        let sent = messages(1);
+        let key = sent[0].key.clone();
+        let rule = mock!(Client::send_message_batch)
+            .match_requests(move |input| {
+                let entry = &input.entries()[0];
+                entry.message_group_id() == Some("link-1") && entry.message_deduplication_id() == Some(key.as_str())
+            })
+            .then_output(|| output(0));
+        queue(&rule).send(&sent).await.unwrap();
+        assert_eq!(rule.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_refused_message_fails_the_whole_send() {
+        let rule = mock!(Client::send_message_batch).then_output(|| output(1));
+        assert!(matches!(
+            queue(&rule).send(&messages(1)).await,
+            Err(QueueTrouble::Refused(1))
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_largest_webhook_fits_into_calls_that_sqs_takes() {
+        let rule = mock!(Client::send_message_batch)
+            .match_requests(|input| {
+                let bytes: usize = input.entries().iter().map(|entry| entry.message_body().len()).sum();
+                input.entries().len() <= 10 && bytes <= 256 * 1024
+            })
+            .then_output(|| output(0));
+        let sent = messages(26_000);
+        assert_eq!(sent.len(), 52);
+        queue(&rule).send(&sent).await.unwrap();
+        assert_eq!(rule.num_calls(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_given_back_for_the_time_that_was_asked() {
+        let rule = mock!(Client::change_message_visibility)
+            .match_requests(|input| input.visibility_timeout() == Some(90) && input.receipt_handle() == Some("r"))
+            .then_output(|| ChangeMessageVisibilityOutput::builder().build());
+        queue(&rule).give_back("r", Duration::from_secs(90)).await.unwrap();
+    }
+}

@@ -1,0 +1,2 @@
+//! Boots the function.
+fn main() {}

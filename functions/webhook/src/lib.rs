@@ -1,0 +1,186 @@
+//! The webhook function: HTTP in, queue out.
+//!
+//! **Guarantee.** A 2xx answer to a POST means that SQS holds the webhook. Every other answer means that it does not,
+//! or that it may not, and Belvo sends it again.
+//!
+//! **Mechanism.** One line of steps, each of which can end the request: where it comes from, who sends it, how large
+//! it is, what it is, and at last the queue. Time is bounded at each step (reading the secret 1.5 s, SQS 2 s), so that
+//! the worst answer comes inside the five seconds that Belvo waits.
+
+mod answer;
+mod authenticator;
+mod sources;
+
+use std::time::Duration;
+
+use answer::Answer;
+use authenticator::{Authenticator, Verdict};
+use domain::{FieldError, Message, Webhook, now};
+use lambda_http::http::header::AUTHORIZATION;
+use lambda_http::http::{HeaderValue, Method};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Error, Request, RequestExt, Response};
+use platform::Secret;
+use platform::aws::{CallLimit, timeouts};
+use queue::Queue;
+use sources::AllowedSources;
+use tracing::{error, info, warn};
+
+/// The one path that the API routes to this function.
+const PATH: &str = "/webhooks";
+/// The largest body that is read. Belvo's largest, a list of ids, is far smaller.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How long Secrets Manager may take.
+const SECRET_LIMIT: CallLimit = CallLimit(Duration::from_millis(1_500));
+/// How long SQS may take for all messages of a webhook.
+const QUEUE_LIMIT: CallLimit = CallLimit(Duration::from_secs(2));
+
+/// Receives webhooks. One for the life of an execution environment.
+pub struct Receiver {
+    authenticator: Authenticator,
+    queue: Queue,
+    sources: AllowedSources,
+}
+
+impl Receiver {
+    /// Built from `QUEUE_URL`, `WEBHOOK_SECRET_ARN`, `SECRET_GRACE_HOURS` and `ALLOWED_SOURCE_IPS`.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be read.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let aws = platform::aws::config().await;
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws)
+            .timeout_config(timeouts(SECRET_LIMIT))
+            .build();
+        let sqs = aws_sdk_sqs::config::Builder::from(&aws)
+            .timeout_config(timeouts(QUEUE_LIMIT))
+            .build();
+        let secret = Secret::new(
+            aws_sdk_secretsmanager::Client::from_conf(secrets),
+            platform::required("WEBHOOK_SECRET_ARN")?,
+        );
+        let grace_hours = platform::parsed("SECRET_GRACE_HOURS", authenticator::DEFAULT_GRACE_HOURS)?;
+        Ok(Self {
+            authenticator: Authenticator::new(secret, grace_hours),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+            sources: platform::parsed("ALLOWED_SOURCE_IPS", AllowedSources::default())?,
+        })
+    }
+
+    /// Reads the secret ahead of the first request. A failure is left to that request.
+    pub async fn warm_up(&self) {
+        self.authenticator.warm_up(now()).await;
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Never: whatever happens has a status.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
+        let lambda_request_id = request.lambda_context_ref().map(|context| context.request_id.clone());
+        let answer = self.answer(&request).await;
+        Ok(answer.into_response(&lambda_request_id.unwrap_or_default()))
+    }
+
+    async fn answer(&self, request: &Request) -> Answer {
+        if request.uri().path().trim_end_matches('/') != PATH {
+            return Answer::NotFound;
+        }
+        match *request.method() {
+            // Belvo "performs validation on the URL" when it is registered, in a way that it does not document.
+            Method::GET | Method::HEAD => Answer::Alive,
+            Method::POST => self.receive(request).await,
+            _ => Answer::MethodNotAllowed,
+        }
+    }
+
+    async fn receive(&self, request: &Request) -> Answer {
+        if !self.sources.allow(source_ip(request)) {
+            warn!(reason = "source_ip", "refused a webhook");
+            return Answer::Forbidden;
+        }
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let verdict = tokio::time::timeout(SECRET_LIMIT.0, self.authenticator.verdict(authorization, now()));
+        match verdict.await {
+            Ok(Ok(Verdict::Authentic)) => self.accept(request.body()).await,
+            Ok(Ok(Verdict::Refused)) => {
+                warn!(reason = "credentials", "refused a webhook");
+                Answer::Unauthorized
+            }
+            Ok(Err(trouble)) => {
+                error!(error = %trouble, "cannot read the webhook secret");
+                Answer::unavailable(None)
+            }
+            Err(_) => {
+                error!("reading the webhook secret took too long");
+                Answer::unavailable(None)
+            }
+        }
+    }
+
+    async fn accept(&self, body: &[u8]) -> Answer {
+        if body.len() > MAX_BODY_BYTES {
+            warn!(reason = "size", body_bytes = body.len(), "refused a webhook");
+            return Answer::TooLarge;
+        }
+        match Webhook::parse(body) {
+            Ok(webhook) => self.enqueue(&webhook, body).await,
+            Err(invalid) => {
+                warn!(reason = "invalid", errors = ?fields(&invalid.errors), "refused a webhook");
+                Answer::Invalid(invalid)
+            }
+        }
+    }
+
+    async fn enqueue(&self, webhook: &Webhook, body: &[u8]) -> Answer {
+        let messages = Message::carry(webhook, body, now());
+        let request_id = webhook.request_id().map(str::to_owned);
+        let started = std::time::Instant::now();
+        let sent = tokio::time::timeout(QUEUE_LIMIT.0, self.queue.send(&messages)).await;
+        let enqueue_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let link_id = webhook.link_id().map(domain::LinkId::as_str);
+        let (webhook_type, webhook_code) = webhook.loggable_kind();
+        match sent {
+            Ok(Ok(())) => {
+                let messages = messages.len();
+                info!(
+                    request_id,
+                    link_id, webhook_type, webhook_code, messages, enqueue_ms, "accepted a webhook"
+                );
+                Answer::Accepted { request_id }
+            }
+            Ok(Err(trouble)) => {
+                error!(request_id, link_id, webhook_type, webhook_code, enqueue_ms, error = %trouble, "cannot enqueue");
+                Answer::unavailable(request_id)
+            }
+            Err(_) => {
+                error!(
+                    request_id,
+                    link_id, webhook_type, webhook_code, enqueue_ms, "enqueueing took too long"
+                );
+                Answer::unavailable(request_id)
+            }
+        }
+    }
+}
+
+/// What is wrong, for the log: field names and codes, which are ours.
+fn fields(errors: &[FieldError]) -> Vec<(&'static str, &'static str)> {
+    errors
+        .iter()
+        .map(|error| (error.field.unwrap_or("body"), error.code))
+        .collect()
+}
+
+/// The address that API Gateway saw; not a header, which anybody can write.
+fn source_ip(request: &Request) -> Option<String> {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
