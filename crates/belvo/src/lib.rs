@@ -1,1 +1,16 @@
-//! Placeholder.
+//! A client of Belvo's HTTP API.
+//!
+//! It asks for one thing at a time: a page of a list ([`Client::page`]), an object ([`Client::object`]), whether a link
+//! exists ([`Client::link_exists`]). Faults that pass within a second are retried here; every other error says, by its
+//! name, what the caller does next.
+//!
+//! Belvo is not trusted either: answers are bounded in bytes and time, redirects are not followed, `next` must stay on
+//! our origin, and only ids that need no escaping go into a path. Errors never carry content of an answer.
+
+mod client;
+mod error;
+mod page;
+
+pub use client::{Client, Credentials, InvalidBaseUrl, Limits, Listing};
+pub use error::{Error, Retry};
+pub use page::Page;

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The DynamoDB table. Its items are described in `docs/data-model.md`.
+//!
+//! **Guarantee.** An older snapshot never overwrites a newer one, whichever host writes it and whenever the write
+//! arrives. **Mechanism.** Every pass over Belvo takes a stamp from its link's clock ([`Table::begin_pass`]); every
+//! write of a record is conditional on the stamp that stands there ([`Table::upsert`], [`Table::bury`],
+//! [`Table::revive`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
+
+mod attributes;
+mod events;
+mod keys;
+mod passes;
+mod records;
+mod table;
+
+pub use attributes::to_attribute;
+pub use events::{Counts, EventKey, Outcome};
+pub use passes::{Check, Checkpoint, Pass, PassRefused, SyncState};
+pub use records::{Upsert, Written};
+pub use table::{StoreTrouble, Table};
+
+/// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch
+/// milliseconds where clocks are right.
+pub type Stamp = i64;
+
+/// How long tombstones and events are kept: 90 days, in seconds.
+const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;
+
+/// When DynamoDB may remove an item that is kept for [`KEPT_SECONDS`] from now; epoch seconds, as TTL wants it.
+fn expires_at(now: domain::EpochMillis) -> i64 {
+    now / 1_000 + KEPT_SECONDS
+}

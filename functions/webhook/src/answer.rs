@@ -56,7 +56,7 @@ impl Answer {
     /// The HTTP response. Where Belvo's request id could not be read, Lambda's stands in for it.
     pub(crate) fn into_response(self, lambda_request_id: &str) -> Response<Body> {
         let document = self
-            .document(&lambda_request_id)
+            .document(lambda_request_id)
             .and_then(|document| serde_json::to_string(&document).ok());
         let is_json = document.is_some();
         let mut response = Response::new(document.map_or(Body::Empty, Body::Text));

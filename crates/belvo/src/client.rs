@@ -1,0 +1,207 @@
+//! The client itself.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use domain::{LinkId, ObjectId};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::value::RawValue;
+
+use crate::{Error, Page, Retry};
+
+/// An error page says what it has to say in its first bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// What HTTP Basic authentication at Belvo needs.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Belvo's "secret ID".
+    pub secret_id: String,
+    /// Belvo's "secret password".
+    pub secret_password: SecretString,
+}
+
+/// What one request may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a connection may take.
+    pub connect: Duration,
+    /// How long an answer may take, from the first byte sent to the last byte read.
+    pub answer: Duration,
+    /// How large an answer may be.
+    pub bytes: usize,
+    /// How often a fault that passes is retried at once.
+    pub quick_retries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            // Belvo's own limit is five minutes; a page that takes this long is better asked for in smaller pieces.
+            answer: Duration::from_secs(25),
+            // A page of 1,000 transactions, each with its account, is about 4 MB.
+            bytes: 32 * 1024 * 1024,
+            quick_retries: 2,
+        }
+    }
+}
+
+/// Which list is asked for.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The list endpoint.
+    pub path: &'static str,
+    /// Whose objects.
+    pub link: LinkId,
+    /// More filters, as Belvo names them.
+    pub filters: Vec<(&'static str, String)>,
+    /// Objects a page; Belvo allows 1 to 1,000.
+    pub page_size: u32,
+}
+
+/// The base URL is not one. It is not shown: it may hold credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the base URL of Belvo is not an http or https URL without credentials")]
+pub struct InvalidBaseUrl;
+
+/// Asks Belvo. One for the life of an execution environment: it keeps connections.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    credentials: RwLock<Arc<Credentials>>,
+    limits: Limits,
+}
+
+impl Client {
+    /// A client for `https://sandbox.belvo.com`, `https://api.belvo.com`, or one of our own.
+    ///
+    /// # Errors
+    /// [`InvalidBaseUrl`]
+    pub fn new(base_url: &str, credentials: Credentials, limits: Limits) -> Result<Self, InvalidBaseUrl> {
+        let base = Url::parse(base_url).map_err(|_| InvalidBaseUrl)?;
+        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
+            return Err(InvalidBaseUrl);
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(limits.connect)
+            .timeout(limits.answer)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("belvo-sync/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| InvalidBaseUrl)?;
+        Ok(Self {
+            http,
+            base,
+            credentials: RwLock::new(Arc::new(credentials)),
+            limits,
+        })
+    }
+
+    /// From now on these credentials are sent.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credentials);
+    }
+
+    /// One page of a list, counted from 1.
+    ///
+    /// # Errors
+    /// [`Error`]; past the last page [`Error::NotFound`].
+    pub async fn page(&self, listing: &Listing, number: u64) -> Result<Page, Error> {
+        let mut url = self.url(listing.path)?;
+        url.query_pairs_mut()
+            .append_pair("link", listing.link.as_str())
+            .append_pair("page_size", &listing.page_size.to_string())
+            .append_pair("page", &number.to_string())
+            .extend_pairs(&listing.filters);
+        let body = self.get(url).await?;
+        Page::read(&body, &self.base)
+    }
+
+    /// One object, by its id.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotFound`] when there is no such object.
+    pub async fn object(&self, path: &str, id: &ObjectId) -> Result<Box<RawValue>, Error> {
+        let body = self.get(self.url(&format!("{path}{id}/"))?).await?;
+        serde_json::from_slice(&body).map_err(|_| Error::Malformed("not an object"))
+    }
+
+    /// Does Belvo have this link?
+    ///
+    /// # Errors
+    /// [`Error`], unless Belvo itself says that there is no such link.
+    pub async fn link_exists(&self, link: &LinkId) -> Result<bool, Error> {
+        match self.get(self.url(&format!("/api/links/{link}/"))?).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { confirmed: true }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Error> {
+        self.base.join(path).map_err(|_| Error::Malformed("a path of ours"))
+    }
+
+    /// The body of a 200, after quick retries of what passes.
+    async fn get(&self, url: Url) -> Result<Vec<u8>, Error> {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(150))
+            .with_max_times(self.limits.quick_retries)
+            .with_jitter();
+        let attempt = || self.get_once(url.clone());
+        attempt
+            .retry(backoff)
+            .when(|error| error.retry() == Retry::AtOnce)
+            .await
+    }
+
+    async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
+        let credentials = Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner));
+        let password = credentials.secret_password.expose_secret();
+        let request = self.http.get(url).basic_auth(&credentials.secret_id, Some(password));
+        let response = request.send().await.map_err(|error| of_transport(&error))?;
+        let (status, retry_after) = (response.status(), retry_after(&response));
+        if status == StatusCode::OK {
+            return read_body(response, self.limits.bytes).await;
+        }
+        let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
+        Err(Error::of_answer(status.as_u16(), retry_after, &body))
+    }
+}
+
+async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
+    let announced = response
+        .content_length()
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .unwrap_or_default();
+    let mut body = Vec::with_capacity(announced.min(limit));
+    while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
+        if body.len() + chunk.len() > limit {
+            return Err(Error::TooLarge(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Names the fault without the URL, which holds ids.
+fn of_transport(error: &reqwest::Error) -> Error {
+    if error.is_connect() {
+        return Error::Unreachable("no connection".to_owned());
+    }
+    if error.is_timeout() {
+        return Error::TimedOut;
+    }
+    Error::Unreachable("the connection broke off".to_owned())
+}
+
+/// `Retry-After` in seconds. Its other form, a date, is not worth a parser: Belvo documents neither.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}

@@ -1,0 +1,243 @@
+//! What can go wrong at Belvo, named by what the caller does next.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Words of Belvo's that say that the link itself cannot be used until the user acts.
+const LINK_CODES: [&str; 6] = [
+    "invalid_link",
+    "unconfirmed_link",
+    "login_error",
+    "session_expired",
+    "token_required",
+    "activation_required",
+];
+
+/// An answer that is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No answer, or one that broke off. Passes.
+    #[error("Belvo cannot be reached: {0}")]
+    Unreachable(String),
+    /// 5xx. Passes.
+    #[error("Belvo answered {0}")]
+    Unavailable(u16),
+    /// 429, or `too_many_sessions`. Passes, but only when left alone.
+    #[error("Belvo asks for fewer requests")]
+    RateLimited {
+        /// How long to wait, if Belvo said.
+        retry_after: Option<Duration>,
+    },
+    /// 403 from Belvo's edge, in HTML: more than 80 requests in 30 seconds from one address, or a query that its
+    /// firewall does not know. The first passes, the second does not.
+    #[error("Belvo's edge refused the request")]
+    RefusedByEdge,
+    /// 408, or we waited too long. The same question for less may be answered.
+    #[error("Belvo took too long")]
+    TimedOut,
+    /// The answer is larger than we read. The same question for less may be answered.
+    #[error("Belvo's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// 401. Passes only when the credentials are read again or replaced.
+    #[error("Belvo refused our credentials")]
+    Unauthorized,
+    /// 404. Without a reason from Belvo itself it may come from anything on the way.
+    #[error("Belvo does not have it")]
+    NotFound {
+        /// Did Belvo say so with its code `not_found`?
+        confirmed: bool,
+    },
+    /// The link cannot be used until the user acts: 428, or one of Belvo's words for it. Does not pass by itself.
+    #[error("Belvo cannot use the link: {code}")]
+    LinkRefused {
+        /// Belvo's word.
+        code: String,
+    },
+    /// Any other 4xx. Somebody has to look.
+    #[error("Belvo answered {status}: {code}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// Belvo's word, `other` where it has none.
+        code: String,
+    },
+    /// The answer is not what Belvo's documentation says. Somebody has to look.
+    #[error("Belvo's answer cannot be understood: {0}")]
+    Malformed(&'static str),
+}
+
+/// When is it worth asking again?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Within a second, a few times.
+    AtOnce,
+    /// After the message has waited in the queue.
+    Later,
+    /// Not before something else happened: there will be a webhook.
+    Never,
+}
+
+/// Belvo's errors come as an array of these.
+#[derive(Deserialize)]
+struct Reason {
+    #[serde(default)]
+    code: String,
+}
+
+impl Error {
+    /// When is it worth asking again? Being told that we ask too often is no reason to ask at once.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Unreachable(_) | Self::Unavailable(_) => Retry::AtOnce,
+            Self::LinkRefused { .. } => Retry::Never,
+            Self::RateLimited { .. }
+            | Self::RefusedByEdge
+            | Self::TimedOut
+            | Self::TooLarge(_)
+            | Self::Unauthorized
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Malformed(_) => Retry::Later,
+        }
+    }
+
+    /// A short word for logs, metrics and the table.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "belvo_unreachable",
+            Self::Unavailable(_) => "belvo_unavailable",
+            Self::RateLimited { .. } => "belvo_rate_limited",
+            Self::RefusedByEdge => "belvo_refused_by_edge",
+            Self::TimedOut => "belvo_timed_out",
+            Self::TooLarge(_) => "belvo_too_large",
+            Self::Unauthorized => "belvo_unauthorized",
+            Self::NotFound { .. } => "belvo_not_found",
+            Self::LinkRefused { .. } => "belvo_link_refused",
+            Self::Refused { .. } => "belvo_refused",
+            Self::Malformed(_) => "belvo_malformed",
+        }
+    }
+
+    /// Reads an answer that is no success.
+    pub(crate) fn of_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
+        let reasons = serde_json::from_slice::<Vec<Reason>>(body).ok();
+        let is_html = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
+        let code = reasons
+            .as_deref()
+            .and_then(<[_]>::first)
+            .map_or("", |reason| reason.code.as_str());
+        match status {
+            401 => Self::Unauthorized,
+            403 if is_html => Self::RefusedByEdge,
+            404 => Self::NotFound {
+                confirmed: code == "not_found",
+            },
+            408 => Self::TimedOut,
+            428 => Self::LinkRefused { code: word(code) },
+            429 => Self::RateLimited { retry_after },
+            400 if code == "too_many_sessions" => Self::RateLimited { retry_after },
+            400 if LINK_CODES.contains(&code) => Self::LinkRefused { code: word(code) },
+            400..=499 => Self::Refused {
+                status,
+                code: word(code),
+            },
+            500..=599 => Self::Unavailable(status),
+            _ => Self::Malformed("an unexpected status"),
+        }
+    }
+}
+
+/// Belvo's word, if it looks like one: it goes into logs.
+fn word(code: &str) -> String {
+    let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_word { code.to_owned() } else { "other".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, body: &str) -> Error {
+        Error::of_answer(status, None, body.as_bytes())
+    }
+
+    fn array(code: &str) -> String {
+        format!(r#"[{{"request_id":"b5d0","message":"CANARY","code":"{code}"}}]"#)
+    }
+
+    #[test]
+    fn every_documented_answer_has_its_name() {
+        for (status, code, expected) in [
+            (401, "authentication_failed", Error::Unauthorized),
+            (404, "not_found", Error::NotFound { confirmed: true }),
+            (408, "request_timeout", Error::TimedOut),
+            (400, "too_many_sessions", Error::RateLimited { retry_after: None }),
+            (
+                400,
+                "login_error",
+                Error::LinkRefused {
+                    code: "login_error".to_owned(),
+                },
+            ),
+            (
+                428,
+                "token_required",
+                Error::LinkRefused {
+                    code: "token_required".to_owned(),
+                },
+            ),
+            (
+                400,
+                "invalid",
+                Error::Refused {
+                    status: 400,
+                    code: "invalid".to_owned(),
+                },
+            ),
+            (
+                403,
+                "permission_denied",
+                Error::Refused {
+                    status: 403,
+                    code: "permission_denied".to_owned(),
+                },
+            ),
+            (500, "unexpected_error", Error::Unavailable(500)),
+        ] {
+            assert_eq!(error(status, &array(code)), expected);
+        }
+    }
+
+    #[test]
+    fn html_from_the_edge_is_no_answer_of_belvos() {
+        let html = "\n<html><body>403 Forbidden</body></html>";
+        assert_eq!(error(403, html), Error::RefusedByEdge);
+        assert_eq!(error(404, html), Error::NotFound { confirmed: false });
+        assert_eq!(error(502, html), Error::Unavailable(502));
+        assert_eq!(error(302, ""), Error::Malformed("an unexpected status"));
+    }
+
+    #[test]
+    fn nothing_that_belvo_writes_reaches_an_error_text_but_its_codes() {
+        for code in ["login_error", "CANARY", "canary canary", ""] {
+            let text = format!("{:?} {0}", error(400, &array(code)));
+            assert!(!text.to_uppercase().contains("CANARY"), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_faults_that_pass_by_themselves_are_retried_at_once() {
+        assert_eq!(Error::Unavailable(500).retry(), Retry::AtOnce);
+        assert_eq!(Error::RateLimited { retry_after: None }.retry(), Retry::Later);
+        assert_eq!(
+            Error::LinkRefused {
+                code: "login_error".to_owned()
+            }
+            .retry(),
+            Retry::Never
+        );
+    }
+}

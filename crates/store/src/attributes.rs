@@ -1,0 +1,53 @@
+//! Domain values as DynamoDB attributes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::Value;
+
+/// One item or document.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A value as DynamoDB keeps it. Numbers keep their digits: they go in as text and are never floats.
+#[must_use]
+pub fn to_attribute(value: Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(value) => AttributeValue::Bool(value),
+        Value::Number(number) => AttributeValue::N(number.as_str().to_owned()),
+        Value::Text(text) => AttributeValue::S(text),
+        Value::Array(items) => AttributeValue::L(items.into_iter().map(to_attribute).collect()),
+        Value::Object(members) => map(members),
+    }
+}
+
+pub(crate) fn map(members: BTreeMap<String, Value>) -> AttributeValue {
+    AttributeValue::M(
+        members
+            .into_iter()
+            .map(|(name, value)| (name, to_attribute(value)))
+            .collect(),
+    )
+}
+
+pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(crate) fn n(number: impl ToString + Copy) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+pub(crate) fn strings(texts: &[String]) -> AttributeValue {
+    AttributeValue::L(texts.iter().map(s).collect())
+}
+
+/// The number that an attribute holds; none when it is absent or no such number.
+pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// The text that an attribute holds; none when it is absent or no text.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}

@@ -1,0 +1,198 @@
+//! Event items: what became of every message, for whoever asks why a row is missing.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use domain::{EpochMillis, Message, Source, Value};
+
+use crate::attributes::{Item, n, s, to_attribute};
+use crate::passes::BUILD_FAILED;
+use crate::table::call_failed;
+use crate::{StoreTrouble, Table, expires_at, keys};
+
+/// The most of a webhook's `data` that its event item keeps, in bytes of JSON.
+const MAX_DATA_BYTES: usize = 4 * 1024;
+
+/// Where an event's item is.
+#[derive(Debug, Clone)]
+pub struct EventKey(Item);
+
+/// How an event ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything that it asked for was done.
+    Applied,
+    /// A whole listing that began after it was received has done it already.
+    Covered,
+    /// This release does not know what it asks for.
+    Unknown,
+    /// What it asks for cannot be done, for a reason that no retry changes.
+    Refused,
+}
+
+/// What a sync did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Pages that were read.
+    pub pages: u64,
+    /// Records that were written.
+    pub written: u64,
+    /// Records that needed no write.
+    pub unchanged: u64,
+    /// Records that a newer snapshot had overtaken.
+    pub stale: u64,
+    /// Records that became tombstones.
+    pub deleted: u64,
+    /// Objects that could not be read as records.
+    pub unreadable: u64,
+}
+
+impl Outcome {
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Covered => "covered",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl EventKey {
+    /// The key of a message's event item: one item for each message, however often it is delivered.
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
+        Self(keys::event(
+            message.webhook.link_id(),
+            message.received_at,
+            &message.key,
+        ))
+    }
+}
+
+impl Table {
+    /// Notes that a message is being worked on, and what it says.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn begin_event(&self, message: &Message, now: EpochMillis) -> Result<EventKey, StoreTrouble> {
+        let key = EventKey::of(message);
+        let mut attributes = envelope(message);
+        attributes.push(("outcome", s("processing")));
+        attributes.push(("expires_at", n(expires_at(now))));
+        let names = attributes
+            .iter()
+            .map(|(name, _)| format!("#{name} = :{name}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let mut update = self
+            .update(key.0.clone())
+            .update_expression(format!("SET {names} ADD attempts :one"));
+        for (name, value) in attributes {
+            update = update
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), value);
+        }
+        update
+            .expression_attribute_values(":one", n(1))
+            .send()
+            .await
+            .map_err(call_failed)?;
+        Ok(key)
+    }
+
+    /// Notes how a message ended, when that needed no pass.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn end_event(
+        &self,
+        event: &EventKey,
+        outcome: Outcome,
+        reason: Option<&str>,
+    ) -> Result<(), StoreTrouble> {
+        let mut update = self
+            .update(event.0.clone())
+            .expression_attribute_values(":outcome", s(outcome.as_str()));
+        update = match reason {
+            Some(reason) => update
+                .update_expression("SET outcome = :outcome, reason = :reason")
+                .expression_attribute_values(":reason", s(reason)),
+            None => update.update_expression("SET outcome = :outcome"),
+        };
+        update.send().await.map_err(call_failed)?;
+        Ok(())
+    }
+
+    pub(crate) fn event_outcome(
+        &self,
+        event: &EventKey,
+        outcome: Outcome,
+        counts: Counts,
+    ) -> Result<Update, StoreTrouble> {
+        let counts = [
+            ("pages", counts.pages),
+            ("written", counts.written),
+            ("unchanged", counts.unchanged),
+            ("stale", counts.stale),
+            ("deleted", counts.deleted),
+            ("unreadable", counts.unreadable),
+        ];
+        let names = counts.map(|(name, _)| format!("{name} = :{name}")).join(", ");
+        let update = self
+            .update_part(event.0.clone())
+            .update_expression(format!("SET outcome = :outcome, {names}"));
+        let update = update.expression_attribute_values(":outcome", s(outcome.as_str()));
+        let add = |update: aws_sdk_dynamodb::types::builders::UpdateBuilder, (name, count): (&str, u64)| {
+            update.expression_attribute_values(format!(":{name}"), n(count))
+        };
+        counts.into_iter().fold(update, add).build().map_err(|_| BUILD_FAILED)
+    }
+}
+
+fn envelope(message: &Message) -> Vec<(&'static str, AttributeValue)> {
+    let webhook = &message.webhook;
+    let source = match message.source {
+        Source::Webhook => "webhook",
+        Source::Resync => "resync",
+        Source::Reconcile => "reconcile",
+        Source::Continuation => "continuation",
+    };
+    let mut attributes = vec![
+        ("webhook_type", s(webhook.webhook_type())),
+        ("webhook_code", s(webhook.webhook_code())),
+        ("source", s(source)),
+        ("received_at", n(message.received_at)),
+        ("part", n(message.part.index)),
+        ("parts", n(message.part.of)),
+    ];
+    attributes.extend(webhook.webhook_id().map(|id| ("webhook_id", s(id))));
+    attributes.extend(webhook.process_type().map(|word| ("process_type", s(word))));
+    attributes.extend(webhook.request_id().map(|id| ("request_id", s(id))));
+    attributes.extend(
+        message
+            .withheld
+            .as_ref()
+            .map(|withheld| ("withheld_bytes", n(withheld.bytes))),
+    );
+    attributes.extend(webhook.data().iter().next().map(|_| ("data", data(message))));
+    attributes
+}
+
+/// The webhook's `data`, with lists as their length, and without members that would make the item large.
+fn data(message: &Message) -> AttributeValue {
+    let mut kept = Item::new();
+    let mut bytes = 0;
+    for (name, raw) in message.webhook.data().iter() {
+        let value = match Value::read(raw, &mut Vec::new()) {
+            Value::Array(items) => n(items.len()),
+            value => to_attribute(value),
+        };
+        let size = if raw.get().starts_with('[') { 0 } else { raw.get().len() };
+        bytes += name.len() + size;
+        if bytes <= MAX_DATA_BYTES && !name.is_empty() {
+            kept.insert(name.to_owned(), value);
+        }
+    }
+    AttributeValue::M(kept)
+}

@@ -1,0 +1,48 @@
+//! The keys of every item. They are a contract: applications read by them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Day, LinkId, ObjectId, Resource};
+
+/// A primary key.
+pub(crate) type Key = HashMap<String, AttributeValue>;
+
+pub(crate) fn key(pk: String, sk: String) -> Key {
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(pk)),
+        ("sk".to_owned(), AttributeValue::S(sk)),
+    ])
+}
+
+pub(crate) fn link_pk(link: &LinkId) -> String {
+    format!("LINK#{link}")
+}
+
+pub(crate) fn link(link: &LinkId) -> Key {
+    key(link_pk(link), "LINK".to_owned())
+}
+
+pub(crate) fn record(link: &LinkId, resource: &Resource, id: &ObjectId) -> Key {
+    key(link_pk(link), format!("{}#{id}", resource.webhook_type))
+}
+
+pub(crate) fn sync_state(link: &LinkId, resource: &Resource) -> Key {
+    key(link_pk(link), format!("SYNC#{}", resource.webhook_type))
+}
+
+/// Events of a link stand with it; the others by the day on which they were received.
+pub(crate) fn event(link: Option<&LinkId>, received_at: i64, name: &str) -> Key {
+    let pk = link.map_or_else(|| format!("UNROUTED#{}", Day::of(received_at)), link_pk);
+    key(pk, format!("EVENT#{received_at:013}#{name}"))
+}
+
+/// `gsi1`: the transactions of an account, by day.
+pub(crate) fn by_account(account: &ObjectId) -> String {
+    format!("ACCOUNT#{account}")
+}
+
+/// `gsi1`: the links of an external id.
+pub(crate) fn by_external_id(external_id: &str) -> String {
+    format!("EXTERNAL#{external_id}")
+}

@@ -1,0 +1,333 @@
+//! Passes: the link's clock, and what a finished pass leaves behind.
+//!
+//! A link's clock is one number on its item. A pass begins by moving it, so that stamps of a link only grow, whatever
+//! the hosts' own clocks say. A pass that finds the clock moved on has been overtaken: it stops, and its checkpoint,
+//! which is one transaction with the clock as its condition, does not go through.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
+use domain::{Day, EpochMillis, LinkId, Resource};
+
+use crate::attributes::{Item, n, number, s, text};
+use crate::events::{Counts, EventKey, Outcome};
+use crate::table::call_failed;
+use crate::{Stamp, StoreTrouble, Table, keys};
+
+/// How often a contended clock is tried.
+const CLOCK_ATTEMPTS: usize = 5;
+
+/// A pass that has begun.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// Whose pass.
+    pub link: LinkId,
+    /// Over what.
+    pub resource: &'static Resource,
+    /// The stamp of all that it writes.
+    pub stamp: Stamp,
+    /// What earlier passes left behind.
+    pub before: SyncState,
+}
+
+/// What is known of a link's resource.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SyncState {
+    /// The day on which the last complete pass began: what is new was created on it or later.
+    pub watermark: Option<Day>,
+    /// The stamp of the last pass that began, finished or not.
+    pub last_pass_at: Option<Stamp>,
+    /// The stamp of the last whole listing that was finished.
+    pub listed_at: Option<Stamp>,
+}
+
+/// Why a pass may not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum PassRefused {
+    /// The link's data was erased; nothing is stored for it again.
+    #[error("the link was erased")]
+    Erased,
+    /// DynamoDB did not do what it was asked.
+    #[error(transparent)]
+    Trouble(#[from] StoreTrouble),
+}
+
+/// Does what was found agree with what Belvo said would be found?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// At least as many as announced.
+    Verified,
+    /// Nothing was announced.
+    Unverified,
+    /// Fewer than announced, or the list moved while it was read.
+    Drift,
+}
+
+/// What a finished pass leaves behind.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Every page of the list was written, from this day on.
+    pub watermark: Option<Day>,
+    /// The pass was a whole listing and found this many objects.
+    pub listed: Option<u64>,
+    /// How the result compares with what was announced.
+    pub check: Option<Check>,
+}
+
+impl Check {
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+impl Table {
+    /// Takes the next stamp of the link's clock and notes that a pass over the resource begins.
+    ///
+    /// # Errors
+    /// [`PassRefused`]
+    pub async fn begin_pass(
+        &self,
+        link: &LinkId,
+        resource: &'static Resource,
+        external_id: Option<&str>,
+        now: EpochMillis,
+    ) -> Result<Pass, PassRefused> {
+        let stamp = self.take_stamp(link, external_id, now).await?;
+        let before = self.note_pass(link, resource, stamp).await?;
+        Ok(Pass {
+            link: link.clone(),
+            resource,
+            stamp,
+            before,
+        })
+    }
+
+    /// Is this still the newest pass of its link? Asked before every page that it writes.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn is_newest(&self, pass: &Pass) -> Result<bool, StoreTrouble> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::link(&pass.link)));
+        let get = get.consistent_read(true).projection_expression("clock");
+        let output = get.send().await.map_err(call_failed)?;
+        Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(pass.stamp))
+    }
+
+    /// Ends a pass and its event in one transaction: the checkpoint, the link's time of success and the event's
+    /// outcome. `false` when another pass has begun meanwhile; then nothing was changed.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn finish(
+        &self,
+        pass: &Pass,
+        checkpoint: &Checkpoint,
+        event: &EventKey,
+        counts: Counts,
+        now: EpochMillis,
+    ) -> Result<bool, StoreTrouble> {
+        let updates = [
+            self.link_success(pass, now)?,
+            self.state_success(pass, checkpoint, now)?,
+            self.event_outcome(event, Outcome::Applied, counts)?,
+        ];
+        let items = updates.map(|update| TransactWriteItem::builder().update(update).build());
+        let call = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items.to_vec()));
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if lost_the_clock(error.err()) => Ok(false),
+            Err(error) => Err(call_failed(error)),
+        }
+    }
+
+    /// Notes why the last pass over a resource did not end.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn note_failure(&self, link: &LinkId, resource: &Resource, error: &str) -> Result<(), StoreTrouble> {
+        let update = self
+            .update(keys::sync_state(link, resource))
+            .update_expression("SET last_error = :error");
+        update
+            .expression_attribute_values(":error", s(error))
+            .send()
+            .await
+            .map_err(call_failed)?;
+        Ok(())
+    }
+
+    /// What earlier passes over a resource left behind.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn sync_state(&self, link: &LinkId, resource: &Resource) -> Result<SyncState, StoreTrouble> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::sync_state(link, resource)));
+        let output = get.consistent_read(true).send().await.map_err(call_failed)?;
+        Ok(SyncState::read(&output.item.unwrap_or_default()))
+    }
+
+    async fn take_stamp(
+        &self,
+        link: &LinkId,
+        external_id: Option<&str>,
+        now: EpochMillis,
+    ) -> Result<Stamp, PassRefused> {
+        let mut stamp = now;
+        for _ in 0..CLOCK_ATTEMPTS {
+            match self.move_clock(link, external_id, stamp, now).await? {
+                None => return Ok(stamp),
+                Some(there) if text(&there, "status") == Some("erased") => return Err(PassRefused::Erased),
+                Some(there) => {
+                    let clock = number(&there, "clock").ok_or(StoreTrouble::Unreadable("a link without a clock"))?;
+                    stamp = now.max(clock.saturating_add(1));
+                }
+            }
+        }
+        Err(StoreTrouble::Contended.into())
+    }
+
+    /// Sets the clock, if that moves it on. Otherwise: the link as it stands.
+    async fn move_clock(
+        &self,
+        link: &LinkId,
+        external_id: Option<&str>,
+        stamp: Stamp,
+        now: EpochMillis,
+    ) -> Result<Option<Item>, StoreTrouble> {
+        let mut set = "SET clock = :s, last_event_at = :now, #status = if_not_exists(#status, :active)".to_owned();
+        let mut update = self.update(keys::link(link));
+        if let Some(external_id) = external_id {
+            set.push_str(", external_id = :external, gsi1pk = :gsi1pk, gsi1sk = :gsi1sk");
+            update = update
+                .expression_attribute_values(":external", s(external_id))
+                .expression_attribute_values(":gsi1pk", s(keys::by_external_id(external_id)))
+                .expression_attribute_values(":gsi1sk", s(keys::link_pk(link)));
+        }
+        let update = update
+            .update_expression(set)
+            .condition_expression(
+                "(attribute_not_exists(clock) OR clock < :s) AND (attribute_not_exists(#status) OR #status <> :erased)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":s", n(stamp))
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":active", s("active"))
+            .expression_attribute_values(":erased", s("erased"))
+            .return_values_on_condition_check_failure(AllOld);
+        match update.send().await {
+            Ok(_) => Ok(None),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let UpdateItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
+                    return Err(StoreTrouble::Unreadable("a failed condition"));
+                };
+                Ok(Some(failed.item.unwrap_or_default()))
+            }
+            Err(error) => Err(call_failed(error)),
+        }
+    }
+
+    /// Notes the pass and reads what was noted before.
+    async fn note_pass(&self, link: &LinkId, resource: &Resource, stamp: Stamp) -> Result<SyncState, StoreTrouble> {
+        let update = self
+            .update(keys::sync_state(link, resource))
+            .update_expression("SET last_pass_at = :s")
+            .expression_attribute_values(":s", n(stamp))
+            .return_values(ReturnValue::AllOld);
+        let output = update.send().await.map_err(call_failed)?;
+        Ok(SyncState::read(&output.attributes.unwrap_or_default()))
+    }
+
+    fn link_success(&self, pass: &Pass, now: EpochMillis) -> Result<Update, StoreTrouble> {
+        let update = self
+            .update_part(keys::link(&pass.link))
+            .update_expression("SET last_synced_at = :now");
+        let update = update
+            .condition_expression("clock = :s")
+            .expression_attribute_values(":s", n(pass.stamp));
+        update
+            .expression_attribute_values(":now", n(now))
+            .build()
+            .map_err(|_| BUILD_FAILED)
+    }
+
+    fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
+        let mut set = "SET last_success_at = :now".to_owned();
+        let key = keys::sync_state(&pass.link, pass.resource);
+        let mut update = self.update_part(key).expression_attribute_values(":now", n(now));
+        // Never later than the pass began, never earlier than before.
+        if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
+            set.push_str(", watermark = :watermark");
+            update = update.expression_attribute_values(":watermark", s(day.to_string()));
+        }
+        if let Some(count) = checkpoint.listed {
+            set.push_str(", listed_at = :listed_at, #count = :count");
+            update = update
+                .expression_attribute_names("#count", "count")
+                .expression_attribute_values(":listed_at", n(pass.stamp))
+                .expression_attribute_values(":count", n(count));
+        }
+        if let Some(check) = checkpoint.check {
+            set.push_str(", #check = :check");
+            update = update
+                .expression_attribute_names("#check", "check")
+                .expression_attribute_values(":check", s(check.as_str()));
+        }
+        update
+            .update_expression(format!("{set} REMOVE last_error"))
+            .build()
+            .map_err(|_| BUILD_FAILED)
+    }
+
+    pub(crate) fn update(&self, key: Item) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.name).set_key(Some(key))
+    }
+
+    /// An update as part of a transaction.
+    pub(crate) fn update_part(&self, key: Item) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder().table_name(&self.name).set_key(Some(key))
+    }
+}
+
+impl SyncState {
+    fn read(item: &Item) -> Self {
+        Self {
+            watermark: text(item, "watermark").and_then(Day::parse),
+            last_pass_at: number(item, "last_pass_at"),
+            listed_at: number(item, "listed_at"),
+        }
+    }
+}
+
+/// Every update here has a table, a key and an expression.
+pub(crate) const BUILD_FAILED: StoreTrouble = StoreTrouble::Unreadable("an update of ours");
+
+/// Was the transaction refused because the first of its updates, the link's, found another clock?
+fn lost_the_clock(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
+        return false;
+    };
+    canceled
+        .cancellation_reasons()
+        .first()
+        .is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}

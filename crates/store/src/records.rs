@@ -1,0 +1,162 @@
+//! Records: one Belvo object each, or the tombstone of one.
+//!
+//! The three conditional writes, and what it means when the condition fails:
+//!
+//! | write | goes through when | otherwise |
+//! |---|---|---|
+//! | upsert | nothing is there, or a live record that is not newer | a tombstone, or a newer record |
+//! | bury | nothing is there, or something older | something as new or newer |
+//! | revive | the tombstone that was seen is still there | somebody was quicker |
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
+
+use crate::attributes::{Item, map, n, number, s, strings};
+use crate::table::call_failed;
+use crate::{Stamp, StoreTrouble, Table, expires_at, keys};
+
+/// What became of an upsert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upsert {
+    /// The record stands as given.
+    Written,
+    /// A newer snapshot stands there; it stays.
+    Stale,
+    /// The object was deleted; a listing does not bring it back. Only asking for it by its id does, with
+    /// [`Table::revive`].
+    Buried {
+        /// The tombstone's stamp.
+        seen: Stamp,
+    },
+}
+
+/// What became of a burial or a revival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was done.
+    Done,
+    /// Something as new or newer stands there; it stays.
+    Stale,
+}
+
+impl Table {
+    /// Stores a record as a pass saw it.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn upsert(
+        &self,
+        link: &LinkId,
+        resource: &Resource,
+        record: Record,
+        stamp: Stamp,
+    ) -> Result<Upsert, StoreTrouble> {
+        let put = self
+            .put(live(link, resource, record, stamp))
+            .condition_expression("attribute_not_exists(pk) OR (attribute_not_exists(deleted_at) AND fetched_at <= :s)")
+            .expression_attribute_values(":s", n(stamp));
+        Ok(match refused(put).await? {
+            None => Upsert::Written,
+            Some(there) if there.contains_key("deleted_at") => Upsert::Buried {
+                seen: stamp_of(&there)?,
+            },
+            Some(_) => Upsert::Stale,
+        })
+    }
+
+    /// Replaces an object by a tombstone, also when it was never stored: the record may still be on its way.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn bury(
+        &self,
+        link: &LinkId,
+        resource: &Resource,
+        id: &ObjectId,
+        stamp: Stamp,
+        now: EpochMillis,
+    ) -> Result<Written, StoreTrouble> {
+        let mut tombstone = keys::record(link, resource, id);
+        tombstone.extend([
+            ("fetched_at".to_owned(), n(stamp)),
+            ("deleted_at".to_owned(), n(now)),
+            ("expires_at".to_owned(), n(expires_at(now))),
+        ]);
+        let put = self
+            .put(tombstone)
+            .condition_expression("attribute_not_exists(pk) OR fetched_at < :s")
+            .expression_attribute_values(":s", n(stamp));
+        done(put).await
+    }
+
+    /// Puts a record in the place of the tombstone that was seen there, after Belvo gave the object by its id.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn revive(
+        &self,
+        link: &LinkId,
+        resource: &Resource,
+        record: Record,
+        stamp: Stamp,
+        seen: Stamp,
+    ) -> Result<Written, StoreTrouble> {
+        let put = self
+            .put(live(link, resource, record, stamp))
+            .condition_expression("attribute_exists(deleted_at) AND fetched_at = :seen")
+            .expression_attribute_values(":seen", n(seen));
+        done(put).await
+    }
+
+    fn put(&self, item: Item) -> PutItemFluentBuilder {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        put.return_values_on_condition_check_failure(AllOld)
+    }
+}
+
+fn live(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
+    let mut item: HashMap<_, _> = keys::record(link, resource, &record.id);
+    if let (Some(account), Some(_)) = (&record.account_id, resource.date) {
+        item.insert("gsi1pk".to_owned(), s(keys::by_account(account)));
+        item.insert("gsi1sk".to_owned(), s(record.date_key(resource)));
+    }
+    item.extend(
+        record
+            .account_id
+            .map(|account| ("account_id".to_owned(), s(account.as_str()))),
+    );
+    if !record.as_text.is_empty() {
+        item.insert("as_text".to_owned(), strings(&record.as_text));
+    }
+    item.insert("fetched_at".to_owned(), n(stamp));
+    item.insert("content_hash".to_owned(), s(record.content_hash));
+    item.insert("data".to_owned(), map(record.data));
+    item
+}
+
+/// Sends a conditional put. When its condition refuses it: what stands there.
+async fn refused(put: PutItemFluentBuilder) -> Result<Option<Item>, StoreTrouble> {
+    match put.send().await {
+        Ok(_) => Ok(None),
+        Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+            let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
+                return Err(StoreTrouble::Unreadable("a failed condition"));
+            };
+            Ok(Some(failed.item.unwrap_or_default()))
+        }
+        Err(error) => Err(call_failed(error)),
+    }
+}
+
+async fn done(put: PutItemFluentBuilder) -> Result<Written, StoreTrouble> {
+    Ok(refused(put).await?.map_or(Written::Done, |_| Written::Stale))
+}
+
+fn stamp_of(item: &Item) -> Result<Stamp, StoreTrouble> {
+    number(item, "fetched_at").ok_or(StoreTrouble::Unreadable("a record without fetched_at"))
+}

@@ -1,0 +1,403 @@
+//! The table's promises, on a real DynamoDB engine.
+
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Day, LinkId, Message, ObjectId, Record, Resource, Webhook};
+use local_table::TABLE_NAME;
+use store::{Check, Checkpoint, Counts, EventKey, Outcome, PassRefused, SyncState, Table, Upsert, Written};
+
+type Item = HashMap<String, AttributeValue>;
+
+const NOW: i64 = 1_700_000_000_000;
+
+struct Given {
+    client: Client,
+    table: Table,
+    link: LinkId,
+}
+
+async fn given_an_empty_table() -> Given {
+    let client = local_table::start().await;
+    let table = Table::new(client.clone(), TABLE_NAME.to_owned());
+    Given {
+        client,
+        table,
+        link: LinkId::parse("link-1").unwrap(),
+    }
+}
+
+impl Given {
+    async fn item(&self, pk: &str, sk: &str) -> Item {
+        let key = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+        let get = self
+            .client
+            .get_item()
+            .table_name(TABLE_NAME)
+            .set_key(Some(HashMap::from(key)))
+            .consistent_read(true);
+        get.send().await.unwrap().item.unwrap_or_default()
+    }
+
+    async fn transaction(&self) -> Item {
+        self.item("LINK#link-1", "TRANSACTIONS#t-1").await
+    }
+
+    async fn upsert(&self, amount: &str, stamp: i64) -> Upsert {
+        self.table
+            .upsert(&self.link, transactions(), record(amount), stamp)
+            .await
+            .unwrap()
+    }
+
+    async fn bury(&self, stamp: i64) -> Written {
+        self.table
+            .bury(&self.link, transactions(), &id(), stamp, NOW)
+            .await
+            .unwrap()
+    }
+
+    async fn revive(&self, amount: &str, stamp: i64, seen: i64) -> Written {
+        self.table
+            .revive(&self.link, transactions(), record(amount), stamp, seen)
+            .await
+            .unwrap()
+    }
+
+    async fn begin_pass(&self, now: i64) -> store::Pass {
+        self.table
+            .begin_pass(&self.link, transactions(), None, now)
+            .await
+            .unwrap()
+    }
+
+    async fn state(&self) -> SyncState {
+        self.table.sync_state(&self.link, transactions()).await.unwrap()
+    }
+}
+
+fn transactions() -> &'static Resource {
+    Resource::of_webhook_type("TRANSACTIONS").unwrap()
+}
+
+fn id() -> ObjectId {
+    ObjectId::parse("t-1").unwrap()
+}
+
+fn record(amount: &str) -> Record {
+    let json = format!(
+        r#"{{"id":"t-1","account":{{"id":"a-1"}},"value_date":"2024-02-29","amount":{amount},"merchant":null,
+            "tags":["a",true],"empty":""}}"#
+    );
+    let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
+    Record::read(transactions(), &raw).unwrap().0
+}
+
+fn message(body: &str) -> Message {
+    Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW).remove(0)
+}
+
+fn n(item: &Item, name: &str) -> Option<String> {
+    item.get(name).map(|value| value.as_n().unwrap().clone())
+}
+
+fn s<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name).map(|value| value.as_s().unwrap().as_str())
+}
+
+fn amount(item: &Item) -> &str {
+    item["data"].as_m().unwrap()["amount"].as_n().unwrap()
+}
+
+#[tokio::test]
+async fn a_record_is_stored_exactly_and_indexed_by_account_and_day() {
+    let given = given_an_empty_table().await;
+    assert_eq!(given.upsert("999999999999999.9999", 5).await, Upsert::Written);
+    let item = given.transaction().await;
+    assert_eq!(amount(&item), "999999999999999.9999");
+    assert_eq!(n(&item, "fetched_at").as_deref(), Some("5"));
+    assert_eq!(s(&item, "account_id"), Some("a-1"));
+    assert_eq!(
+        (s(&item, "gsi1pk"), s(&item, "gsi1sk")),
+        (Some("ACCOUNT#a-1"), Some("2024-02-29#t-1"))
+    );
+    let data = item["data"].as_m().unwrap();
+    assert!(data["merchant"].is_null() && data["tags"].as_l().unwrap()[1] == AttributeValue::Bool(true));
+    assert!(!data.contains_key("account") && !item.contains_key("as_text"));
+}
+
+#[tokio::test]
+async fn an_older_snapshot_never_overwrites_a_newer_one() {
+    let given = given_an_empty_table().await;
+    given.upsert("2", 20).await;
+    assert_eq!(given.upsert("1", 19).await, Upsert::Stale);
+    assert_eq!(amount(&given.transaction().await), "2");
+    assert_eq!(
+        given.upsert("3", 20).await,
+        Upsert::Written,
+        "the same pass may write again"
+    );
+    assert_eq!(given.upsert("4", 21).await, Upsert::Written);
+    assert_eq!(amount(&given.transaction().await), "4");
+}
+
+#[tokio::test]
+async fn a_tombstone_keeps_the_id_only_and_leaves_the_index() {
+    let given = given_an_empty_table().await;
+    given.upsert("1", 5).await;
+    assert_eq!(given.bury(6).await, Written::Done);
+    let item = given.transaction().await;
+    assert_eq!(n(&item, "deleted_at"), Some(NOW.to_string()));
+    assert_eq!(
+        n(&item, "expires_at"),
+        Some((NOW / 1_000 + 90 * 86_400).to_string()),
+        "in seconds, as TTL wants it"
+    );
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["deleted_at", "expires_at", "fetched_at", "pk", "sk"]);
+}
+
+#[tokio::test]
+async fn a_listing_does_not_resurrect_what_was_deleted_even_when_it_began_later() {
+    let given = given_an_empty_table().await;
+    assert_eq!(given.bury(6).await, Written::Done, "also when no record existed");
+    assert_eq!(given.upsert("1", 5).await, Upsert::Buried { seen: 6 });
+    assert_eq!(given.upsert("1", 7).await, Upsert::Buried { seen: 6 });
+    assert!(given.transaction().await.contains_key("deleted_at"));
+}
+
+#[tokio::test]
+async fn an_older_deletion_does_not_remove_what_was_seen_later() {
+    let given = given_an_empty_table().await;
+    given.upsert("1", 10).await;
+    assert_eq!(given.bury(9).await, Written::Stale);
+    assert_eq!(given.bury(10).await, Written::Stale);
+    assert_eq!(amount(&given.transaction().await), "1");
+}
+
+#[tokio::test]
+async fn only_the_tombstone_that_was_seen_is_revived() {
+    let given = given_an_empty_table().await;
+    given.bury(6).await;
+    assert_eq!(given.revive("1", 9, 5).await, Written::Stale);
+    assert_eq!(given.revive("1", 9, 6).await, Written::Done);
+    let item = given.transaction().await;
+    assert_eq!((amount(&item), item.contains_key("expires_at")), ("1", false));
+    assert_eq!(
+        given.revive("2", 9, 9).await,
+        Written::Stale,
+        "it is no tombstone any more"
+    );
+}
+
+#[tokio::test]
+async fn the_clock_of_a_link_only_moves_forward_whatever_the_hosts_say() {
+    let given = given_an_empty_table().await;
+    assert_eq!(given.begin_pass(NOW).await.stamp, NOW);
+    assert_eq!(given.begin_pass(NOW).await.stamp, NOW + 1, "the same millisecond");
+    assert_eq!(
+        given.begin_pass(NOW - 60_000).await.stamp,
+        NOW + 2,
+        "a clock a minute behind"
+    );
+    assert_eq!(given.begin_pass(NOW + 60_000).await.stamp, NOW + 60_000);
+}
+
+#[tokio::test]
+async fn a_pass_sees_what_earlier_ones_left_and_when_they_began() {
+    let given = given_an_empty_table().await;
+    assert_eq!(given.begin_pass(NOW).await.before, SyncState::default());
+    let second = given.begin_pass(NOW + 5).await;
+    assert_eq!(second.before.last_pass_at, Some(NOW));
+    assert_eq!(given.state().await.last_pass_at, Some(NOW + 5));
+}
+
+#[tokio::test]
+async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
+    let given = given_an_empty_table().await;
+    let event = EventKey::of(&message(
+        r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#,
+    ));
+    let overtaken = given.begin_pass(NOW).await;
+    let newest = given.begin_pass(NOW).await;
+    assert!(!given.table.is_newest(&overtaken).await.unwrap());
+    assert!(given.table.is_newest(&newest).await.unwrap());
+    let checkpoint = Checkpoint {
+        watermark: Some(Day::of(NOW)),
+        listed: Some(3),
+        check: Some(Check::Verified),
+    };
+    let finish = |pass| given.table.finish(pass, &checkpoint, &event, Counts::default(), NOW);
+    assert!(!finish(&overtaken).await.unwrap());
+    assert_eq!(given.state().await.watermark, None);
+    assert!(finish(&newest).await.unwrap());
+    assert_eq!(given.state().await.watermark, Some(Day::of(NOW)));
+}
+
+#[tokio::test]
+async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error() {
+    let given = given_an_empty_table().await;
+    let event = EventKey::of(&message(
+        r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#,
+    ));
+    given
+        .table
+        .note_failure(&given.link, transactions(), "belvo_unavailable")
+        .await
+        .unwrap();
+    let later = Checkpoint {
+        watermark: Day::parse("2024-03-01"),
+        listed: Some(2),
+        check: Some(Check::Drift),
+    };
+    let pass = given.begin_pass(NOW).await;
+    assert!(
+        given
+            .table
+            .finish(&pass, &later, &event, Counts::default(), NOW)
+            .await
+            .unwrap()
+    );
+    let state = given.item("LINK#link-1", "SYNC#TRANSACTIONS").await;
+    assert_eq!(
+        (s(&state, "watermark"), s(&state, "check")),
+        (Some("2024-03-01"), Some("drift"))
+    );
+    assert_eq!(
+        (n(&state, "count").as_deref(), n(&state, "listed_at")),
+        (Some("2"), Some(NOW.to_string()))
+    );
+    assert!(!state.contains_key("last_error"));
+
+    let earlier = Checkpoint {
+        watermark: Day::parse("2024-02-01"),
+        ..Checkpoint::default()
+    };
+    let pass = given.begin_pass(NOW).await;
+    assert!(
+        given
+            .table
+            .finish(&pass, &earlier, &event, Counts::default(), NOW)
+            .await
+            .unwrap()
+    );
+    assert_eq!(given.state().await.watermark, Day::parse("2024-03-01"));
+    assert_eq!(
+        given.state().await.listed_at,
+        Some(NOW),
+        "this pass was no whole listing"
+    );
+}
+
+#[tokio::test]
+async fn nothing_begins_on_an_erased_link() {
+    let given = given_an_empty_table().await;
+    given.begin_pass(NOW).await;
+    let update = given
+        .client
+        .update_item()
+        .table_name(TABLE_NAME)
+        .update_expression("SET #status = :erased");
+    update
+        .key("pk", AttributeValue::S("LINK#link-1".to_owned()))
+        .key("sk", AttributeValue::S("LINK".to_owned()))
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":erased", AttributeValue::S("erased".to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let refused = given.table.begin_pass(&given.link, transactions(), None, NOW + 9).await;
+    assert!(matches!(refused, Err(PassRefused::Erased)));
+}
+
+#[tokio::test]
+async fn the_external_id_of_a_link_is_found_by_its_index_and_not_forgotten() {
+    let given = given_an_empty_table().await;
+    given
+        .table
+        .begin_pass(&given.link, transactions(), Some("user 7"), NOW)
+        .await
+        .unwrap();
+    given.begin_pass(NOW).await;
+    let link = given.item("LINK#link-1", "LINK").await;
+    assert_eq!(
+        (s(&link, "external_id"), s(&link, "status")),
+        (Some("user 7"), Some("active"))
+    );
+    assert_eq!(
+        (s(&link, "gsi1pk"), s(&link, "gsi1sk")),
+        (Some("EXTERNAL#user 7"), Some("LINK#link-1"))
+    );
+}
+
+#[tokio::test]
+async fn an_event_has_one_item_from_its_first_attempt_to_its_outcome() {
+    let given = given_an_empty_table().await;
+    let message = message(
+        r#"{"webhook_id":"w-1","webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","link_id":"link-1",
+            "request_id":"r-1","data":{"count":2,"deleted_transactions":["a","b"],"pad":null}}"#,
+    );
+    let event = given.table.begin_event(&message, NOW).await.unwrap();
+    given.table.begin_event(&message, NOW).await.unwrap();
+    let sk = format!("EVENT#{NOW}#{}", message.key);
+    let item = given.item("LINK#link-1", &sk).await;
+    assert_eq!(
+        (s(&item, "outcome"), n(&item, "attempts").as_deref()),
+        (Some("processing"), Some("2"))
+    );
+    assert_eq!(
+        (s(&item, "webhook_id"), s(&item, "request_id")),
+        (Some("w-1"), Some("r-1"))
+    );
+    let data = item["data"].as_m().unwrap();
+    assert_eq!(
+        data["deleted_transactions"],
+        AttributeValue::N("2".to_owned()),
+        "a list is kept as its length"
+    );
+
+    let pass = given.begin_pass(NOW).await;
+    let counts = Counts {
+        pages: 1,
+        written: 2,
+        unchanged: 3,
+        stale: 4,
+        deleted: 5,
+        unreadable: 6,
+    };
+    assert!(
+        given
+            .table
+            .finish(&pass, &Checkpoint::default(), &event, counts, NOW)
+            .await
+            .unwrap()
+    );
+    let item = given.item("LINK#link-1", &sk).await;
+    assert_eq!(
+        (s(&item, "outcome"), n(&item, "deleted").as_deref()),
+        (Some("applied"), Some("5"))
+    );
+}
+
+#[tokio::test]
+async fn an_event_without_a_link_is_kept_by_its_day() {
+    let given = given_an_empty_table().await;
+    let message = message(r#"{"webhook_type":"PAYMENT_INTENTS","webhook_code":"STATUS_UPDATE","object_id":"o"}"#);
+    let event = given.table.begin_event(&message, NOW).await.unwrap();
+    given
+        .table
+        .end_event(&event, Outcome::Unknown, Some("no such type"))
+        .await
+        .unwrap();
+    let item = given
+        .item("UNROUTED#2023-11-14", &format!("EVENT#{NOW}#{}", message.key))
+        .await;
+    assert_eq!(
+        (s(&item, "outcome"), s(&item, "reason")),
+        (Some("unknown"), Some("no such type"))
+    );
+}
