@@ -110,7 +110,10 @@ mod tests {
         let absent = || GetSecretValueError::ResourceNotFoundException(ResourceNotFoundException::builder().build());
         let rule = || mock!(Client::get_secret_value).then_error(absent);
         assert!(secret(&rule()).previous().await.unwrap().is_none());
-        assert!(secret(&rule()).current().await.is_err(), "but without a current version there is no secret");
+        assert!(
+            secret(&rule()).current().await.is_err(),
+            "but without a current version there is no secret"
+        );
     }
 
     #[tokio::test]

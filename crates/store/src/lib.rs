@@ -14,7 +14,7 @@ mod table;
 
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
-pub use passes::{Check, Checkpoint, Pass, PassRefused, SyncState};
+pub use passes::{Check, Checkpoint, LinkStatus, Listed, Pass, PassRefused, SyncState};
 pub use records::{Upsert, Written};
 pub use table::{StoreTrouble, Table};
 

@@ -29,6 +29,8 @@ pub struct Pass {
     pub resource: &'static Resource,
     /// The stamp of all that it writes.
     pub stamp: Stamp,
+    /// When it began, by the clock of its host.
+    pub began_at: EpochMillis,
     /// What earlier passes left behind.
     pub before: SyncState,
 }
@@ -42,6 +44,10 @@ pub struct SyncState {
     pub last_pass_at: Option<Stamp>,
     /// The stamp of the last whole listing that was finished.
     pub listed_at: Option<Stamp>,
+    /// When that listing began, by the clock of its host: the stamp may be ahead of every clock.
+    pub listing_began_at: Option<EpochMillis>,
+    /// How many objects that listing found.
+    pub count: Option<u64>,
 }
 
 /// Why a pass may not begin.
@@ -71,10 +77,47 @@ pub enum Check {
 pub struct Checkpoint {
     /// Every page of the list was written, from this day on.
     pub watermark: Option<Day>,
-    /// The pass was a whole listing and found this many objects.
-    pub listed: Option<u64>,
+    /// A whole listing was finished.
+    pub listed: Option<Listed>,
     /// How the result compares with what was announced.
     pub check: Option<Check>,
+}
+
+/// A whole listing that was finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// When it began, by the clock of its host.
+    pub began_at: EpochMillis,
+    /// How many objects it found.
+    pub count: u64,
+}
+
+/// Why a link cannot be read at the moment, or that it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// Belvo answers for it.
+    Active,
+    /// The user has to log in again.
+    InvalidCredentials,
+    /// The user has to give a token.
+    TokenRequired,
+    /// Belvo does not have it any more.
+    Gone,
+}
+
+impl LinkStatus {
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::TokenRequired => "token_required",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 impl Check {
@@ -107,6 +150,7 @@ impl Table {
             link: link.clone(),
             resource,
             stamp,
+            began_at: now,
             before,
         })
     }
@@ -152,6 +196,26 @@ impl Table {
         match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if lost_the_clock(error.err()) => Ok(false),
+            Err(error) => Err(call_failed(error)),
+        }
+    }
+
+    /// Sets the status of a link.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreTrouble> {
+        let update = self
+            .update(keys::link(link))
+            .update_expression("SET #status = :status")
+            .condition_expression("attribute_not_exists(#status) OR #status <> :erased")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", s(status.as_str()))
+            .expression_attribute_values(":erased", s("erased"));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            // What was erased stays erased.
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(()),
             Err(error) => Err(call_failed(error)),
         }
     }
@@ -279,12 +343,13 @@ impl Table {
             set.push_str(", watermark = :watermark");
             update = update.expression_attribute_values(":watermark", s(day.to_string()));
         }
-        if let Some(count) = checkpoint.listed {
-            set.push_str(", listed_at = :listed_at, #count = :count");
+        if let Some(listed) = checkpoint.listed {
+            set.push_str(", listed_at = :listed_at, listing_began_at = :began_at, #count = :count");
             update = update
                 .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":listed_at", n(pass.stamp))
-                .expression_attribute_values(":count", n(count));
+                .expression_attribute_values(":listed_at", n(listed.stamp))
+                .expression_attribute_values(":began_at", n(listed.began_at))
+                .expression_attribute_values(":count", n(listed.count));
         }
         if let Some(check) = checkpoint.check {
             set.push_str(", #check = :check");
@@ -314,6 +379,8 @@ impl SyncState {
             watermark: text(item, "watermark").and_then(Day::parse),
             last_pass_at: number(item, "last_pass_at"),
             listed_at: number(item, "listed_at"),
+            listing_began_at: number(item, "listing_began_at"),
+            count: number(item, "count").and_then(|count| count.try_into().ok()),
         }
     }
 }

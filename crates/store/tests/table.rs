@@ -8,11 +8,18 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Day, LinkId, Message, ObjectId, Record, Resource, Webhook};
 use local_table::TABLE_NAME;
-use store::{Check, Checkpoint, Counts, EventKey, Outcome, PassRefused, SyncState, Table, Upsert, Written};
+use store::{
+    Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
+};
 
 type Item = HashMap<String, AttributeValue>;
 
 const NOW: i64 = 1_700_000_000_000;
+const LISTED: Listed = Listed {
+    stamp: NOW,
+    began_at: NOW - 1,
+    count: 2,
+};
 
 struct Given {
     client: Client,
@@ -228,7 +235,7 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
     assert!(given.table.is_newest(&newest).await.unwrap());
     let checkpoint = Checkpoint {
         watermark: Some(Day::of(NOW)),
-        listed: Some(3),
+        listed: Some(LISTED),
         check: Some(Check::Verified),
     };
     let finish = |pass| given.table.finish(pass, &checkpoint, &event, Counts::default(), NOW);
@@ -251,7 +258,7 @@ async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error
         .unwrap();
     let later = Checkpoint {
         watermark: Day::parse("2024-03-01"),
-        listed: Some(2),
+        listed: Some(LISTED),
         check: Some(Check::Drift),
     };
     let pass = given.begin_pass(NOW).await;
@@ -312,6 +319,12 @@ async fn nothing_begins_on_an_erased_link() {
         .unwrap();
     let refused = given.table.begin_pass(&given.link, transactions(), None, NOW + 9).await;
     assert!(matches!(refused, Err(PassRefused::Erased)));
+    given
+        .table
+        .set_link_status(&given.link, LinkStatus::Active)
+        .await
+        .unwrap();
+    assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("erased"));
 }
 
 #[tokio::test]

@@ -1,1 +1,190 @@
-//! Placeholder.
+//! The sync function: queue in, Belvo asked, table written.
+//!
+//! **Guarantee.** A message leaves the queue only when what it asks for was done, was done already, or cannot be done
+//! for a reason that its event item records. Everything else goes back to the queue, later each time, and in the end to
+//! the dead-letter queue.
+//!
+//! **Mechanism.** One message at a time becomes a job ([`job`]): its event item is written, its plan is read, the plan
+//! is run as a pass over Belvo ([`listing`], [`objects`]). A pass owns a stamp of the link's clock and writes under it;
+//! see the crate `store` for why that makes duplicates, reordering and zombies harmless. When the deadline comes
+//! near, the job is dropped whole: nothing is left running behind the answer.
+
+mod access;
+mod failure;
+mod job;
+mod listing;
+mod objects;
+mod tally;
+mod writing;
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use access::Access;
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use failure::{Backoff, Failure};
+use job::{Ended, Job};
+use lambda_runtime::{Error, LambdaEvent};
+use platform::Secret;
+use platform::aws::{CallLimit, timeouts};
+use queue::Queue;
+use store::Table;
+use tracing::{error, info, warn};
+
+/// How long before Lambda's deadline a job is dropped, so that the message can still be given back.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long one call to SQS or Secrets Manager may take.
+const CALL_LIMIT: CallLimit = CallLimit(Duration::from_secs(3));
+/// How long one call to DynamoDB may take, its attempts included: throttling is waited out here.
+const TABLE_LIMIT: CallLimit = CallLimit(Duration::from_secs(20));
+
+/// Works on messages. One for the life of an execution environment.
+pub struct Worker {
+    access: Access,
+    table: Table,
+    queue: Queue,
+    backoff: Backoff,
+}
+
+impl Worker {
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL`, `RETRY_BASE_SECONDS` and
+    /// `RETRY_CAP_SECONDS`.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be read.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let aws = platform::aws::config().await;
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws)
+            .timeout_config(timeouts(CALL_LIMIT))
+            .build();
+        let sqs = aws_sdk_sqs::config::Builder::from(&aws)
+            .timeout_config(timeouts(CALL_LIMIT))
+            .build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws)
+            .timeout_config(timeouts(TABLE_LIMIT))
+            .build();
+        let secret = Secret::new(
+            aws_sdk_secretsmanager::Client::from_conf(secrets),
+            platform::required("BELVO_SECRET_ARN")?,
+        );
+        Ok(Self {
+            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, belvo::Limits::default()),
+            table: Table::new(
+                aws_sdk_dynamodb::Client::from_conf(dynamodb),
+                platform::required("TABLE_NAME")?,
+            ),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+            backoff: Backoff {
+                base: Duration::from_secs(platform::parsed("RETRY_BASE_SECONDS", 5)?),
+                cap: Duration::from_secs(platform::parsed("RETRY_CAP_SECONDS", 900)?),
+            },
+        })
+    }
+
+    /// Works on a batch in its order, and reports the messages that must come back. After a failure the later messages
+    /// of the same link come back too: they must not overtake it.
+    ///
+    /// # Errors
+    /// When a failed message has no id to report it by: then the whole batch comes back.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        let deadline = event
+            .context
+            .deadline()
+            .checked_sub(MARGIN)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut waiting_groups = HashSet::new();
+        let mut response = SqsBatchResponse::default();
+        for message in event.payload.records {
+            let group = message.attributes.get("MessageGroupId").cloned();
+            let succeeded = !waiting_groups.contains(&group) && self.work(&message, deadline).await;
+            if !succeeded {
+                waiting_groups.insert(group);
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id.ok_or("a message without an id")?;
+                response.batch_item_failures.push(failure);
+            }
+        }
+        Ok(response)
+    }
+
+    /// Works on one message. `false` when it must come back; then it is already hidden for a while.
+    async fn work(&self, sqs: &SqsMessage, deadline: SystemTime) -> bool {
+        let started = std::time::Instant::now();
+        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        let body = sqs.body.as_deref().unwrap_or_default();
+        let result = match domain::Message::decode(body) {
+            // A message that we cannot read is not ours to drop: it ends in the dead-letter queue, where somebody looks.
+            Err(undecodable) => Err(Failure::Undecodable(undecodable)),
+            Ok(message) => {
+                let job = Job {
+                    message: &message,
+                    access: &self.access,
+                    table: &self.table,
+                    attempt: attempt(sqs),
+                };
+                let result = tokio::time::timeout(left, job.run())
+                    .await
+                    .unwrap_or(Err(Failure::OutOfTime));
+                log(&message, &result, attempt(sqs), started.elapsed());
+                result
+            }
+        };
+        let Err(failure) = result else { return true };
+        self.give_back(sqs, &failure).await;
+        false
+    }
+
+    async fn give_back(&self, sqs: &SqsMessage, failure: &Failure) {
+        let delay = self.backoff.delay(attempt(sqs), failure.retry_after(), fastrand::f64());
+        let message_id = sqs.message_id.as_deref();
+        let delay_s = delay.as_secs();
+        warn!(message_id, delay_s, attempt = attempt(sqs), error = failure.kind(), cause = %failure, "gave a message back");
+        let Some(receipt_handle) = sqs.receipt_handle.as_deref() else {
+            return;
+        };
+        if let Err(trouble) = self.queue.give_back(receipt_handle, delay).await {
+            // It comes back all the same, after the queue's own visibility timeout.
+            error!(message_id, error = %trouble, "cannot shorten the wait of a message");
+        }
+    }
+}
+
+/// How often the message was received, this time included.
+fn attempt(sqs: &SqsMessage) -> u32 {
+    sqs.attributes
+        .get("ApproximateReceiveCount")
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1)
+}
+
+/// One line a message.
+fn log(message: &domain::Message, result: &Result<Ended, Failure>, attempt: u32, elapsed: Duration) {
+    let webhook = &message.webhook;
+    let (webhook_type, webhook_code) = webhook.loggable_kind();
+    let (link_id, request_id) = (webhook.link_id().map(domain::LinkId::as_str), webhook.request_id());
+    let counts = result.as_ref().map(Ended::counts).unwrap_or_default();
+    let outcome = result.as_ref().map_or("failed", |ended| ended.outcome().as_str());
+    let check = result.as_ref().ok().and_then(Ended::check).map(store::Check::as_str);
+    info!(
+        link_id,
+        request_id,
+        webhook_type,
+        webhook_code,
+        outcome,
+        check,
+        attempt,
+        pages = counts.pages,
+        written = counts.written,
+        unchanged = counts.unchanged,
+        stale = counts.stale,
+        deleted = counts.deleted,
+        unreadable = counts.unreadable,
+        elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        "worked on a message"
+    );
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

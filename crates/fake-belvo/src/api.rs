@@ -1,0 +1,115 @@
+//! Everything under `/api/`: edge, faults, authentication, and then Belvo's answers.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{Request, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use crate::{
+    app::{App, lock, read, write},
+    call::{Call, Target},
+    catalogue::{Holding, Resource},
+    connect, edge,
+    error::{ApiError, html},
+    faults, list,
+    resources::links::LINKS,
+    world::{Place, World},
+};
+
+/// Answers and logs one request.
+pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
+    let call = Call::read(request).await;
+    let mut in_flight = app.requests.enter(&call);
+    let response = pass_edge(&app, &call).await;
+    in_flight.answered(response.status().as_u16());
+    response
+}
+
+async fn pass_edge(app: &App, call: &Call) -> Response {
+    let settings = read(&app.settings).clone();
+    if !lock(&app.limiter).admits(settings.edge_limit_per_30s, Instant::now()) {
+        return html(StatusCode::FORBIDDEN);
+    }
+    let fault = lock(&app.faults).pick(call);
+    faults::apply(fault, app, |shift| {
+        edge::refusal(call, &settings)
+            .unwrap_or_else(|| answer(app, call, shift).unwrap_or_else(IntoResponse::into_response))
+    })
+    .await
+}
+
+fn answer(app: &App, call: &Call, shift: usize) -> Result<Response, ApiError> {
+    if !authenticated(app, call) {
+        return Err(ApiError::unauthorized());
+    }
+    match (&call.method, call.target()) {
+        (_, Target::Unknown) => Err(ApiError::not_found()),
+        (&Method::GET, Target::Root) => Ok(json(StatusCode::OK, "{}")),
+        (&Method::GET, Target::List(resource)) => answer_list(app, call, resource, shift),
+        (&Method::GET, Target::One(resource, id)) => answer_one(app, call, resource, id),
+        (&Method::POST, Target::Token) => connect::give_token(app, call),
+        (&Method::POST, Target::List(resource)) if resource.number == LINKS.number => connect::create_link(app, call),
+        (&Method::DELETE, Target::One(resource, id)) if resource.number == LINKS.number => delete_link(app, id),
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+fn answer_list(app: &App, call: &Call, resource: &'static Resource, shift: usize) -> Result<Response, ApiError> {
+    let settings = read(&app.settings).clone();
+    let base_url = call
+        .host
+        .as_ref()
+        .map_or_else(|| app.base_url.clone(), |host| format!("http://{host}"));
+    let body = list::list(&read(&app.world), resource, call, &base_url, &settings, shift)?;
+    Ok(json(StatusCode::OK, body))
+}
+
+fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
+    let world = read(&app.world);
+    let place = find(&world, resource, id).ok_or_else(ApiError::not_found)?;
+    Ok(json(StatusCode::OK, list::one(resource, place, call)))
+}
+
+fn delete_link(app: &App, id: &str) -> Result<Response, ApiError> {
+    if write(&app.world).remove(id) {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(ApiError::not_found())
+    }
+}
+
+/// The object, if it is there. Lists may lag behind deletions; this never does.
+pub(crate) fn find<'w>(world: &'w World, resource: &Resource, id: &str) -> Option<Place<'w>> {
+    match resource.holding {
+        Holding::Links => world.link(id).map(crate::world::Link::own_place),
+        Holding::Shared => {
+            let shared = world.shared();
+            let rows = 0..shared.table(resource).rows.len();
+            rows.filter_map(|index| shared.place(resource, index))
+                .find(|place| (resource.id)(*place) == id)
+        }
+        Holding::PerLink => {
+            let (link, locator) = world.locate(id)?;
+            let here = locator.resource == resource.number && link.table(resource).ready;
+            link.place(resource, locator.index)
+                .filter(|place| here && place.row.present())
+        }
+    }
+}
+
+fn authenticated(app: &App, call: &Call) -> bool {
+    let Some((scheme, credentials)) = call.authorization.as_deref().and_then(|value| value.split_once(' ')) else {
+        return false;
+    };
+    let expected = format!("{}:{}", app.config.secret_id, app.config.secret_password);
+    let given = STANDARD.decode(credentials.trim()).unwrap_or_default();
+    scheme.eq_ignore_ascii_case("basic") && given == expected.as_bytes()
+}
+
+pub(crate) fn json(status: StatusCode, body: impl Into<String>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}

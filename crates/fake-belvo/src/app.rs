@@ -1,0 +1,117 @@
+//! The state that all requests share.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    config::{Config, Settings},
+    edge::Limiter,
+    faults::Faults,
+    preset,
+    requests::RequestLog,
+    tokens::Tokens,
+    webhooks::Courier,
+    world::World,
+};
+
+/// Cheap to clone.
+pub(crate) type App = Arc<State>;
+
+/// Everything that a server has.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) base_url: String,
+    pub(crate) world: RwLock<World>,
+    pub(crate) settings: RwLock<Settings>,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) limiter: Mutex<Limiter>,
+    pub(crate) tokens: Mutex<Tokens>,
+    pub(crate) requests: RequestLog,
+    pub(crate) courier: Courier,
+    /// Loads and deliveries that nobody waits for.
+    tasks: Mutex<JoinSet<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl State {
+    pub(crate) fn new(config: Config, base_url: String) -> io::Result<Self> {
+        Ok(Self {
+            base_url,
+            world: RwLock::new(fresh_world(&config)),
+            settings: RwLock::new(config.settings.clone()),
+            faults: Mutex::default(),
+            limiter: Mutex::default(),
+            tokens: Mutex::default(),
+            requests: RequestLog::default(),
+            courier: Courier::new(config.webhook.clone())?,
+            tasks: Mutex::default(),
+            stop: watch::Sender::new(false),
+            config,
+        })
+    }
+
+    /// Back to the state of the start. What runs in the background is stopped.
+    pub(crate) fn reset(&self) {
+        lock(&self.tasks).abort_all();
+        *write(&self.world) = fresh_world(&self.config);
+        *write(&self.settings) = self.config.settings.clone();
+        *lock(&self.limiter) = Limiter::default();
+        *lock(&self.tokens) = Tokens::default();
+        lock(&self.faults).clear();
+        self.courier.configure(self.config.webhook.clone());
+        self.courier.clear();
+        self.requests.clear();
+    }
+
+    /// Runs something that nobody waits for, until it ends, a reset or the end of the server.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Ends every wait and every background task.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+        lock(&self.tasks).abort_all();
+    }
+
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        let _ = stop.wait_for(|stopped| *stopped).await;
+    }
+
+    /// Sleeps, but not longer than the server runs.
+    pub(crate) async fn wait(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.stopped() => {}
+        }
+    }
+}
+
+fn fresh_world(config: &Config) -> World {
+    let mut world = World::new(config.seed);
+    if config.preload {
+        preset::add_documented_links(&mut world);
+    }
+    world
+}
+
+/// A panic in another request is no reason to fail this one: all state is replaced whole or counted.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

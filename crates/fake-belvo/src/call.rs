@@ -1,0 +1,109 @@
+//! One request to `/api/`, taken apart once: everything after this works on values, not on HTTP.
+
+use axum::{
+    body::{Bytes, to_bytes},
+    extract::{Query, Request},
+    http::{Method, header},
+};
+
+use crate::catalogue::{Resource, by_path};
+
+/// Larger bodies are refused.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// What a path means.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// `/api/`: SDKs log in with it.
+    Root,
+    Token,
+    List(&'static Resource),
+    One(&'static Resource, &'a str),
+    Unknown,
+}
+
+/// One request.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// As it was sent.
+    pub(crate) query: String,
+    /// Decoded, in the order in which they were sent.
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) host: Option<String>,
+    pub(crate) authorization: Option<String>,
+    /// Nothing if it was too large or cut.
+    pub(crate) body: Option<Bytes>,
+}
+
+impl Call {
+    pub(crate) async fn read(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        Self {
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            parameters: Query::try_from_uri(&parts.uri)
+                .map(|Query(pairs)| pairs)
+                .unwrap_or_default(),
+            host: header(header::HOST),
+            authorization: header(header::AUTHORIZATION),
+            method: parts.method,
+            body: to_bytes(body, MAX_BODY_BYTES).await.ok(),
+        }
+    }
+
+    /// The last value of a query parameter, as Django reads it.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Every path of Belvo's ends with a slash; without it, nothing is there.
+    pub(crate) fn target(&self) -> Target<'_> {
+        let Some(rest) = self.path.strip_prefix("/api/") else {
+            return Target::Unknown;
+        };
+        if rest.is_empty() {
+            return Target::Root;
+        }
+        let Some(rest) = rest.strip_suffix('/') else {
+            return Target::Unknown;
+        };
+        if rest == "token" {
+            return Target::Token;
+        }
+        if let Some(resource) = by_path(rest) {
+            return Target::List(resource);
+        }
+        let one = rest
+            .rsplit_once('/')
+            .and_then(|(path, id)| Some(Target::One(by_path(path)?, id)));
+        one.filter(|_| !rest.ends_with('/')).unwrap_or(Target::Unknown)
+    }
+
+    /// The path with ids left out, for counting.
+    pub(crate) fn template(&self) -> String {
+        match self.target() {
+            Target::Root => "/api/".into(),
+            Target::Token => "/api/token/".into(),
+            Target::List(resource) => format!("/api/{}/", resource.path),
+            Target::One(resource, _) => format!("/api/{}/{{id}}/", resource.path),
+            Target::Unknown => "(unknown)".into(),
+        }
+    }
+
+    /// The page that a list is asked for; 0 is none that exists.
+    pub(crate) fn page(&self) -> usize {
+        self.parameter("page").map_or(1, |page| page.parse().unwrap_or(0))
+    }
+}

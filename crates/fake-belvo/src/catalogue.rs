@@ -1,0 +1,229 @@
+//! The resources of this Belvo, as one table.
+//!
+//! A resource is data: its path, its filters as columns, and how one object is written. Listing, paging, filtering, looking
+//! up, loading and announcing are the same code for all of them, so a new resource is one more entry in [`CATALOGUE`].
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::{
+    json::Object,
+    resources::{accounts, institutions, links, transactions},
+    world::{Link, Place},
+};
+
+/// Every resource; a resource's number is its position. Append only: the numbers are part of the ids.
+pub(crate) static CATALOGUE: [&Resource; 4] = [
+    &links::LINKS,
+    &institutions::INSTITUTIONS,
+    &accounts::ACCOUNTS,
+    &transactions::TRANSACTIONS,
+];
+
+/// What `fetch_resources` may name, per Belvo's documentation. Those that are not in the catalogue yet are accepted and
+/// never announced.
+pub(crate) const FETCHABLE: [&str; 20] = [
+    "ACCOUNTS",
+    "TRANSACTIONS",
+    "OWNERS",
+    "BILLS",
+    "INVESTMENTS",
+    "INVESTMENT_TRANSACTIONS",
+    "EXCHANGES",
+    "INCOMES",
+    "RECURRING_EXPENSES",
+    "RISK_INSIGHTS",
+    "EMPLOYMENTS",
+    "EMPLOYMENT_RECORDS",
+    "CURRENT_EMPLOYMENTS",
+    "EMPLOYMENT_METRICS",
+    "FINANCIAL_STATEMENTS",
+    "INVOICES",
+    "TAX_COMPLIANCE_STATUS",
+    "TAX_RETENTIONS",
+    "TAX_RETURNS",
+    "TAX_STATUS",
+];
+
+/// Embedded accounts that were written already, by link number and row.
+pub(crate) type Written = HashMap<(u64, usize), String>;
+
+/// One resource.
+pub(crate) struct Resource {
+    pub(crate) number: usize,
+    /// Belvo's name for it in webhooks and in `fetch_resources`.
+    pub(crate) webhook_type: &'static str,
+    /// What stands between `/api/` and the next slash or slashes.
+    pub(crate) path: &'static str,
+    pub(crate) holding: Holding,
+    /// A list without `link` is refused.
+    pub(crate) link_required: bool,
+    /// `fields` and `omit` are in the schema of lists, of single objects.
+    pub(crate) projected: (bool, bool),
+    pub(crate) columns: &'static [Column],
+    /// Each object belongs to one of the link's accounts.
+    pub(crate) in_account: bool,
+    /// How many objects the first load of a link brings.
+    pub(crate) first_load: fn(&Sizes) -> usize,
+    pub(crate) id: fn(Place<'_>) -> String,
+    pub(crate) write: fn(Place<'_>, &mut Object<'_>, &mut Written),
+    pub(crate) announced: Option<Announced>,
+}
+
+/// How large a link is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) accounts: usize,
+    pub(crate) transactions: usize,
+}
+
+/// Where the objects of a resource are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// They are the links themselves.
+    Links,
+    /// In each link's tables.
+    PerLink,
+    /// Belongs to no link.
+    Shared,
+}
+
+/// How webhooks speak about a resource.
+pub(crate) struct Announced {
+    /// The `data` of a `historical_update`, as JSON text, for what is there now.
+    pub(crate) historical: fn(&Link) -> String,
+    /// The code and the key of `data` for new objects.
+    pub(crate) new: (&'static str, &'static str),
+    /// The code and the key of `data` for changed objects, where Belvo announces them.
+    pub(crate) updated: Option<(&'static str, &'static str)>,
+    /// The code and the key of `data` for deleted objects, where Belvo announces them.
+    pub(crate) deleted: Option<(&'static str, &'static str)>,
+}
+
+/// One filterable property.
+pub(crate) struct Column {
+    /// As it stands in the query, without the operator.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) operators: &'static [&'static str],
+    pub(crate) read: for<'a> fn(Place<'a>) -> Cell<'a>,
+}
+
+/// How a filter's value is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Amount,
+    Day,
+    /// A moment that is filtered by dates only.
+    MomentByDay,
+    /// A moment that is filtered by dates or by moments.
+    Moment,
+    /// Text that Belvo's documentation filters by and its schema does not have; a setting says what happens.
+    Undocumented,
+}
+
+/// One property of one object, ready to be compared.
+pub(crate) enum Cell<'a> {
+    /// Null: no filter matches it.
+    Missing,
+    Text(Cow<'a, str>),
+    Ordinal(i128),
+    List(&'a [&'a str]),
+}
+
+impl<'a> Cell<'a> {
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    pub(crate) fn maybe(text: Option<impl Into<Cow<'a, str>>>) -> Self {
+        text.map_or(Self::Missing, Self::text)
+    }
+
+    pub(crate) fn ordinal(value: impl Into<i128>) -> Self {
+        Self::Ordinal(value.into())
+    }
+}
+
+/// Equal, or one of several.
+pub(crate) const ONE_OF: &[&str] = &["", "in"];
+/// Equal only.
+pub(crate) const EXACT: &[&str] = &[""];
+/// Equal, or in an interval.
+pub(crate) const INTERVAL: &[&str] = &["", "gt", "gte", "lt", "lte", "range"];
+
+impl Resource {
+    /// The column and the operator of a query parameter.
+    pub(crate) fn filter(&self, parameter: &str) -> Option<(&'static Column, &'static str)> {
+        self.columns.iter().find_map(|column| {
+            let rest = parameter.strip_prefix(column.name)?;
+            let operator = if rest.is_empty() {
+                rest
+            } else {
+                rest.strip_prefix("__").filter(|rest| !rest.is_empty())?
+            };
+            column
+                .operators
+                .iter()
+                .find(|known| **known == operator)
+                .map(|known| (column, *known))
+        })
+    }
+
+    /// Whether Belvo's schema knows a query parameter of the list.
+    pub(crate) fn knows(&self, parameter: &str) -> bool {
+        match parameter {
+            "page" | "page_size" => true,
+            "fields" | "omit" => self.projected.0,
+            _ => self.filter(parameter).is_some(),
+        }
+    }
+}
+
+/// The resource at a path such as `transactions` or `br/balances`.
+pub(crate) fn by_path(path: &str) -> Option<&'static Resource> {
+    CATALOGUE.into_iter().find(|resource| resource.path == path)
+}
+
+/// The resource of a webhook type, in any case, or of a path.
+pub(crate) fn by_name(name: &str) -> Option<&'static Resource> {
+    CATALOGUE
+        .into_iter()
+        .find(|resource| resource.webhook_type.eq_ignore_ascii_case(name) || resource.path == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resources_number_is_its_position() {
+        for (position, resource) in CATALOGUE.iter().enumerate() {
+            assert_eq!(resource.number, position, "{}", resource.path);
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_a_column_and_one_of_its_operators() {
+        let transactions = by_path("transactions").unwrap();
+        for known in [
+            "link",
+            "value_date__range",
+            "account__balance__current__gte",
+            "credit_card_data__bill_name__in",
+            "page",
+        ] {
+            assert!(transactions.knows(known), "{known}");
+        }
+        for unknown in [
+            "limit",
+            "value_date__in",
+            "credit_card_data__bill_name",
+            "link__",
+            "types",
+            "category",
+        ] {
+            assert!(!transactions.knows(unknown), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Links, from the outside: made with their data, connected, looked at, deleted.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Control, ControlError, per_link};
+use crate::{
+    app::{lock, read, write},
+    catalogue::{Resource, Sizes},
+    loading,
+    moment::{DAY_MICROS, Day, now_micros, parse_moment},
+    resources::institutions::{self, Institution},
+    tokens::Grant,
+    world::{Blueprint, Link},
+};
+
+/// A link's accounts are numbered in 16 bits and written into each transaction.
+const MAX_ACCOUNTS: usize = 1_000;
+/// 32 bytes each.
+const MAX_TRANSACTIONS: usize = 10_000_000;
+/// Older than this no link can be.
+const MAX_DAYS: u32 = 20_000;
+
+/// A link that shall be there, with its data, at once and without webhooks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewLink {
+    /// 1 to 128 characters of `A-Z a-z 0-9 _ -`; drawn from the seed if absent.
+    pub id: Option<String>,
+    /// Null if absent.
+    pub external_id: Option<String>,
+    /// `erebor_mx_retail` if absent.
+    pub institution: Option<String>,
+    /// `single` or `recurrent`.
+    pub access_mode: String,
+    /// How many accounts.
+    pub accounts: usize,
+    /// How many transactions.
+    pub transactions: usize,
+    /// The server's if absent.
+    pub seed: Option<u64>,
+    /// When the link and its data were created.
+    pub created_days_ago: u32,
+    /// The same as an exact moment, which wins; the data then never depends on the day.
+    pub created_at: Option<String>,
+}
+
+/// What is in a link.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkSummary {
+    /// The link.
+    pub link_id: String,
+    /// The caller's id for it.
+    pub external_id: Option<String>,
+    /// The institution's name.
+    pub institution: String,
+    /// `valid`, `invalid`, `token_required` or `unconfirmed`.
+    pub status: String,
+    /// What is there of each resource.
+    pub resources: Vec<ResourceSummary>,
+}
+
+/// What is there of one resource.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResourceSummary {
+    /// Such as `TRANSACTIONS`.
+    pub resource: String,
+    /// Whether it was loaded; before, lists are empty.
+    pub ready: bool,
+    /// How many objects are there.
+    pub present: usize,
+    /// How many were deleted.
+    pub deleted: usize,
+}
+
+impl Default for NewLink {
+    fn default() -> Self {
+        Self {
+            id: None,
+            external_id: None,
+            institution: None,
+            access_mode: "recurrent".into(),
+            accounts: 3,
+            transactions: 2_500,
+            seed: None,
+            created_days_ago: 30,
+            created_at: None,
+        }
+    }
+}
+
+impl Control {
+    /// Creates a link with its data.
+    ///
+    /// # Errors
+    /// If a value is not valid or the id is taken.
+    pub fn create_link(&self, new: NewLink) -> Result<LinkSummary, ControlError> {
+        if new.accounts > MAX_ACCOUNTS || new.transactions > MAX_TRANSACTIONS {
+            return Err(ControlError::TooMany);
+        }
+        let mut world = write(&self.app.world);
+        let id = new.id.clone().unwrap_or_else(|| world.next_link_id());
+        let sizes = Sizes {
+            accounts: new.accounts,
+            transactions: new.transactions,
+        };
+        let blueprint = blueprint(id.clone(), new.seed.unwrap_or(world.seed), new)?;
+        let created = blueprint.created;
+        if !world.add(blueprint) {
+            return Err(ControlError::Taken);
+        }
+        let link = world.link_mut(&id).ok_or(ControlError::UnknownLink)?;
+        loading::fill(link, &sizes, created);
+        for resource in per_link() {
+            loading::make_ready(link, resource);
+        }
+        Ok(summary(link))
+    }
+
+    /// Acts as the user who connects through the widget; the link loads and announces by itself.
+    ///
+    /// # Errors
+    /// If the token is not valid (any more) or the institution is unknown.
+    pub fn connect_widget(&self, access: &str, institution: Option<&str>) -> Result<LinkSummary, ControlError> {
+        let institution = institution_named(institution)?;
+        let grant = lock(&self.app.tokens)
+            .redeem(access)
+            .ok_or(ControlError::UnknownToken)?;
+        let id = self.begin_link(institution, grant).ok_or(ControlError::Taken)?;
+        self.link(&id)
+    }
+
+    /// Creates an empty link and starts to load it. Nothing if there are too many.
+    pub(crate) fn begin_link(&self, institution: &'static Institution, grant: Grant) -> Option<String> {
+        let settings = self.settings();
+        let now = now_micros();
+        let mut world = write(&self.app.world);
+        let (id, seed) = (world.next_link_id(), world.seed);
+        let added = world.add(Blueprint {
+            id: id.clone(),
+            seed,
+            external_id: grant.external_id,
+            institution,
+            recurrent: grant.recurrent,
+            fetch_resources: grant.fetch_resources,
+            created: now,
+            history: (Day::of(now).plus(-365), Day::of(now)),
+        });
+        let sizes = Sizes {
+            accounts: settings.load_accounts.min(MAX_ACCOUNTS),
+            transactions: settings.load_transactions.min(MAX_TRANSACTIONS),
+        };
+        if !added {
+            return None;
+        }
+        loading::fill(world.link_mut(&id)?, &sizes, now);
+        drop(world);
+        loading::start(&self.app, id.clone());
+        Some(id)
+    }
+
+    /// What is in a link.
+    ///
+    /// # Errors
+    /// If there is no such link.
+    pub fn link(&self, link: &str) -> Result<LinkSummary, ControlError> {
+        read(&self.app.world)
+            .link(link)
+            .map(summary)
+            .ok_or(ControlError::UnknownLink)
+    }
+
+    /// All links.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkSummary> {
+        read(&self.app.world).links().map(summary).collect()
+    }
+
+    /// Deletes a link and all of its data.
+    ///
+    /// # Errors
+    /// If there is no such link.
+    pub fn delete_link(&self, link: &str) -> Result<(), ControlError> {
+        write(&self.app.world)
+            .remove(link)
+            .then_some(())
+            .ok_or(ControlError::UnknownLink)
+    }
+
+    /// Sets a link's status, as the institution would.
+    ///
+    /// # Errors
+    /// If there is no such link or status.
+    pub fn set_status(&self, link: &str, status: &str) -> Result<LinkSummary, ControlError> {
+        let known = ["valid", "invalid", "unconfirmed", "token_required"]
+            .into_iter()
+            .find(|known| *known == status);
+        let mut world = write(&self.app.world);
+        let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
+        link.status = known.ok_or_else(|| ControlError::Invalid("status".into()))?;
+        Ok(summary(link))
+    }
+}
+
+fn institution_named(name: Option<&str>) -> Result<&'static Institution, ControlError> {
+    name.map_or(Some(&institutions::BANKS[0]), institutions::by_name)
+        .ok_or_else(|| ControlError::Invalid("institution".into()))
+}
+
+fn blueprint(id: String, seed: u64, new: NewLink) -> Result<Blueprint, ControlError> {
+    let invalid = |what: &str| ControlError::Invalid(what.into());
+    let plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !plain || id.is_empty() || id.len() > 128 {
+        return Err(invalid("id"));
+    }
+    if new.created_days_ago > MAX_DAYS {
+        return Err(invalid("created_days_ago"));
+    }
+    let created = match &new.created_at {
+        Some(moment) => parse_moment(moment).ok_or_else(|| invalid("created_at"))?,
+        None => created_days_ago(new.created_days_ago, seed),
+    };
+    Ok(Blueprint {
+        id,
+        seed,
+        external_id: new.external_id,
+        institution: institution_named(new.institution.as_deref())?,
+        recurrent: match new.access_mode.as_str() {
+            "recurrent" => true,
+            "single" => false,
+            _ => return Err(invalid("access_mode")),
+        },
+        fetch_resources: per_link().map(|resource| resource.webhook_type.to_owned()).collect(),
+        created,
+        history: (Day::of(created).plus(-365), Day::of(created)),
+    })
+}
+
+/// Now, or a time of that day that the seed decides, so that the data is the same all day long.
+fn created_days_ago(days: u32, seed: u64) -> i64 {
+    let now = now_micros();
+    if days == 0 {
+        return now;
+    }
+    let time = i64::try_from(crate::draw::mix(seed) % 80_000_000_000).unwrap_or_default();
+    now - now.rem_euclid(DAY_MICROS) - i64::from(days) * DAY_MICROS + time
+}
+
+fn summary(link: &Link) -> LinkSummary {
+    let of = |resource: &Resource| {
+        let table = link.table(resource);
+        ResourceSummary {
+            resource: resource.webhook_type.into(),
+            ready: table.ready,
+            present: if table.ready { table.rows.len() - table.gone } else { 0 },
+            deleted: table.gone,
+        }
+    };
+    LinkSummary {
+        link_id: link.id.clone(),
+        external_id: link.external_id.clone(),
+        institution: link.institution.name.into(),
+        status: link.status.into(),
+        resources: per_link().map(of).collect(),
+    }
+}

@@ -1,0 +1,94 @@
+//! What stands in front of the API: a limit on requests, a limit on the length of the URL, and a firewall that checks each query
+//! parameter against the API's schema. All three answer in HTML.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    http::{Method, StatusCode},
+    response::Response,
+};
+
+use crate::{
+    call::{Call, Target},
+    catalogue::Kind,
+    config::{IdIn, Settings},
+    error::html,
+};
+
+const WINDOW: Duration = Duration::from_secs(30);
+/// As much as the usual header buffer holds.
+const MAX_QUERY_BYTES: usize = 8_000;
+
+/// The times of the requests that were let through in the last 30 seconds.
+#[derive(Default)]
+pub(crate) struct Limiter {
+    passed: VecDeque<Instant>,
+}
+
+impl Limiter {
+    /// Whether one more request may pass; a limit of 0 lets all pass.
+    pub(crate) fn admits(&mut self, limit: usize, now: Instant) -> bool {
+        if limit == 0 {
+            return true;
+        }
+        while self
+            .passed
+            .front()
+            .is_some_and(|passed| now.duration_since(*passed) >= WINDOW)
+        {
+            self.passed.pop_front();
+        }
+        let admitted = self.passed.len() < limit;
+        if admitted {
+            self.passed.push_back(now);
+        }
+        admitted
+    }
+}
+
+/// The firewall's answer, if it does not let the request through.
+pub(crate) fn refusal(call: &Call, settings: &Settings) -> Option<Response> {
+    if call.query.len() > MAX_QUERY_BYTES {
+        return Some(html(StatusCode::URI_TOO_LONG));
+    }
+    let strange = call.method == Method::GET && call.parameters.iter().any(|(name, _)| !known(call, name, settings));
+    strange.then(|| html(StatusCode::FORBIDDEN))
+}
+
+fn known(call: &Call, parameter: &str, settings: &Settings) -> bool {
+    match call.target() {
+        Target::List(resource) => {
+            let undocumented = resource
+                .filter(parameter)
+                .is_some_and(|(column, _)| column.kind == Kind::Undocumented);
+            resource.knows(parameter) && !(undocumented && settings.id_in == IdIn::Refused)
+        }
+        Target::One(resource, _) => resource.projected.1 && matches!(parameter, "fields" | "omit"),
+        Target::Root | Target::Token => false,
+        Target::Unknown => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_counts_the_last_thirty_seconds() {
+        let (mut limiter, start) = (Limiter::default(), Instant::now());
+        assert!(limiter.admits(2, start));
+        assert!(limiter.admits(2, start + Duration::from_secs(29)));
+        assert!(!limiter.admits(2, start + Duration::from_secs(29)));
+        assert!(limiter.admits(2, start + Duration::from_secs(30)));
+        assert!(!limiter.admits(2, start + Duration::from_secs(31)));
+    }
+
+    #[test]
+    fn no_limit_lets_everything_pass() {
+        let mut limiter = Limiter::default();
+        assert!((0..1000).all(|_| limiter.admits(0, Instant::now())));
+    }
+}

@@ -1,0 +1,304 @@
+//! Everything that can go wrong on the way to a client, as rules.
+//!
+//! A rule says which requests it is about, what happens to them, and how often. The first rule that fires decides; faults are
+//! applied here and nowhere else. Rules are deterministic: those with a probability draw from their own seed.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    app::App,
+    call::Call,
+    error::{ApiError, html},
+};
+
+/// More rules than this are refused.
+const MAX_RULES: usize = 100;
+const TIME_TO_LEAVE: Duration = Duration::from_millis(20);
+/// Nothing hangs or waits longer.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// What happens to which requests, how often.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Which requests it is about.
+    #[serde(rename = "match", default)]
+    pub matches: Match,
+    /// What happens to them.
+    pub fault: Fault,
+    /// It fires so often and then never again; without it, always.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// It fires for so many of the requests, between 0 and 1; without it, for all.
+    #[serde(default)]
+    pub probability: Option<f64>,
+    /// The first so many requests are spared.
+    #[serde(default)]
+    pub after: u64,
+    /// For the probability.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Which requests a rule is about: those that fit everything that is given.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Match {
+    /// `GET`, `POST`, ...
+    pub method: Option<String>,
+    /// The path begins so.
+    pub path_prefix: Option<String>,
+    /// The query's `link`.
+    pub link: Option<String>,
+    /// The page of a list; a list without `page` is on page 1.
+    pub page: Option<usize>,
+}
+
+/// What can happen to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// This status with Belvo's error array.
+    Status(u16),
+    /// This status with Belvo's error array and this code.
+    Error {
+        /// The HTTP status.
+        status: u16,
+        /// Belvo's code.
+        code: String,
+    },
+    /// The edge's HTML page.
+    #[serde(rename = "html_403")]
+    Html403,
+    /// The right answer, late.
+    DelayMs(u64),
+    /// No answer.
+    Hang,
+    /// Half of the right answer, then a broken connection.
+    CutBody,
+    /// The right answer with a wrong `count`.
+    WrongCount(i64),
+    /// The right answer with this `next`.
+    ForeignNext(String),
+    /// A 200 that is not JSON.
+    Garbage,
+    /// On pages after the first: the order has moved by so many since then, so that rows fall between the pages.
+    RowsMove(usize),
+}
+
+/// A rule and what it did so far.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleReport {
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// How many requests it was about.
+    pub matched: u64,
+    /// How many of them it hit.
+    pub fired: u64,
+}
+
+/// All rules, in order.
+#[derive(Default)]
+pub(crate) struct Faults {
+    rules: Vec<(RuleReport, fastrand::Rng)>,
+}
+
+impl Faults {
+    /// False if there would be too many.
+    pub(crate) fn add(&mut self, rules: Vec<Rule>) -> bool {
+        if self.rules.len() + rules.len() > MAX_RULES {
+            return false;
+        }
+        let fresh = |rule: Rule| {
+            let rng = fastrand::Rng::with_seed(rule.seed);
+            (
+                RuleReport {
+                    rule,
+                    matched: 0,
+                    fired: 0,
+                },
+                rng,
+            )
+        };
+        self.rules.extend(rules.into_iter().map(fresh));
+        true
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    pub(crate) fn report(&self) -> Vec<RuleReport> {
+        self.rules.iter().map(|(report, _)| report.clone()).collect()
+    }
+
+    /// The fault of the first rule that fires for this request.
+    pub(crate) fn pick(&mut self, call: &Call) -> Option<Fault> {
+        self.rules
+            .iter_mut()
+            .find_map(|(report, rng)| report.fires(call, rng).then(|| report.rule.fault.clone()))
+    }
+}
+
+impl RuleReport {
+    fn fires(&mut self, call: &Call, rng: &mut fastrand::Rng) -> bool {
+        if !self.rule.is_about(call) || self.rule.count.is_some_and(|count| self.fired >= count) {
+            return false;
+        }
+        self.matched += 1;
+        let fires = self.matched > self.rule.after && self.rule.probability.is_none_or(|share| rng.f64() < share);
+        self.fired += u64::from(fires);
+        fires
+    }
+}
+
+impl Rule {
+    fn is_about(&self, call: &Call) -> bool {
+        let Match {
+            method,
+            path_prefix,
+            link,
+            page,
+        } = &self.matches;
+        method
+            .as_ref()
+            .is_none_or(|method| method.eq_ignore_ascii_case(call.method.as_str()))
+            && path_prefix.as_ref().is_none_or(|prefix| call.path.starts_with(prefix))
+            && link.as_ref().is_none_or(|link| call.parameter("link") == Some(link))
+            && page.is_none_or(|page| call.page() == page)
+            && !(matches!(self.fault, Fault::RowsMove(_)) && call.page() < 2)
+    }
+}
+
+/// Answers a request as its fault demands. `answer` takes how far the order of a list has moved.
+pub(crate) async fn apply(fault: Option<Fault>, app: &App, answer: impl FnOnce(usize) -> Response) -> Response {
+    match fault {
+        None => answer(0),
+        Some(Fault::Status(status)) => belvo_error(status, usual_code(status)),
+        Some(Fault::Error { status, code }) => belvo_error(status, &code),
+        Some(Fault::Html403) => html(StatusCode::FORBIDDEN),
+        Some(Fault::DelayMs(millis)) => {
+            app.wait(Duration::from_millis(millis).min(LONGEST_WAIT)).await;
+            answer(0)
+        }
+        Some(Fault::Hang) => {
+            app.wait(LONGEST_WAIT).await;
+            html(StatusCode::GATEWAY_TIMEOUT)
+        }
+        Some(Fault::CutBody) => cut(answer(0)).await,
+        Some(Fault::WrongCount(delta)) => rewrite(answer(0), |page| page.count += delta).await,
+        Some(Fault::ForeignNext(url)) => rewrite(answer(0), |page| page.next = Some(url)).await,
+        Some(Fault::Garbage) => json("%PDF-1.4 this is not the JSON that you are looking for"),
+        Some(Fault::RowsMove(by)) => answer(by),
+    }
+}
+
+/// A page whose objects stay as they were written.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    count: i64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Box<RawValue>,
+}
+
+async fn rewrite(response: Response, change: impl FnOnce(&mut Envelope)) -> Response {
+    let (parts, body) = whole(response).await;
+    let Ok(mut page) = serde_json::from_slice::<Envelope>(&body) else {
+        return Response::from_parts(parts, Body::from(body));
+    };
+    change(&mut page);
+    json(&serde_json::to_string(&page).unwrap_or_default())
+}
+
+/// The declared length stays, so that the client can tell. The first half has time to leave before the connection breaks.
+async fn cut(response: Response) -> Response {
+    let (mut parts, body) = whole(response).await;
+    parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let half = body.slice(..body.len() / 2);
+    let broken = stream::once(async {
+        tokio::time::sleep(TIME_TO_LEAVE).await;
+        Err(std::io::Error::new(
+            std::io::ErrorKind::ConnectionAborted,
+            "cut by a fault",
+        ))
+    });
+    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(broken)))
+}
+
+async fn whole(response: Response) -> (axum::http::response::Parts, Bytes) {
+    let (parts, body) = response.into_parts();
+    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
+}
+
+fn json(text: &str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.to_owned()).into_response()
+}
+
+fn belvo_error(status: u16, code: &str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if code == "request_timeout" {
+        return ApiError::timeout().into_response();
+    }
+    ApiError::new(status, code, status.canonical_reason().unwrap_or("Error")).into_response()
+}
+
+fn usual_code(status: u16) -> &'static str {
+    match status {
+        400 => "invalid",
+        401 => "authentication_failed",
+        403 => "permission_denied",
+        404 => "not_found",
+        408 => "request_timeout",
+        428 => "token_required",
+        429 => "too_many_requests",
+        502..=504 => "service_unavailable",
+        _ => "unexpected_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Rule {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn every_fault_has_its_notation() {
+        let faults = [
+            (r#"{"status":500}"#, Fault::Status(500)),
+            (r#""html_403""#, Fault::Html403),
+            (r#"{"delay_ms":20}"#, Fault::DelayMs(20)),
+            (r#""hang""#, Fault::Hang),
+            (r#""cut_body""#, Fault::CutBody),
+            (r#"{"wrong_count":-3}"#, Fault::WrongCount(-3)),
+            (
+                r#"{"foreign_next":"http://x/"}"#,
+                Fault::ForeignNext("http://x/".into()),
+            ),
+            (r#""garbage""#, Fault::Garbage),
+            (r#"{"rows_move":1}"#, Fault::RowsMove(1)),
+        ];
+        for (text, fault) in faults {
+            assert_eq!(parse(&format!(r#"{{"fault":{text}}}"#)).fault, fault);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_rule_is_refused() {
+        assert!(serde_json::from_str::<Rule>(r#"{"fault":"hang","cuont":1}"#).is_err());
+        assert!(serde_json::from_str::<Rule>(r#"{"fault":"hangs"}"#).is_err());
+    }
+}

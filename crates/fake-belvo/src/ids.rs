@@ -1,0 +1,113 @@
+//! Ids that say where their object is.
+//!
+//! A million transactions need no table of ids: an id holds the link's tag, the resource and the row, scrambled by a bijection,
+//! and dressed as a version 4 UUID. Looking up `/{id}/` takes the id apart and checks that the same place makes the same id.
+
+use crate::draw::{mix, unmix};
+
+/// Links are told apart by so many bits of their tag.
+pub(crate) const TAG_BITS: u32 = 28;
+const RESOURCE_BITS: u32 = 6;
+const INDEX_BITS: u32 = 64 - TAG_BITS - RESOURCE_BITS;
+/// More rows than this cannot have ids.
+pub(crate) const MAX_ROWS: usize = 1 << INDEX_BITS;
+
+const FILL: u64 = 0x5bd1_e995_7b93_a1c7;
+
+/// Where an object is: the link's tag, the resource's number in the catalogue, the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Locator {
+    pub(crate) tag: u64,
+    pub(crate) resource: usize,
+    pub(crate) index: usize,
+}
+
+impl Locator {
+    pub(crate) fn to_uuid(self) -> String {
+        let packed =
+            (self.tag << (RESOURCE_BITS + INDEX_BITS)) | ((self.resource as u64) << INDEX_BITS) | self.index as u64;
+        dress(mix(packed))
+    }
+
+    /// Nothing, unless [`Locator::to_uuid`] could have made this id.
+    pub(crate) fn parse(id: &str) -> Option<Self> {
+        let packed = unmix(undress(id)?);
+        let place = Self {
+            tag: packed >> (RESOURCE_BITS + INDEX_BITS),
+            resource: usize::try_from((packed >> INDEX_BITS) & ((1 << RESOURCE_BITS) - 1)).ok()?,
+            index: usize::try_from(packed & ((1 << INDEX_BITS) - 1)).ok()?,
+        };
+        (place.to_uuid() == id).then_some(place)
+    }
+}
+
+/// A UUID that depends on nothing but these 64 bits.
+pub(crate) fn dress(bits: u64) -> String {
+    let fill = mix(bits ^ FILL);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        bits >> 32,
+        (bits >> 16) & 0xffff,
+        0x4000 | ((bits >> 4) & 0xfff),
+        0x8000 | ((bits & 0xf) << 10) | (fill >> 54),
+        fill & 0xffff_ffff_ffff
+    )
+}
+
+/// The 64 bits under the version, the variant and the filling.
+fn undress(id: &str) -> Option<u64> {
+    let hex = |range| u64::from_str_radix(id.get(range)?, 16).ok();
+    let (low, middle, high, clock) = (hex(0..8)?, hex(9..13)?, hex(14..18)?, hex(19..23)?);
+    Some(low << 32 | middle << 16 | (high & 0xfff) << 4 | (clock >> 10) & 0xf)
+}
+
+/// A fresh UUID, different on each call and in each process.
+pub(crate) fn fresh_uuid() -> String {
+    dress(fastrand::u64(..))
+}
+
+/// A fresh id in Belvo's other style: 32 hexadecimal digits, no dashes.
+pub(crate) fn fresh_hex() -> String {
+    fresh_uuid().replace('-', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_leads_back_to_its_place() {
+        let place = Locator {
+            tag: (1 << TAG_BITS) - 1,
+            resource: 3,
+            index: 999_999,
+        };
+        assert_eq!(Locator::parse(&place.to_uuid()), Some(place));
+    }
+
+    #[test]
+    fn an_id_looks_like_a_version_4_uuid() {
+        let id = Locator {
+            tag: 1,
+            resource: 2,
+            index: 3,
+        }
+        .to_uuid();
+        assert_eq!(id.len(), 36);
+        assert_eq!(&id[14..15], "4");
+        assert!("89ab".contains(&id[19..20]), "{id}");
+    }
+
+    #[test]
+    fn an_id_that_nobody_made_leads_nowhere() {
+        for id in [
+            "",
+            "nonsense",
+            "7d0afe4c-373d-490c-90e4-06xx4cdd4a17",
+            "0d3ffb69-f83b-456e-ad8e-208d0998d71d",
+            "ééééééééééééééééééé",
+        ] {
+            assert_eq!(Locator::parse(id), None, "{id}");
+        }
+    }
+}

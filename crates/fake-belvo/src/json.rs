@@ -1,0 +1,236 @@
+//! Writing JSON text directly.
+//!
+//! A page of a thousand transactions is megabytes of text in which every number must keep its digits, so objects are written
+//! field by field into one buffer: numbers are text from the start, and a field that `fields=` or `omit=` drops costs nothing.
+
+use std::fmt::Write as _;
+
+use crate::{
+    amount::Amount,
+    moment::{Day, Moment},
+};
+
+/// Which first-level fields a caller wants: Belvo's `fields=` and `omit=`.
+#[derive(Debug, Default)]
+pub(crate) struct Projection {
+    pub(crate) fields: Option<Vec<String>>,
+    pub(crate) omit: Vec<String>,
+}
+
+impl Projection {
+    fn keeps(&self, key: &str) -> bool {
+        let wanted = self
+            .fields
+            .as_ref()
+            .is_none_or(|fields| fields.iter().any(|field| field == key));
+        wanted && !self.omit.iter().any(|field| field == key)
+    }
+}
+
+/// One object being written.
+pub(crate) struct Object<'a> {
+    out: &'a mut String,
+    projection: Option<&'a Projection>,
+    empty: bool,
+}
+
+impl Object<'_> {
+    /// Writes a whole object to the end of `out`.
+    pub(crate) fn write(out: &mut String, projection: Option<&Projection>, fields: impl FnOnce(&mut Object<'_>)) {
+        out.push('{');
+        fields(&mut Object {
+            out,
+            projection,
+            empty: true,
+        });
+        out.push('}');
+    }
+
+    /// Writes one field.
+    pub(crate) fn put(&mut self, key: &str, value: impl Put) {
+        if self.begin(key) {
+            value.put(self.out);
+        }
+    }
+
+    /// Writes an object as a field.
+    pub(crate) fn nest(&mut self, key: &str, fields: impl FnOnce(&mut Object<'_>)) {
+        if self.begin(key) {
+            Object::write(self.out, None, fields);
+        }
+    }
+
+    /// Writes an object as a field, or null.
+    pub(crate) fn nest_if(&mut self, key: &str, present: bool, fields: impl FnOnce(&mut Object<'_>)) {
+        if present {
+            self.nest(key, fields);
+        } else {
+            self.put(key, Null);
+        }
+    }
+
+    /// Writes an array of one object.
+    pub(crate) fn list_of_one(&mut self, key: &str, fields: impl FnOnce(&mut Object<'_>)) {
+        if self.begin(key) {
+            self.out.push('[');
+            Object::write(self.out, None, fields);
+            self.out.push(']');
+        }
+    }
+
+    /// Writes null for each of the keys.
+    pub(crate) fn nulls(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.put(key, Null);
+        }
+    }
+
+    fn begin(&mut self, key: &str) -> bool {
+        if self.projection.is_some_and(|projection| !projection.keeps(key)) {
+            return false;
+        }
+        if !self.empty {
+            self.out.push(',');
+        }
+        self.empty = false;
+        self.out.push('"');
+        self.out.push_str(key);
+        self.out.push_str("\":");
+        true
+    }
+}
+
+/// What can be a field's value.
+pub(crate) trait Put {
+    /// Writes the value to the end of `out`.
+    fn put(self, out: &mut String);
+}
+
+/// JSON's null.
+pub(crate) struct Null;
+
+/// Text that is JSON already.
+pub(crate) struct Raw<'a>(pub(crate) &'a str);
+
+impl Put for Null {
+    fn put(self, out: &mut String) {
+        out.push_str("null");
+    }
+}
+
+impl Put for Raw<'_> {
+    fn put(self, out: &mut String) {
+        out.push_str(self.0);
+    }
+}
+
+impl Put for &str {
+    fn put(self, out: &mut String) {
+        let plain = self.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        if plain {
+            out.push('"');
+            out.push_str(self);
+            out.push('"');
+        } else {
+            out.push_str(&serde_json::Value::from(self).to_string());
+        }
+    }
+}
+
+impl Put for &String {
+    fn put(self, out: &mut String) {
+        self.as_str().put(out);
+    }
+}
+
+impl Put for String {
+    fn put(self, out: &mut String) {
+        self.as_str().put(out);
+    }
+}
+
+impl Put for bool {
+    fn put(self, out: &mut String) {
+        out.push_str(if self { "true" } else { "false" });
+    }
+}
+
+impl Put for u64 {
+    fn put(self, out: &mut String) {
+        let _ = write!(out, "{self}");
+    }
+}
+
+impl Put for usize {
+    fn put(self, out: &mut String) {
+        let _ = write!(out, "{self}");
+    }
+}
+
+impl Put for Amount {
+    fn put(self, out: &mut String) {
+        let _ = write!(out, "{self}");
+    }
+}
+
+impl Put for Day {
+    fn put(self, out: &mut String) {
+        let _ = write!(out, "\"{self}\"");
+    }
+}
+
+impl Put for Moment {
+    fn put(self, out: &mut String) {
+        let _ = write!(out, "\"{self}\"");
+    }
+}
+
+impl<T: Put> Put for Option<T> {
+    fn put(self, out: &mut String) {
+        match self {
+            Some(value) => value.put(out),
+            None => Null.put(out),
+        }
+    }
+}
+
+/// An array of strings.
+impl<T: AsRef<str>> Put for &[T] {
+    fn put(self, out: &mut String) {
+        out.push('[');
+        for (position, text) in self.iter().enumerate() {
+            if position > 0 {
+                out.push(',');
+            }
+            text.as_ref().put(out);
+        }
+        out.push(']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_projection_reaches_the_first_level_only() {
+        let omit_id = Projection {
+            fields: None,
+            omit: vec!["id".into()],
+        };
+        let mut out = String::new();
+        Object::write(&mut out, Some(&omit_id), |object| {
+            object.put("id", 1_u64);
+            object.nest("account", |account| account.put("id", 2_u64));
+            object.put("amount", Amount::new(1050, 2));
+        });
+        assert_eq!(out, r#"{"account":{"id":2},"amount":10.50}"#);
+    }
+
+    #[test]
+    fn awkward_text_is_escaped() {
+        let mut out = String::new();
+        "PIX \"João\"\\\n☕".put(&mut out);
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), "PIX \"João\"\\\n☕");
+    }
+}

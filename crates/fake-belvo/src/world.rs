@@ -1,0 +1,342 @@
+//! Everything that this Belvo knows: links, and for each link the rows of each resource.
+//!
+//! A row holds only what cannot be drawn again from the seed: when it was created, collected, changed and deleted. The order of
+//! rows is the order of their creation, so that new ones land at the end of every listing; a deleted row keeps its place, which
+//! lets it come back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    catalogue::{CATALOGUE, Resource},
+    draw::{Dice, mix, seed_of},
+    ids::{Locator, TAG_BITS, dress},
+    moment::Day,
+    resources::institutions::{BANKS, Institution},
+};
+
+/// More links than this are refused.
+pub(crate) const MAX_LINKS: usize = 100_000;
+
+/// The state of one object, 32 bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// Microseconds since 1970; grows from row to row.
+    pub(crate) created: i64,
+    /// When Belvo last took it from the institution.
+    pub(crate) collected: i64,
+    /// When it was deleted; 0 while it is there.
+    pub(crate) gone: i64,
+    /// How often it was changed.
+    pub(crate) revision: u32,
+    /// The row of its account, where it has one.
+    pub(crate) account: Option<u16>,
+}
+
+impl Row {
+    pub(crate) fn new(created: i64) -> Self {
+        Self {
+            created,
+            collected: created,
+            gone: 0,
+            revision: 0,
+            account: None,
+        }
+    }
+
+    pub(crate) fn present(&self) -> bool {
+        self.gone == 0
+    }
+
+    /// Whether a replica that lags shows it: a deleted row stays visible until the lag has passed.
+    pub(crate) fn listed(&self, seen_at: i64) -> bool {
+        self.present() || self.gone > seen_at
+    }
+}
+
+/// What was changed and not yet announced, as row numbers.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) added: usize,
+    pub(crate) updated: BTreeSet<usize>,
+    pub(crate) deleted: BTreeSet<usize>,
+}
+
+/// All rows of one resource of one link.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) seed: u64,
+    pub(crate) rows: Vec<Row>,
+    /// Rows that the first load brought; later ones arrived as updates.
+    pub(crate) loaded: usize,
+    /// Before the load has ended, lists are empty.
+    pub(crate) ready: bool,
+    /// How many rows are deleted.
+    pub(crate) gone: usize,
+    pub(crate) news: News,
+}
+
+impl Table {
+    /// The rows that are there, with their numbers.
+    pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
+        self.rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.present())
+            .map(|(index, _)| index)
+    }
+}
+
+/// One link with its data.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) number: u64,
+    pub(crate) tag: u64,
+    pub(crate) seed: u64,
+    pub(crate) id: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) institution: &'static Institution,
+    pub(crate) recurrent: bool,
+    pub(crate) status: &'static str,
+    pub(crate) fetch_resources: Vec<String>,
+    pub(crate) row: Row,
+    /// The first and the last value date of the first load.
+    pub(crate) history: (Day, Day),
+    /// By the resource's number in the catalogue.
+    pub(crate) tables: Vec<Table>,
+    /// Ids from Belvo's documentation in place of drawn ones, by resource and row.
+    pub(crate) documented: HashMap<(usize, usize), &'static str>,
+}
+
+impl Link {
+    pub(crate) fn table(&self, resource: &Resource) -> &Table {
+        &self.tables[resource.number]
+    }
+
+    pub(crate) fn table_mut(&mut self, resource: &Resource) -> &mut Table {
+        &mut self.tables[resource.number]
+    }
+
+    /// The object at a row, deleted or not.
+    pub(crate) fn place(&self, resource: &Resource, index: usize) -> Option<Place<'_>> {
+        let table = self.table(resource);
+        let row = table.rows.get(index)?;
+        Some(Place {
+            link: self,
+            row,
+            seed: table.seed,
+            resource: resource.number,
+            index,
+        })
+    }
+
+    /// The link itself as an object.
+    pub(crate) fn own_place(&self) -> Place<'_> {
+        Place {
+            link: self,
+            row: &self.row,
+            seed: self.seed,
+            resource: 0,
+            index: 0,
+        }
+    }
+}
+
+/// One object: where it is and what is known about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) link: &'a Link,
+    pub(crate) row: &'a Row,
+    pub(crate) seed: u64,
+    pub(crate) resource: usize,
+    pub(crate) index: usize,
+}
+
+impl<'a> Place<'a> {
+    /// Draws that never change.
+    pub(crate) fn dice(self) -> Dice {
+        Dice::new(self.seed, self.index)
+    }
+
+    /// Draws that change with each revision.
+    pub(crate) fn revised_dice(self) -> Dice {
+        self.dice().revised(self.row.revision)
+    }
+
+    /// The id of an object that belongs to a link.
+    pub(crate) fn located_id(self) -> String {
+        match self.link.documented.get(&(self.resource, self.index)) {
+            Some(id) => (*id).to_owned(),
+            None => Locator {
+                tag: self.link.tag,
+                resource: self.resource,
+                index: self.index,
+            }
+            .to_uuid(),
+        }
+    }
+
+    /// The account that the object belongs to.
+    pub(crate) fn account(self) -> Option<Place<'a>> {
+        self.link
+            .place(&crate::resources::accounts::ACCOUNTS, usize::from(self.row.account?))
+    }
+}
+
+/// What a new link is made of.
+pub(crate) struct Blueprint {
+    pub(crate) id: String,
+    pub(crate) seed: u64,
+    pub(crate) external_id: Option<String>,
+    pub(crate) institution: &'static Institution,
+    pub(crate) recurrent: bool,
+    pub(crate) fetch_resources: Vec<String>,
+    pub(crate) created: i64,
+    pub(crate) history: (Day, Day),
+}
+
+/// All links.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    links: BTreeMap<u64, Link>,
+    numbers: HashMap<String, u64>,
+    tags: HashMap<u64, u64>,
+    documented: HashMap<&'static str, Locator>,
+    /// Holds what belongs to no link.
+    shared: Link,
+    created: u64,
+    pub(crate) rng: fastrand::Rng,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            links: BTreeMap::new(),
+            numbers: HashMap::new(),
+            tags: HashMap::new(),
+            documented: HashMap::new(),
+            shared: shared_link(),
+            created: 0,
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Adds an empty link; false if its id is taken or there are too many.
+    pub(crate) fn add(&mut self, blueprint: Blueprint) -> bool {
+        if self.numbers.contains_key(&blueprint.id) || self.links.len() >= MAX_LINKS {
+            return false;
+        }
+        self.created += 1;
+        let link = build(self.created, self.free_tag(&blueprint), blueprint);
+        self.numbers.insert(link.id.clone(), link.number);
+        self.tags.insert(link.tag, link.number);
+        self.links.insert(link.number, link);
+        true
+    }
+
+    /// The link's data goes with it, for good.
+    pub(crate) fn remove(&mut self, id: &str) -> bool {
+        let link = self.numbers.remove(id).and_then(|number| self.links.remove(&number));
+        link.is_some_and(|link| self.tags.remove(&link.tag).is_some())
+    }
+
+    pub(crate) fn link(&self, id: &str) -> Option<&Link> {
+        self.links.get(self.numbers.get(id)?)
+    }
+
+    pub(crate) fn link_mut(&mut self, id: &str) -> Option<&mut Link> {
+        self.links.get_mut(self.numbers.get(id)?)
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    pub(crate) fn shared(&self) -> &Link {
+        &self.shared
+    }
+
+    /// Where the object with this id is, deleted or not.
+    pub(crate) fn locate(&self, id: &str) -> Option<(&Link, Locator)> {
+        let locator = self.documented.get(id).copied().or_else(|| Locator::parse(id))?;
+        let link = self.links.get(self.tags.get(&locator.tag)?)?;
+        let renamed = link
+            .documented
+            .get(&(locator.resource, locator.index))
+            .is_some_and(|name| *name != id);
+        (!renamed).then_some((link, locator))
+    }
+
+    /// Gives a row an id from Belvo's documentation.
+    pub(crate) fn document(&mut self, link: &str, resource: &Resource, index: usize, id: &'static str) {
+        let Some(link) = self.link_mut(link) else { return };
+        link.documented.insert((resource.number, index), id);
+        let locator = Locator {
+            tag: link.tag,
+            resource: resource.number,
+            index,
+        };
+        self.documented.insert(id, locator);
+    }
+
+    /// An id for the next link that asks for none: drawn from the seed, and free.
+    pub(crate) fn next_link_id(&self) -> String {
+        let first = seed_of(self.seed, "link").wrapping_add(self.created);
+        let mut ids = (0..).map(|attempt| dress(mix(first.wrapping_add(attempt))));
+        ids.find(|id| !self.numbers.contains_key(id)).unwrap_or_default()
+    }
+
+    /// The tag depends on the link alone, so that its ids do too; only a collision makes it wander.
+    fn free_tag(&self, blueprint: &Blueprint) -> u64 {
+        let mask = (1 << TAG_BITS) - 1;
+        let mut tag = seed_of(blueprint.seed, &blueprint.id) & mask;
+        while self.tags.contains_key(&tag) {
+            tag = (tag + 1) & mask;
+        }
+        tag
+    }
+}
+
+fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
+    let seed = seed_of(blueprint.seed, &blueprint.id);
+    let tables = CATALOGUE
+        .iter()
+        .map(|resource| Table {
+            seed: seed_of(seed, resource.webhook_type),
+            ..Table::default()
+        })
+        .collect();
+    Link {
+        number,
+        tag,
+        seed,
+        id: blueprint.id,
+        external_id: blueprint.external_id,
+        institution: blueprint.institution,
+        recurrent: blueprint.recurrent,
+        status: "valid",
+        fetch_resources: blueprint.fetch_resources,
+        row: Row::new(blueprint.created),
+        history: blueprint.history,
+        tables,
+        documented: HashMap::new(),
+    }
+}
+
+fn shared_link() -> Link {
+    let blueprint = Blueprint {
+        id: String::new(),
+        seed: 0,
+        external_id: None,
+        institution: &BANKS[0],
+        recurrent: false,
+        fetch_resources: Vec::new(),
+        created: 0,
+        history: (Day(0), Day(0)),
+    };
+    let mut link = build(0, 0, blueprint);
+    let table = link.table_mut(&crate::resources::institutions::INSTITUTIONS);
+    table.rows = vec![Row::new(0); BANKS.len()];
+    table.ready = true;
+    link
+}

@@ -1,0 +1,18 @@
+//! The fake over real HTTP, as a client of Belvo's sees it.
+
+#[cfg(test)]
+mod connecting;
+#[cfg(test)]
+mod control;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod webhooks;

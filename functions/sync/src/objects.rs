@@ -1,0 +1,195 @@
+//! Asking for single objects, by their ids: the last word on whether one exists.
+//!
+//! A 404 is a deletion only when Belvo itself says `not_found` and, in the same pass, gives the link: with wrong
+//! credentials or on a wrong host everything is "not found".
+
+use std::collections::HashMap;
+
+use belvo::{Client, Error, Listing};
+use domain::{ObjectId, Record};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::value::RawValue;
+use store::{Counts, Pass, Table, Upsert, Written};
+use tokio::sync::OnceCell;
+
+use crate::failure::Failure;
+use crate::writing::fence;
+
+/// Requests under way at once.
+const CONCURRENT_REQUESTS: usize = 4;
+/// Tombstones under way at once.
+const CONCURRENT_WRITES: usize = 32;
+/// Ids in one `id__in`: 100 ids are about 3,700 characters of URL.
+const IDS_PER_REQUEST: usize = 100;
+/// Large enough for the answer to one `id__in`.
+const MAX_PAGE_SIZE: u32 = 100;
+
+/// One pass over some objects.
+pub(crate) struct Objects<'a> {
+    pub(crate) belvo: &'a Client,
+    pub(crate) table: &'a Table,
+    pub(crate) pass: &'a Pass,
+    link_exists: OnceCell<bool>,
+}
+
+/// What became of one object.
+enum Fate {
+    Written,
+    Stale,
+    Deleted,
+    Unreadable,
+}
+
+/// Makes tombstones of the ids, without asking.
+pub(crate) async fn bury_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
+    fence(table, pass).await?;
+    let burials = ids.iter().map(|id| bury(table, pass, id));
+    sum(stream::iter(burials).buffer_unordered(CONCURRENT_WRITES)).await
+}
+
+async fn bury(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
+    let written = table
+        .bury(&pass.link, pass.resource, id, pass.stamp, domain::now())
+        .await?;
+    Ok(fate(written, Fate::Deleted))
+}
+
+impl<'a> Objects<'a> {
+    pub(crate) fn new(belvo: &'a Client, table: &'a Table, pass: &'a Pass) -> Self {
+        Self {
+            belvo,
+            table,
+            pass,
+            link_exists: OnceCell::new(),
+        }
+    }
+
+    /// Asks for each id and stores what comes; an id that Belvo does not have becomes a tombstone.
+    pub(crate) async fn fetch_each(&self, ids: &[ObjectId]) -> Result<Counts, Failure> {
+        let fetches = ids.iter().map(|id| self.fetch(id));
+        sum(stream::iter(fetches).buffer_unordered(CONCURRENT_REQUESTS)).await
+    }
+
+    /// Asks for many ids at once with `id__in`. Gives back the ids that did not come: Belvo may not have them. `None`
+    /// when it refused or ignored the filter.
+    pub(crate) async fn fetch_listed(&self, ids: &[ObjectId]) -> Result<Option<(Counts, Vec<ObjectId>)>, Failure> {
+        let mut counts = Counts::default();
+        let mut missing = Vec::new();
+        for piece in ids.chunks(IDS_PER_REQUEST) {
+            let page = match self.belvo.page(&self.listing(piece), 1).await {
+                Ok(page) => page,
+                // Belvo's firewall may refuse a filter that its schema lacks; that is no rate limit.
+                Err(Error::RefusedByEdge | Error::Refused { status: 400 | 403, .. }) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            counts.pages += 1;
+            let mut given = self.by_id(&page.objects);
+            let asked: Vec<_> = piece.iter().filter_map(|id| given.remove(id)).collect();
+            if !given.is_empty() {
+                return Ok(None);
+            }
+            missing.extend(
+                piece
+                    .iter()
+                    .filter(|id| !asked.iter().any(|record| record.id == **id))
+                    .cloned(),
+            );
+            fence(self.table, self.pass).await?;
+            let writes = asked.into_iter().map(|record| self.store(record));
+            add(
+                &mut counts,
+                sum(stream::iter(writes).buffer_unordered(CONCURRENT_WRITES)).await?,
+            );
+        }
+        Ok(Some((counts, missing)))
+    }
+
+    fn listing(&self, ids: &[ObjectId]) -> Listing {
+        let ids = ids.iter().map(ObjectId::as_str).collect::<Vec<_>>().join(",");
+        Listing {
+            path: self.pass.resource.path,
+            link: self.pass.link.clone(),
+            filters: vec![("id__in", ids)],
+            page_size: MAX_PAGE_SIZE,
+        }
+    }
+
+    fn by_id(&self, objects: &[Box<RawValue>]) -> HashMap<ObjectId, Record> {
+        let read = |raw| {
+            Record::read(self.pass.resource, raw)
+                .ok()
+                .map(|(record, _account)| record)
+        };
+        objects
+            .iter()
+            .map(Box::as_ref)
+            .filter_map(read)
+            .map(|record| (record.id.clone(), record))
+            .collect()
+    }
+
+    async fn fetch(&self, id: &ObjectId) -> Result<Fate, Failure> {
+        let answer = self.belvo.object(self.pass.resource.path, id).await;
+        fence(self.table, self.pass).await?;
+        match answer {
+            Ok(raw) => match Record::read(self.pass.resource, &raw) {
+                Ok((record, _)) if record.id == *id => self.store(record).await,
+                _ => Ok(Fate::Unreadable),
+            },
+            Err(Error::NotFound { confirmed: true }) if self.link_exists().await? => {
+                bury(self.table, self.pass, id).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stores an object that Belvo gave by its id: that also brings back what was deleted.
+    async fn store(&self, record: Record) -> Result<Fate, Failure> {
+        let Pass {
+            link, resource, stamp, ..
+        } = self.pass;
+        match self.table.upsert(link, resource, record.clone(), *stamp).await? {
+            Upsert::Written => Ok(Fate::Written),
+            Upsert::Buried { seen } if seen < *stamp => Ok(fate(
+                self.table.revive(link, resource, record, *stamp, seen).await?,
+                Fate::Written,
+            )),
+            Upsert::Buried { .. } | Upsert::Stale => Ok(Fate::Stale),
+        }
+    }
+
+    async fn link_exists(&self) -> Result<bool, Failure> {
+        let ask = || self.belvo.link_exists(&self.pass.link);
+        Ok(*self.link_exists.get_or_try_init(ask).await?)
+    }
+}
+
+fn fate(written: Written, done: Fate) -> Fate {
+    match written {
+        Written::Done => done,
+        Written::Stale => Fate::Stale,
+    }
+}
+
+async fn sum(fates: impl futures_util::Stream<Item = Result<Fate, Failure>>) -> Result<Counts, Failure> {
+    let count = |mut counts: Counts, fate| async move {
+        match fate {
+            Fate::Written => counts.written += 1,
+            Fate::Stale => counts.stale += 1,
+            Fate::Deleted => counts.deleted += 1,
+            Fate::Unreadable => counts.unreadable += 1,
+        }
+        Ok(counts)
+    };
+    fates.try_fold(Counts::default(), count).await
+}
+
+/// Adds one set of counts to another.
+pub(crate) fn add(to: &mut Counts, more: Counts) {
+    to.pages += more.pages;
+    to.written += more.written;
+    to.unchanged += more.unchanged;
+    to.stale += more.stale;
+    to.deleted += more.deleted;
+    to.unreadable += more.unreadable;
+}

@@ -1,0 +1,274 @@
+//! A world for the tests: the real worker, a Belvo of our own served over HTTP, a real DynamoDB engine, and an SQS and a
+//! Secrets Manager that are answered in process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use domain::{Message, Record, Resource, Value, Webhook, now};
+use fake_belvo::{Change, Config, NewLink, Rule, Server};
+use lambda_runtime::{Context, LambdaEvent};
+use local_table::TABLE_NAME;
+use platform::Secret;
+use queue::Queue;
+use store::{Table, to_attribute};
+
+use crate::Worker;
+use crate::access::Access;
+use crate::failure::Backoff;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The link of most tests. Not a UUID, like Belvo's own examples.
+pub(crate) const LINK: &str = "0284557b-df47-450a-po09e-000000000001";
+
+pub(crate) struct World {
+    pub(crate) belvo: Server,
+    pub(crate) worker: Worker,
+    /// For how many seconds messages were hidden when they were given back.
+    pub(crate) given_back: Arc<Mutex<Vec<i32>>>,
+    /// The text of Belvo's secret.
+    pub(crate) secret: Arc<Mutex<String>>,
+    dynamodb: aws_sdk_dynamodb::Client,
+}
+
+impl World {
+    /// A link with three accounts and so many transactions at Belvo, and an empty table.
+    pub(crate) async fn with_transactions(transactions: usize) -> Self {
+        let belvo = fake_belvo::start(Config {
+            preload: false,
+            ..Config::default()
+        })
+        .await
+        .unwrap();
+        let link = NewLink {
+            id: Some(LINK.to_owned()),
+            accounts: 3,
+            transactions,
+            ..NewLink::default()
+        };
+        belvo.control().create_link(link).unwrap();
+        let secret = Arc::new(Mutex::new(
+            r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#.to_owned(),
+        ));
+        let given_back = Arc::new(Mutex::new(Vec::new()));
+        let dynamodb = local_table::start().await;
+        let limits = belvo::Limits {
+            answer: Duration::from_millis(500),
+            ..belvo::Limits::default()
+        };
+        let worker = Worker {
+            access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
+            table: Table::new(dynamodb.clone(), TABLE_NAME.to_owned()),
+            queue: queue(&given_back),
+            backoff: Backoff {
+                base: Duration::from_secs(5),
+                cap: Duration::from_mins(15),
+            },
+        };
+        Self {
+            belvo,
+            worker,
+            given_back,
+            secret,
+            dynamodb,
+        }
+    }
+
+    pub(crate) fn breaks(&self, rules: &str) {
+        let rules: Vec<Rule> = serde_json::from_str(rules).unwrap();
+        self.belvo.control().add_faults(rules).unwrap();
+    }
+
+    /// Belvo's data changes; no webhook is sent.
+    pub(crate) async fn change(&self, change: &str) -> fake_belvo::Changed {
+        let change: Change = serde_json::from_str(change).unwrap();
+        self.belvo
+            .control()
+            .change(
+                LINK,
+                "transactions",
+                Change {
+                    announce: false,
+                    ..change
+                },
+            )
+            .await
+            .unwrap()
+    }
+
+    /// The requests for a path, with their queries.
+    pub(crate) fn requests(&self, path: &str) -> Vec<String> {
+        let recent = self.belvo.control().requests().recent;
+        recent
+            .into_iter()
+            .filter(|request| request.path == path)
+            .map(|request| request.query)
+            .collect()
+    }
+
+    /// Delivers messages as one batch; gives back the ids of those that failed.
+    pub(crate) async fn deliver(&self, messages: &[SqsMessage]) -> Vec<String> {
+        self.deliver_within(messages, Duration::from_mins(1)).await
+    }
+
+    pub(crate) async fn deliver_within(&self, messages: &[SqsMessage], left: Duration) -> Vec<String> {
+        let mut context = Context::default();
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + left;
+        context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+        let mut payload = SqsEvent::default();
+        payload.records = messages.to_vec();
+        let response = self.worker.handle(LambdaEvent { payload, context }).await.unwrap();
+        response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect()
+    }
+
+    /// Delivers one webhook about [`LINK`]; panics when its message comes back.
+    pub(crate) async fn succeed(&self, webhook_type: &str, code: &str, data: &str) -> Message {
+        let message = message(webhook_type, code, data, now());
+        assert_eq!(self.deliver(&[sqs(&message, 1)]).await, [""; 0], "{code} came back");
+        message
+    }
+
+    pub(crate) async fn list_transactions(&self) -> Message {
+        self.succeed("TRANSACTIONS", "historical_update", "{}").await
+    }
+
+    pub(crate) async fn item(&self, pk: &str, sk: &str) -> Item {
+        let key = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+        let get = self
+            .dynamodb
+            .get_item()
+            .table_name(TABLE_NAME)
+            .set_key(Some(HashMap::from(key)))
+            .consistent_read(true);
+        get.send().await.unwrap().item.unwrap_or_default()
+    }
+
+    pub(crate) async fn event(&self, message: &Message) -> Item {
+        let pk = message.webhook.link_id().map(|link| format!("LINK#{link}"));
+        let pk = pk.unwrap_or_else(|| format!("UNROUTED#{}", domain::Day::of(message.received_at)));
+        self.item(&pk, &format!("EVENT#{:013}#{}", message.received_at, message.key))
+            .await
+    }
+
+    pub(crate) async fn state(&self, resource: &str) -> Item {
+        self.item(&format!("LINK#{LINK}"), &format!("SYNC#{resource}")).await
+    }
+
+    pub(crate) async fn record(&self, resource: &str, id: &str) -> Item {
+        self.item(&format!("LINK#{LINK}"), &format!("{resource}#{id}")).await
+    }
+
+    /// All records of a resource, by id.
+    pub(crate) async fn records(&self, resource: &str) -> BTreeMap<String, Item> {
+        let prefix = format!("{resource}#");
+        let query = self.dynamodb.query().table_name(TABLE_NAME).consistent_read(true);
+        let items: Vec<Item> = query
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(format!("LINK#{LINK}")))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .unwrap();
+        items
+            .into_iter()
+            .map(|item| (text(&item, "sk")[prefix.len()..].to_owned(), item))
+            .collect()
+    }
+
+    /// Is every object that Belvo has stored with Belvo's content, and is everything else a tombstone?
+    pub(crate) async fn assert_converged(&self, webhook_type: &str) {
+        let resource = Resource::of_webhook_type(webhook_type).unwrap();
+        let mut stored = self.records(webhook_type).await;
+        for json in self.belvo.control().truth(LINK, &webhook_type.to_lowercase()).unwrap() {
+            let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
+            let (record, _) = Record::read(resource, &raw).unwrap();
+            let item = stored
+                .remove(record.id.as_str())
+                .unwrap_or_else(|| panic!("{} is missing", record.id));
+            let expected = to_attribute(Value::Object(record.data));
+            assert!(
+                item.get("data") == Some(&expected),
+                "{} differs: {:?}",
+                record.id,
+                item.get("data")
+            );
+        }
+        for (id, item) in stored {
+            assert!(item.contains_key("deleted_at"), "{id} is not at Belvo and no tombstone");
+        }
+    }
+}
+
+/// The message of a webhook about [`LINK`].
+pub(crate) fn message(webhook_type: &str, code: &str, data: &str, received_at: i64) -> Message {
+    message_of(
+        &format!(
+            r#"{{"webhook_type":"{webhook_type}","webhook_code":"{code}","link_id":"{LINK}","external_id":"user-7",
+               "request_id":"4363b08b-51eb-4350-9c74-5df5ac92a7f6","data":{data}}}"#
+        ),
+        received_at,
+    )
+}
+
+pub(crate) fn message_of(body: &str, received_at: i64) -> Message {
+    Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), received_at).remove(0)
+}
+
+/// A message as SQS delivers it, for the n-th time. Its id is its group and its key.
+pub(crate) fn sqs(message: &Message, attempt: u32) -> SqsMessage {
+    let mut sqs = SqsMessage::default();
+    sqs.message_id = Some(format!("{} {}", message.group_id(), message.key));
+    sqs.receipt_handle = Some("receipt".to_owned());
+    sqs.body = Some(message.encode());
+    sqs.attributes
+        .insert("MessageGroupId".to_owned(), message.group_id().to_owned());
+    sqs.attributes
+        .insert("ApproximateReceiveCount".to_owned(), attempt.to_string());
+    sqs
+}
+
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).map_or("(absent)", |value| value.as_s().unwrap())
+}
+
+pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name).map(|value| value.as_n().unwrap().parse().unwrap())
+}
+
+fn secrets(text: &Arc<Mutex<String>>) -> Secret {
+    let text = Arc::clone(text);
+    let rule = mock!(aws_sdk_secretsmanager::Client::get_secret_value).then_compute_output(move |_| {
+        GetSecretValueOutput::builder()
+            .secret_string(text.lock().unwrap().as_str())
+            .build()
+    });
+    Secret::new(
+        mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&rule]),
+        "belvo".to_owned(),
+    )
+}
+
+fn queue(given_back: &Arc<Mutex<Vec<i32>>>) -> Queue {
+    let given_back = Arc::clone(given_back);
+    let rule = mock!(aws_sdk_sqs::Client::change_message_visibility).then_compute_output(move |input| {
+        given_back.lock().unwrap().push(input.visibility_timeout().unwrap());
+        ChangeMessageVisibilityOutput::builder().build()
+    });
+    Queue::new(
+        mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]),
+        "http://queue".to_owned(),
+    )
+}

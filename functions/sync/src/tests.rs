@@ -1,0 +1,523 @@
+//! The function as Lambda calls it, between a served Belvo and a real DynamoDB engine.
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsEvent;
+use domain::{Day, Message, now};
+use fake_belvo::{IdIn, Settings};
+
+use crate::testing::{LINK, World, message, message_of, number, sqs, text};
+
+const TRANSACTIONS: &str = "/api/transactions/";
+
+fn ids(name: &str, ids: &[String]) -> String {
+    format!(
+        r#"{{"count":{},"{name}_transactions":{}}}"#,
+        ids.len(),
+        serde_json::to_string(ids).unwrap()
+    )
+}
+
+#[tokio::test]
+async fn a_historical_update_brings_every_page_in_as_few_requests_as_there_are_pages() {
+    let world = World::with_transactions(2_500).await;
+    let message = world
+        .succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":2500}"#)
+        .await;
+    world.assert_converged("TRANSACTIONS").await;
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 2_500);
+    let mut queries = world.requests(TRANSACTIONS);
+    queries.sort();
+    assert_eq!(
+        queries,
+        [1, 2, 3].map(|page| format!("link={LINK}&page_size=1000&page={page}"))
+    );
+    let event = world.event(&message).await;
+    assert_eq!(
+        (
+            text(&event, "outcome"),
+            number(&event, "pages"),
+            number(&event, "written")
+        ),
+        ("applied", Some(3), Some(2_500))
+    );
+    let state = world.state("TRANSACTIONS").await;
+    assert_eq!(
+        (text(&state, "check"), number(&state, "count")),
+        ("verified", Some(2_500))
+    );
+    assert_eq!(text(&state, "watermark"), Day::of(now()).to_string());
+}
+
+#[tokio::test]
+async fn accounts_arrive_by_either_of_their_webhooks() {
+    for (code, data) in [
+        ("historical_update", r#"{"total_accounts":3}"#),
+        ("new_accounts_available", r#"{"new_accounts":1}"#),
+    ] {
+        let world = World::with_transactions(0).await;
+        world.succeed("ACCOUNTS", code, data).await;
+        world.assert_converged("ACCOUNTS").await;
+        assert_eq!(
+            (
+                world.records("ACCOUNTS").await.len(),
+                text(&world.state("ACCOUNTS").await, "check")
+            ),
+            (3, "verified")
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_link_remembers_its_external_id_and_when_it_was_synced() {
+    let world = World::with_transactions(1).await;
+    world.list_transactions().await;
+    let link = world.item(&format!("LINK#{LINK}"), "LINK").await;
+    assert_eq!(
+        (text(&link, "external_id"), text(&link, "gsi1pk")),
+        ("user-7", "EXTERNAL#user-7")
+    );
+    assert!(number(&link, "last_synced_at") >= number(&link, "last_event_at"));
+}
+
+#[tokio::test]
+async fn a_page_that_fails_leaves_no_watermark_and_the_next_attempt_finishes() {
+    let world = World::with_transactions(2_500).await;
+    world.breaks(r#"[{"match":{"path_prefix":"/api/transactions/","page":2},"fault":{"status":500},"count":3}]"#);
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1);
+    let state = world.state("TRANSACTIONS").await;
+    assert_eq!(
+        (text(&state, "watermark"), text(&state, "last_error")),
+        ("(absent)", "belvo_unavailable")
+    );
+    assert_eq!(text(&world.event(&message).await, "outcome"), "processing");
+    assert!(world.deliver(&[sqs(&message, 2)]).await.is_empty());
+    world.assert_converged("TRANSACTIONS").await;
+    assert_eq!(number(&world.event(&message).await, "attempts"), Some(2));
+    assert_eq!(text(&world.state("TRANSACTIONS").await, "last_error"), "(absent)");
+}
+
+#[tokio::test]
+async fn a_failing_message_waits_longer_each_time() {
+    let world = World::with_transactions(1).await;
+    world.breaks(r#"[{"fault":{"status":500}}]"#);
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    for attempt in [1, 2, 5, 20] {
+        world.deliver(&[sqs(&message, attempt)]).await;
+    }
+    let waits = world.given_back.lock().unwrap().clone();
+    for (wait, longest) in waits.iter().zip([5, 10, 80, 900]) {
+        assert!((longest / 2..=longest).contains(wait), "{waits:?}");
+    }
+    assert_eq!(waits.len(), 4);
+}
+
+#[tokio::test]
+async fn after_a_failure_the_later_messages_of_that_link_come_back_and_others_do_not() {
+    let world = World::with_transactions(1).await;
+    world.breaks(&format!(
+        r#"[{{"match":{{"link":"{LINK}"}},"fault":{{"status":500}}}}]"#
+    ));
+    let first = message("TRANSACTIONS", "historical_update", "{}", now());
+    let second = message("ACCOUNTS", "historical_update", "{}", now());
+    let other = message_of(
+        r#"{"webhook_type":"ACCOUNTS","webhook_code":"historical_update","link_id":"other"}"#,
+        now(),
+    );
+    let failed = world.deliver(&[sqs(&first, 1), sqs(&second, 1), sqs(&other, 1)]).await;
+    assert_eq!(
+        failed,
+        [&first, &second].map(|message| sqs(message, 1).message_id.unwrap())
+    );
+    assert_eq!(text(&world.event(&other).await, "outcome"), "applied");
+    assert!(world.event(&second).await.is_empty(), "it must not overtake the first");
+}
+
+#[tokio::test]
+async fn what_is_new_is_listed_from_the_day_before_the_watermark_inflows_and_outflows_alike() {
+    let world = World::with_transactions(40).await;
+    world.list_transactions().await;
+    world.belvo.control().clear_requests();
+    world.change(r#"{"add":30}"#).await;
+    world
+        .succeed(
+            "TRANSACTIONS",
+            "new_transactions_available",
+            r#"{"new_transactions":30}"#,
+        )
+        .await;
+    world.assert_converged("TRANSACTIONS").await;
+    let since = Day::of(now()).previous();
+    let query = format!("link={LINK}&page_size=1000&page=1&created_at__gte={since}");
+    assert_eq!(world.requests(TRANSACTIONS), [query]);
+    let types = world.records("TRANSACTIONS").await;
+    let of = |wanted: &str| {
+        types
+            .values()
+            .filter(|item| item["data"].as_m().unwrap()["type"].as_s().is_ok_and(|t| t == wanted))
+            .count()
+    };
+    assert!(of("INFLOW") > 0 && of("OUTFLOW") > 0);
+}
+
+#[tokio::test]
+async fn without_a_watermark_what_is_new_is_everything() {
+    let world = World::with_transactions(40).await;
+    world
+        .succeed("TRANSACTIONS", "new_transactions_updated", r#"{"new_transactions":1}"#)
+        .await;
+    world.assert_converged("TRANSACTIONS").await;
+    assert_eq!(
+        world.requests(TRANSACTIONS),
+        [format!("link={LINK}&page_size=1000&page=1")]
+    );
+}
+
+#[tokio::test]
+async fn fewer_new_ones_than_announced_are_asked_for_twice_more_before_it_is_drift() {
+    let world = World::with_transactions(40).await;
+    world.list_transactions().await;
+    let message = message(
+        "TRANSACTIONS",
+        "new_transactions_available",
+        r#"{"new_transactions":1000}"#,
+        now(),
+    );
+    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1);
+    assert_eq!(world.deliver(&[sqs(&message, 2)]).await.len(), 1);
+    assert!(world.deliver(&[sqs(&message, 3)]).await.is_empty());
+    assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "drift");
+}
+
+#[tokio::test]
+async fn fewer_than_announced_in_all_is_drift_at_once() {
+    let world = World::with_transactions(40).await;
+    world
+        .succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":41}"#)
+        .await;
+    assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "drift");
+}
+
+#[tokio::test]
+async fn updated_transactions_are_fetched_by_their_ids_and_those_that_are_gone_become_tombstones() {
+    for id_in in [IdIn::Allowed, IdIn::Refused, IdIn::BadRequest, IdIn::Ignored] {
+        let world = World::with_transactions(300).await;
+        world.belvo.control().set_settings(Settings {
+            id_in,
+            ..Settings::default()
+        });
+        world.list_transactions().await;
+        let changed = world.change(r#"{"update":150}"#).await;
+        let gone = world.change(r#"{"delete":2}"#).await;
+        let announced = [changed.updated, gone.deleted.clone()].concat();
+        world
+            .succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &announced))
+            .await;
+        world.assert_converged("TRANSACTIONS").await;
+        assert!(
+            world
+                .record("TRANSACTIONS", &gone.deleted[0])
+                .await
+                .contains_key("deleted_at"),
+            "{id_in:?}"
+        );
+        let listed = world
+            .requests(TRANSACTIONS)
+            .iter()
+            .filter(|query| query.contains("id__in"))
+            .count();
+        assert_eq!(
+            listed,
+            if id_in == IdIn::Allowed { 2 } else { 1 },
+            "{id_in:?}: in pieces of 100, or given up at once"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_filter_is_not_tried_again_for_a_while() {
+    let world = World::with_transactions(20).await;
+    world.belvo.control().set_settings(Settings {
+        id_in: IdIn::Refused,
+        ..Settings::default()
+    });
+    for _ in 0..3 {
+        let changed = world.change(r#"{"update":5}"#).await;
+        world
+            .succeed(
+                "TRANSACTIONS",
+                "transactions_updated",
+                &ids("updated", &changed.updated),
+            )
+            .await;
+    }
+    assert_eq!(world.requests(TRANSACTIONS).len(), 1);
+}
+
+#[tokio::test]
+async fn a_404_is_no_deletion_while_belvo_does_not_give_the_link() {
+    let world = World::with_transactions(5).await;
+    world.list_transactions().await;
+    let changed = world.change(r#"{"update":1}"#).await;
+    world.breaks(r#"[{"match":{"path_prefix":"/api/"},"fault":{"error":{"status":404,"code":"not_found"}}}]"#);
+    let message = world
+        .succeed(
+            "TRANSACTIONS",
+            "transactions_updated",
+            &ids("updated", &changed.updated),
+        )
+        .await;
+    assert_eq!(text(&world.event(&message).await, "outcome"), "refused");
+    assert!(
+        world
+            .record("TRANSACTIONS", &changed.updated[0])
+            .await
+            .contains_key("data"),
+        "nothing is deleted"
+    );
+    assert_eq!(
+        text(&world.item(&format!("LINK#{LINK}"), "LINK").await, "status"),
+        "gone"
+    );
+}
+
+#[tokio::test]
+async fn deleted_transactions_become_tombstones_without_asking() {
+    let world = World::with_transactions(10).await;
+    world.list_transactions().await;
+    world.belvo.control().clear_requests();
+    let mut deleted = world.change(r#"{"delete":3}"#).await.deleted;
+    deleted.push("never-seen".to_owned());
+    let message = world
+        .succeed("TRANSACTIONS", "transactions_deleted", &ids("deleted", &deleted))
+        .await;
+    assert_eq!(world.belvo.control().requests().total, 0);
+    world.assert_converged("TRANSACTIONS").await;
+    assert!(
+        world
+            .record("TRANSACTIONS", "never-seen")
+            .await
+            .contains_key("deleted_at"),
+        "it may still be on its way"
+    );
+    assert_eq!(number(&world.event(&message).await, "deleted"), Some(4));
+}
+
+#[tokio::test]
+async fn a_late_deletion_asks_before_it_deletes_what_was_seen_since() {
+    let world = World::with_transactions(10).await;
+    let deleted = world.change(r#"{"delete":2}"#).await.deleted;
+    let redriven = message(
+        "TRANSACTIONS",
+        "transactions_deleted",
+        &ids("deleted", &deleted),
+        now() - 1_000,
+    );
+    world.change(&format!(r#"{{"restore":["{}"]}}"#, deleted[0])).await;
+    world.list_transactions().await;
+    assert!(world.deliver(&[sqs(&redriven, 1)]).await.is_empty());
+    world.assert_converged("TRANSACTIONS").await;
+    assert!(
+        world.record("TRANSACTIONS", &deleted[0]).await.contains_key("data"),
+        "it came back and stays"
+    );
+    assert!(
+        world
+            .record("TRANSACTIONS", &deleted[1])
+            .await
+            .contains_key("deleted_at")
+    );
+}
+
+#[tokio::test]
+async fn a_listing_from_a_lagging_replica_does_not_resurrect_a_deleted_transaction() {
+    let world = World::with_transactions(10).await;
+    world.belvo.control().set_settings(Settings {
+        stale_reads_ms: 60_000,
+        ..Settings::default()
+    });
+    let deleted = world.change(r#"{"delete":1}"#).await.deleted;
+    world
+        .succeed("TRANSACTIONS", "transactions_deleted", &ids("deleted", &deleted))
+        .await;
+    world.list_transactions().await;
+    world.assert_converged("TRANSACTIONS").await;
+    assert!(
+        world
+            .record("TRANSACTIONS", &deleted[0])
+            .await
+            .contains_key("deleted_at")
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_transaction_that_belvo_has_again_comes_back_with_the_next_listing() {
+    let world = World::with_transactions(10).await;
+    let deleted = world.change(r#"{"delete":1}"#).await.deleted;
+    world
+        .succeed("TRANSACTIONS", "transactions_deleted", &ids("deleted", &deleted))
+        .await;
+    world.change(&format!(r#"{{"restore":["{}"]}}"#, deleted[0])).await;
+    let message = world.list_transactions().await;
+    world.assert_converged("TRANSACTIONS").await;
+    assert!(
+        !world
+            .record("TRANSACTIONS", &deleted[0])
+            .await
+            .contains_key("expires_at")
+    );
+    assert_eq!(text(&world.event(&message).await, "outcome"), "applied");
+}
+
+#[tokio::test]
+async fn a_list_that_moved_while_it_was_read_is_read_again() {
+    let world = World::with_transactions(2_500).await;
+    let moves = r#"[{"match":{"path_prefix":"/api/transactions/","page":2},"fault":{"rows_move":1},"count":1}]"#;
+    world.breaks(moves);
+    world.list_transactions().await;
+    world.assert_converged("TRANSACTIONS").await;
+    assert_eq!(world.requests(TRANSACTIONS).len(), 6);
+    assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "unverified");
+}
+
+#[tokio::test]
+async fn a_list_that_always_moves_ends_as_drift_without_a_checkpoint() {
+    let world = World::with_transactions(1_500).await;
+    world.breaks(r#"[{"match":{"path_prefix":"/api/transactions/","page":2},"fault":{"wrong_count":-1}}]"#);
+    world.list_transactions().await;
+    let state = world.state("TRANSACTIONS").await;
+    assert_eq!(
+        (text(&state, "check"), text(&state, "watermark")),
+        ("drift", "(absent)")
+    );
+    assert_eq!(
+        (world.requests(TRANSACTIONS).len(), number(&state, "listed_at")),
+        (6, None)
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_a_later_listing_covers_asks_belvo_nothing() {
+    let world = World::with_transactions(10).await;
+    let earlier = message(
+        "TRANSACTIONS",
+        "historical_update",
+        r#"{"total_transactions":10}"#,
+        now() - 1,
+    );
+    world.list_transactions().await;
+    world.belvo.control().clear_requests();
+    assert!(world.deliver(&[sqs(&earlier, 1)]).await.is_empty());
+    assert_eq!(world.belvo.control().requests().total, 0);
+    assert_eq!(text(&world.event(&earlier).await, "outcome"), "covered");
+}
+
+#[tokio::test]
+async fn what_this_release_does_not_know_is_recorded_and_leaves_the_queue() {
+    let world = World::with_transactions(0).await;
+    let unknown = world.succeed("MOON_PHASES", "new_moon", "{}").await;
+    let payment = message_of(
+        r#"{"webhook_type":"TRANSACTIONS","webhook_code":"STATUS_UPDATE","object_id":"o"}"#,
+        now(),
+    );
+    assert!(world.deliver(&[sqs(&payment, 1)]).await.is_empty());
+    for message in [unknown, payment] {
+        assert_eq!(text(&world.event(&message).await, "outcome"), "unknown");
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_without_ids_is_refused_with_its_reason() {
+    let world = World::with_transactions(0).await;
+    let message = world.succeed("TRANSACTIONS", "transactions_deleted", "{}").await;
+    let event = world.event(&message).await;
+    assert_eq!(text(&event, "outcome"), "refused");
+    assert!(text(&event, "reason").contains("without a list of ids"));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_never_dropped() {
+    let world = World::with_transactions(0).await;
+    let mut foreign = sqs(&message("ACCOUNTS", "historical_update", "{}", now()), 1);
+    for body in ["hello", r#"{"v":2}"#] {
+        foreign.body = Some(body.to_owned());
+        assert_eq!(world.deliver(&[foreign.clone()]).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn refused_credentials_are_read_again_once() {
+    let world = World::with_transactions(5).await;
+    let right = world.secret.lock().unwrap().clone();
+    *world.secret.lock().unwrap() = right.replace("secret-password", "old");
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1);
+    assert_eq!(
+        world.belvo.control().requests().total,
+        2,
+        "no storm of refused requests"
+    );
+    *world.secret.lock().unwrap() = right;
+    assert!(world.deliver(&[sqs(&message, 2)]).await.is_empty());
+    world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn a_link_that_belvo_cannot_use_gets_its_status_and_the_message_ends() {
+    for (code, status) in [
+        ("login_error", "invalid_credentials"),
+        ("session_expired", "token_required"),
+    ] {
+        let world = World::with_transactions(5).await;
+        world.breaks(&format!(
+            r#"[{{"fault":{{"error":{{"status":400,"code":"{code}"}}}}}}]"#
+        ));
+        let message = world.list_transactions().await;
+        assert_eq!(text(&world.event(&message).await, "outcome"), "refused");
+        assert_eq!(
+            text(&world.item(&format!("LINK#{LINK}"), "LINK").await, "status"),
+            status
+        );
+    }
+}
+
+#[tokio::test]
+async fn when_the_time_is_short_the_job_is_dropped_and_its_message_given_back() {
+    let world = World::with_transactions(5).await;
+    world.breaks(r#"[{"fault":"hang"}]"#);
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    let failed = world
+        .deliver_within(&[sqs(&message, 1)], crate::MARGIN + Duration::from_millis(200))
+        .await;
+    assert_eq!((failed.len(), world.given_back.lock().unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_foreign_next_page_fails_the_message_and_is_not_followed() {
+    let world = World::with_transactions(1_500).await;
+    world.breaks(r#"[{"fault":{"foreign_next":"http://127.0.0.1:1/steal"}}]"#);
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1);
+    assert_eq!(
+        text(&world.state("TRANSACTIONS").await, "last_error"),
+        "belvo_malformed"
+    );
+}
+
+#[test]
+fn the_messages_of_events_sync_are_messages() {
+    let folder = format!("{}/../../events/sync", env!("CARGO_MANIFEST_DIR"));
+    let files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let event: SqsEvent = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        for record in event.records {
+            Message::decode(record.body.as_deref().unwrap())
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+"""Checks the fake Belvo with Belvo's own Python client.
+
+    pip install belvo-python==0.39.1
+    python check.py http://127.0.0.1:8099 SECRET_ID SECRET_PASSWORD
+
+Logs in, lists institutions, links, and every link's accounts and transactions (all pages), and compares the numbers with what
+the control API says is there. Exits with 1 if any of them differs.
+"""
+
+import json
+import sys
+import urllib.request
+
+from belvo.client import Client
+
+
+def control(base_url, path):
+    with urllib.request.urlopen(f"{base_url}/_control/{path}", timeout=10) as response:
+        return json.load(response)
+
+
+def distinct(objects):
+    return len({found["id"] for found in objects})
+
+
+def compare(what, found, expected):
+    verdict = "ok" if found == expected else "DIFFERS"
+    print(f"{verdict:8}{what}: {found} of {expected}")
+    return found == expected
+
+
+def check_link(client, link):
+    expected = {one["resource"]: one["present"] for one in link["resources"]}
+    listings = {"ACCOUNTS": client.Accounts, "TRANSACTIONS": client.Transactions}
+    return [
+        compare(f"{resource} of {link['link_id']}", distinct(listing.list(link=link["link_id"])), expected[resource])
+        for resource, listing in listings.items()
+    ]
+
+
+def main(base_url, secret_id, secret_password):
+    client = Client(secret_id, secret_password, base_url)
+    links = control(base_url, "links")
+    results = [
+        distinct(client.Institutions.list()) > 0,
+        compare("links", distinct(client.Links.list()), len(links)),
+    ]
+    for link in links:
+        results += check_link(client, link)
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
