@@ -1,10 +1,12 @@
 //! The client itself.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -35,6 +37,8 @@ pub struct Limits {
     pub bytes: usize,
     /// How often a fault that passes is retried at once.
     pub quick_retries: usize,
+    /// How many requests may be sent in any 30 seconds.
+    pub requests_per_30s: NonZeroU32,
 }
 
 impl Default for Limits {
@@ -46,6 +50,8 @@ impl Default for Limits {
             // A page of 1,000 transactions, each with its account, is about 4 MB.
             bytes: 32 * 1024 * 1024,
             quick_retries: 2,
+            // Belvo's edge refuses more than 80 from one address.
+            requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),
         }
     }
 }
@@ -63,10 +69,16 @@ pub struct Listing {
     pub page_size: u32,
 }
 
-/// The base URL is not one. It is not shown: it may hold credentials.
+/// Why there is no client. The URL is not shown: it may hold credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the base URL of Belvo is not an http or https URL without credentials")]
-pub struct InvalidBaseUrl;
+pub enum CannotStart {
+    /// A setting is wrong.
+    #[error("the base URL of Belvo is not an http or https URL without credentials")]
+    InvalidBaseUrl,
+    /// The machine lacks something, such as root certificates.
+    #[error("no HTTPS client can be made on this machine")]
+    NoHttpClient,
+}
 
 /// Asks Belvo. One for the life of an execution environment: it keeps connections.
 #[derive(Debug)]
@@ -75,17 +87,18 @@ pub struct Client {
     base: Url,
     credentials: RwLock<Arc<Credentials>>,
     limits: Limits,
+    pace: DefaultDirectRateLimiter,
 }
 
 impl Client {
     /// A client for `https://sandbox.belvo.com`, `https://api.belvo.com`, or one of our own.
     ///
     /// # Errors
-    /// [`InvalidBaseUrl`]
-    pub fn new(base_url: &str, credentials: Credentials, limits: Limits) -> Result<Self, InvalidBaseUrl> {
-        let base = Url::parse(base_url).map_err(|_| InvalidBaseUrl)?;
+    /// [`CannotStart`]
+    pub fn new(base_url: &str, credentials: Credentials, limits: Limits) -> Result<Self, CannotStart> {
+        let base = Url::parse(base_url).map_err(|_| CannotStart::InvalidBaseUrl)?;
         if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
-            return Err(InvalidBaseUrl);
+            return Err(CannotStart::InvalidBaseUrl);
         }
         let http = reqwest::Client::builder()
             .connect_timeout(limits.connect)
@@ -93,12 +106,13 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("belvo-sync/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|_| InvalidBaseUrl)?;
+            .map_err(|_| CannotStart::NoHttpClient)?;
         Ok(Self {
             http,
             base,
             credentials: RwLock::new(Arc::new(credentials)),
             limits,
+            pace: RateLimiter::direct(quota(limits.requests_per_30s)),
         })
     }
 
@@ -154,13 +168,11 @@ impl Client {
             .with_max_times(self.limits.quick_retries)
             .with_jitter();
         let attempt = || self.get_once(url.clone());
-        attempt
-            .retry(backoff)
-            .when(|error| error.retry() == Retry::AtOnce)
-            .await
+        attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await
     }
 
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
+        self.pace.until_ready().await;
         let credentials = Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner));
         let password = credentials.secret_password.expose_secret();
         let request = self.http.get(url).basic_auth(&credentials.secret_id, Some(password));
@@ -174,11 +186,17 @@ impl Client {
     }
 }
 
+/// A steady pace with a small burst: burst and refill together stay within the budget of any 30 seconds.
+fn quota(requests_per_30s: NonZeroU32) -> Quota {
+    let budget = requests_per_30s.get();
+    let burst = (budget / 6).max(1);
+    let refill = (budget - burst).max(1);
+    let quota = Quota::with_period(Duration::from_secs(30) / refill).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
+    quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
+}
+
 async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
-    let announced = response
-        .content_length()
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .unwrap_or_default();
+    let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
     let mut body = Vec::with_capacity(announced.min(limit));
     while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
         if body.len() + chunk.len() > limit {
@@ -204,4 +222,33 @@ fn of_transport(error: &reqwest::Error) -> Error {
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    /// How many requests pass in the first 30 seconds, when as many as possible are sent.
+    fn sent_in_30s(budget: u32) -> u32 {
+        let clock = FakeRelativeClock::default();
+        let pace = RateLimiter::direct_with_clock(quota(NonZeroU32::new(budget).unwrap()), clock.clone());
+        let mut sent = 0;
+        for _ in 0..3_000 {
+            while pace.check().is_ok() {
+                sent += 1;
+            }
+            clock.advance(Duration::from_millis(10));
+        }
+        sent
+    }
+
+    #[test]
+    fn the_budget_is_used_and_never_exceeded_whatever_is_asked() {
+        for budget in [6, 36, 72, 1_000] {
+            let sent = sent_in_30s(budget);
+            assert!(sent <= budget && sent + 2 >= budget, "{sent} of {budget}");
+        }
+    }
 }

@@ -5,14 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 /// Words of Belvo's that say that the link itself cannot be used until the user acts.
-const LINK_CODES: [&str; 6] = [
-    "invalid_link",
-    "unconfirmed_link",
-    "login_error",
-    "session_expired",
-    "token_required",
-    "activation_required",
-];
+const LINK_CODES: [&str; 6] =
+    ["invalid_link", "unconfirmed_link", "login_error", "session_expired", "token_required", "activation_required"];
 
 /// An answer that is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,25 +119,18 @@ impl Error {
     pub(crate) fn of_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let reasons = serde_json::from_slice::<Vec<Reason>>(body).ok();
         let is_html = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
-        let code = reasons
-            .as_deref()
-            .and_then(<[_]>::first)
-            .map_or("", |reason| reason.code.as_str());
+        let code = reasons.as_deref().and_then(<[_]>::first).map_or("", |reason| reason.code.as_str());
         match status {
+            401 if code == "consent_without_accounts" => Self::LinkRefused { code: word(code) },
             401 => Self::Unauthorized,
             403 if is_html => Self::RefusedByEdge,
-            404 => Self::NotFound {
-                confirmed: code == "not_found",
-            },
+            404 => Self::NotFound { confirmed: code == "not_found" },
             408 => Self::TimedOut,
             428 => Self::LinkRefused { code: word(code) },
             429 => Self::RateLimited { retry_after },
             400 if code == "too_many_sessions" => Self::RateLimited { retry_after },
             400 if LINK_CODES.contains(&code) => Self::LinkRefused { code: word(code) },
-            400..=499 => Self::Refused {
-                status,
-                code: word(code),
-            },
+            400..=499 => Self::Refused { status, code: word(code) },
             500..=599 => Self::Unavailable(status),
             _ => Self::Malformed("an unexpected status"),
         }
@@ -172,39 +159,14 @@ mod tests {
     fn every_documented_answer_has_its_name() {
         for (status, code, expected) in [
             (401, "authentication_failed", Error::Unauthorized),
+            (401, "consent_without_accounts", Error::LinkRefused { code: "consent_without_accounts".to_owned() }),
             (404, "not_found", Error::NotFound { confirmed: true }),
             (408, "request_timeout", Error::TimedOut),
             (400, "too_many_sessions", Error::RateLimited { retry_after: None }),
-            (
-                400,
-                "login_error",
-                Error::LinkRefused {
-                    code: "login_error".to_owned(),
-                },
-            ),
-            (
-                428,
-                "token_required",
-                Error::LinkRefused {
-                    code: "token_required".to_owned(),
-                },
-            ),
-            (
-                400,
-                "invalid",
-                Error::Refused {
-                    status: 400,
-                    code: "invalid".to_owned(),
-                },
-            ),
-            (
-                403,
-                "permission_denied",
-                Error::Refused {
-                    status: 403,
-                    code: "permission_denied".to_owned(),
-                },
-            ),
+            (400, "login_error", Error::LinkRefused { code: "login_error".to_owned() }),
+            (428, "token_required", Error::LinkRefused { code: "token_required".to_owned() }),
+            (400, "invalid", Error::Refused { status: 400, code: "invalid".to_owned() }),
+            (403, "permission_denied", Error::Refused { status: 403, code: "permission_denied".to_owned() }),
             (500, "unexpected_error", Error::Unavailable(500)),
         ] {
             assert_eq!(error(status, &array(code)), expected);
@@ -232,12 +194,6 @@ mod tests {
     fn only_faults_that_pass_by_themselves_are_retried_at_once() {
         assert_eq!(Error::Unavailable(500).retry(), Retry::AtOnce);
         assert_eq!(Error::RateLimited { retry_after: None }.retry(), Retry::Later);
-        assert_eq!(
-            Error::LinkRefused {
-                code: "login_error".to_owned()
-            }
-            .retry(),
-            Retry::Never
-        );
+        assert_eq!(Error::LinkRefused { code: "login_error".to_owned() }.retry(), Retry::Never);
     }
 }

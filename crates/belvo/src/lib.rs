@@ -11,6 +11,6 @@ mod client;
 mod error;
 mod page;
 
-pub use client::{Client, Credentials, InvalidBaseUrl, Limits, Listing};
+pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
 pub use page::Page;

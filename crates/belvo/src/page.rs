@@ -33,11 +33,7 @@ impl Page {
         if !body.next.iter().all(is_ours) {
             return Err(Error::Malformed("the next page is not on Belvo"));
         }
-        Ok(Self {
-            count: body.count,
-            has_next: body.next.is_some(),
-            objects: body.results,
-        })
+        Ok(Self { count: body.count, has_next: body.next.is_some(), objects: body.results })
     }
 }
 
@@ -53,29 +49,15 @@ mod tests {
     #[test]
     fn objects_stay_as_they_were_sent() {
         let page = read("null").unwrap();
-        assert_eq!(
-            (page.count, page.has_next, page.objects[0].get()),
-            (2, false, r#"{"amount":10.50}"#)
-        );
+        assert_eq!((page.count, page.has_next, page.objects[0].get()), (2, false, r#"{"amount":10.50}"#));
     }
 
     #[test]
     fn a_next_page_on_another_origin_is_refused() {
-        assert!(
-            read(r#""https://api.belvo.com/api/accounts/?page=2""#)
-                .unwrap()
-                .has_next
-        );
+        assert!(read(r#""https://api.belvo.com/api/accounts/?page=2""#).unwrap().has_next);
         assert!(read(r#""/api/accounts/?page=2""#).unwrap().has_next);
-        for foreign in [
-            "https://evil.example/?page=2",
-            "http://api.belvo.com/?page=2",
-            "//evil.example/",
-        ] {
-            assert!(
-                matches!(read(&format!("\"{foreign}\"")), Err(Error::Malformed(_))),
-                "{foreign}"
-            );
+        for foreign in ["https://evil.example/?page=2", "http://api.belvo.com/?page=2", "//evil.example/"] {
+            assert!(matches!(read(&format!("\"{foreign}\"")), Err(Error::Malformed(_))), "{foreign}");
         }
     }
 
@@ -83,11 +65,7 @@ mod tests {
     fn what_is_no_page_is_an_error() {
         let base = Url::parse("https://api.belvo.com").unwrap();
         for body in ["", "[]", "{}", r#"{"count":-1,"next":null,"results":[]}"#, "<html>"] {
-            assert_eq!(
-                Page::read(body.as_bytes(), &base).unwrap_err(),
-                Error::Malformed("not a page"),
-                "{body}"
-            );
+            assert_eq!(Page::read(body.as_bytes(), &base).unwrap_err(), Error::Malformed("not a page"), "{body}");
         }
     }
 }

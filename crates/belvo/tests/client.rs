@@ -12,38 +12,22 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const LINK: &str = "0284557b-df47-450a-po09e-7875195c2259";
 
 fn limits() -> Limits {
-    Limits {
-        answer: Duration::from_millis(300),
-        bytes: 4_096,
-        ..Limits::default()
-    }
+    Limits { answer: Duration::from_millis(300), bytes: 4_096, ..Limits::default() }
 }
 
 fn client(server: &MockServer) -> Client {
-    let credentials = Credentials {
-        secret_id: "id".to_owned(),
-        secret_password: "password".into(),
-    };
+    let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
     Client::new(&server.uri(), credentials, limits()).unwrap()
 }
 
 fn transactions() -> Listing {
     let filters = vec![("created_at__gte", "2024-02-29".to_owned())];
-    Listing {
-        path: "/api/transactions/",
-        link: LinkId::parse(LINK).unwrap(),
-        filters,
-        page_size: 1_000,
-    }
+    Listing { path: "/api/transactions/", link: LinkId::parse(LINK).unwrap(), filters, page_size: 1_000 }
 }
 
 async fn belvo_answering(answer: ResponseTemplate, times: u64) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .respond_with(answer)
-        .expect(times)
-        .mount(&server)
-        .await;
+    Mock::given(method("GET")).respond_with(answer).expect(times).mount(&server).await;
     server
 }
 
@@ -74,104 +58,58 @@ async fn a_page_is_asked_for_with_credentials_link_size_number_and_filters() {
 async fn an_object_stands_below_its_list_with_a_slash_behind_it() {
     let server = MockServer::start().await;
     let object = r#"{"id":"06xx4cdd4a17","amount":0.10}"#;
-    Mock::given(path("/api/accounts/06xx4cdd4a17/"))
-        .respond_with(json(200, object))
-        .expect(1)
-        .mount(&server)
-        .await;
+    Mock::given(path("/api/accounts/06xx4cdd4a17/")).respond_with(json(200, object)).expect(1).mount(&server).await;
     let id = ObjectId::parse("06xx4cdd4a17").unwrap();
-    assert_eq!(
-        client(&server).object("/api/accounts/", &id).await.unwrap().get(),
-        object
-    );
+    assert_eq!(client(&server).object("/api/accounts/", &id).await.unwrap().get(), object);
 }
 
 #[tokio::test]
 async fn a_passing_fault_is_retried_at_once_and_a_lasting_one_is_given_up() {
     let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(502))
-        .up_to_n_times(2)
-        .mount(&server)
-        .await;
-    Mock::given(method("GET"))
-        .respond_with(json(200, EMPTY_PAGE))
-        .expect(1)
-        .mount(&server)
-        .await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(502)).up_to_n_times(2).mount(&server).await;
+    Mock::given(method("GET")).respond_with(json(200, EMPTY_PAGE)).expect(1).mount(&server).await;
     assert!(client(&server).page(&transactions(), 1).await.is_ok());
 
     let server = belvo_answering(ResponseTemplate::new(500), 3).await;
-    assert_eq!(
-        client(&server).page(&transactions(), 1).await.unwrap_err(),
-        Error::Unavailable(500)
-    );
+    assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::Unavailable(500));
 }
 
 #[tokio::test]
 async fn being_told_to_slow_down_is_passed_on_after_a_single_request() {
     let answer = ResponseTemplate::new(429).insert_header("retry-after", "30");
     let server = belvo_answering(answer, 1).await;
-    let expected = Error::RateLimited {
-        retry_after: Some(Duration::from_secs(30)),
-    };
+    let expected = Error::RateLimited { retry_after: Some(Duration::from_secs(30)) };
     assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), expected);
 
     let html = ResponseTemplate::new(403).set_body_raw("<html>", "text/html");
     let server = belvo_answering(html, 1).await;
-    assert_eq!(
-        client(&server).page(&transactions(), 1).await.unwrap_err(),
-        Error::RefusedByEdge
-    );
+    assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::RefusedByEdge);
 }
 
 #[tokio::test]
 async fn an_answer_that_takes_too_long_or_is_too_large_asks_for_less() {
     let server = belvo_answering(json(200, EMPTY_PAGE).set_delay(Duration::from_secs(5)), 1).await;
-    assert_eq!(
-        client(&server).page(&transactions(), 1).await.unwrap_err(),
-        Error::TimedOut
-    );
+    assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::TimedOut);
 
     let server = belvo_answering(json(200, &" ".repeat(5_000)), 1).await;
-    assert_eq!(
-        client(&server).page(&transactions(), 1).await.unwrap_err(),
-        Error::TooLarge(4_096)
-    );
+    assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::TooLarge(4_096));
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = MockServer::start().await;
-    Mock::given(method("GET"))
-        .respond_with(json(200, EMPTY_PAGE))
-        .expect(0)
-        .mount(&elsewhere)
-        .await;
+    Mock::given(method("GET")).respond_with(json(200, EMPTY_PAGE)).expect(0).mount(&elsewhere).await;
     let redirect = ResponseTemplate::new(302).insert_header("location", elsewhere.uri().as_str());
     let server = belvo_answering(redirect, 1).await;
-    assert!(matches!(
-        client(&server).page(&transactions(), 1).await,
-        Err(Error::Malformed(_))
-    ));
+    assert!(matches!(client(&server).page(&transactions(), 1).await, Err(Error::Malformed(_))));
 }
 
 #[tokio::test]
 async fn a_link_is_gone_only_when_belvo_itself_says_so() {
     let link = LinkId::parse(LINK).unwrap();
     let not_found = r#"[{"request_id":"b5d0","message":"Not found.","code":"not_found"}]"#;
-    assert!(
-        !client(&belvo_answering(json(404, not_found), 1).await)
-            .link_exists(&link)
-            .await
-            .unwrap()
-    );
-    assert!(
-        client(&belvo_answering(json(200, "{}"), 1).await)
-            .link_exists(&link)
-            .await
-            .unwrap()
-    );
+    assert!(!client(&belvo_answering(json(404, not_found), 1).await).link_exists(&link).await.unwrap());
+    assert!(client(&belvo_answering(json(200, "{}"), 1).await).link_exists(&link).await.unwrap());
     let proxy = belvo_answering(ResponseTemplate::new(404).set_body_raw("<html>", "text/html"), 1).await;
     assert!(client(&proxy).link_exists(&link).await.is_err());
 }
@@ -182,40 +120,24 @@ async fn an_error_shows_neither_ids_nor_the_address() {
     let client = client(&server);
     let uri = server.uri();
     drop(server);
-    let listing = Listing {
-        path: "//127.0.0.1:1/",
-        ..transactions()
-    };
+    let listing = Listing { path: "//127.0.0.1:1/", ..transactions() };
     let text = format!("{0} {0:?}", client.page(&listing, 1).await.unwrap_err());
-    assert!(
-        !text.contains(LINK) && !text.contains(&uri) && !text.contains("127.0.0.1"),
-        "{text}"
-    );
+    assert!(!text.contains(LINK) && !text.contains(&uri) && !text.contains("127.0.0.1"), "{text}");
 }
 
 #[tokio::test]
 async fn new_credentials_are_sent_from_the_next_request_on() {
     let server = MockServer::start().await;
-    Mock::given(basic_auth("new", "word"))
-        .respond_with(json(200, EMPTY_PAGE))
-        .expect(1)
-        .mount(&server)
-        .await;
+    Mock::given(basic_auth("new", "word")).respond_with(json(200, EMPTY_PAGE)).expect(1).mount(&server).await;
     let client = client(&server);
-    client.set_credentials(Credentials {
-        secret_id: "new".to_owned(),
-        secret_password: "word".into(),
-    });
+    client.set_credentials(Credentials { secret_id: "new".to_owned(), secret_password: "word".into() });
     client.page(&transactions(), 1).await.unwrap();
 }
 
 #[test]
 fn a_base_url_that_is_none_or_holds_credentials_is_refused_and_not_shown() {
     for base in ["", "belvo", "ftp://belvo", "https://user:CANARY@api.belvo.com"] {
-        let credentials = Credentials {
-            secret_id: String::new(),
-            secret_password: "".into(),
-        };
+        let credentials = Credentials { secret_id: String::new(), secret_password: "".into() };
         let error = Client::new(base, credentials, limits()).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("CANARY"));
     }

@@ -63,9 +63,7 @@ impl RequestId {
     /// [`InvalidId`] when the text cannot be an id, or is nothing but dashes.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let plain = text.replace('-', "").to_ascii_lowercase();
-        (is_opaque_id(text) && !plain.is_empty())
-            .then(|| Self(plain.into()))
-            .ok_or(InvalidId)
+        (is_opaque_id(text) && !plain.is_empty()).then(|| Self(plain.into())).ok_or(InvalidId)
     }
 
     /// The id without dashes, in lower case.
@@ -86,10 +84,7 @@ mod tests {
 
     #[test]
     fn belvos_own_non_hexadecimal_examples_are_ids() {
-        for id in [
-            "0284557b-df47-450a-po09e-7875195c2259",
-            "7d0afe4c-373d-490c-90e4-06xx4cdd4a17",
-        ] {
+        for id in ["0284557b-df47-450a-po09e-7875195c2259", "7d0afe4c-373d-490c-90e4-06xx4cdd4a17"] {
             assert_eq!(LinkId::parse(id).unwrap().as_str(), id);
         }
     }

@@ -15,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use crate::Number;
 
-/// DynamoDB keeps documents of at most 32 levels. (Source: DynamoDB developer guide, "Quotas".)
-const MAX_LEVELS: usize = 32;
+/// DynamoDB keeps documents of at most 32 levels, the document itself being the first and a value in the innermost
+/// container the last; so containers go down to the 31st. (Source: DynamoDB developer guide, "Quotas".)
+const MAX_CONTAINER_LEVELS: usize = 31;
 /// DynamoDB takes attribute names of at most 64 KiB; no name that Belvo sends comes near this bound.
 const MAX_NAME_BYTES: usize = 1024;
 
@@ -29,20 +30,14 @@ impl<'a> Fields<'a> {
     pub fn read(json: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         let mut fields = Self::default();
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let result = Collect(&mut fields.0)
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end());
+        let result = Collect(&mut fields.0).deserialize(&mut deserializer).and_then(|()| deserializer.end());
         (fields, result)
     }
 
     /// The value of a member; the last one when a name is repeated.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| *value)
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     /// The value of a member that is a string.
@@ -113,18 +108,12 @@ pub enum Value {
 }
 
 impl Value {
-    /// Builds the value. What DynamoDB cannot hold (a number beyond its precision or range, a container below its
-    /// 32nd level, an object with an unusable name, a string that is not Unicode) becomes its own JSON text, and
+    /// Builds the value. What DynamoDB cannot hold (a number beyond its precision or range, a container below the
+    /// 31st level, an object with an unusable name, a string that is not Unicode) becomes its own JSON text, and
     /// its path (`credit_data.limits.0.used_amount`) is added to `as_text`.
     #[must_use]
     pub fn read(raw: &RawValue, as_text: &mut Vec<String>) -> Self {
-        Self::read_at(
-            raw,
-            &mut Path {
-                names: Vec::new(),
-                as_text,
-            },
-        )
+        Self::read_at(raw, &mut Path { names: Vec::new(), as_text })
     }
 
     fn read_at(raw: &RawValue, path: &mut Path<'_>) -> Self {
@@ -148,10 +137,7 @@ impl Value {
             return None;
         }
         let member = |(name, raw): (&str, &RawValue)| {
-            (
-                name.to_owned(),
-                path.within(name.to_owned(), |path| Self::read_at(raw, path)),
-            )
+            (name.to_owned(), path.within(name.to_owned(), |path| Self::read_at(raw, path)))
         };
         Some(Self::Object(fields.iter().map(member).collect()))
     }
@@ -214,7 +200,7 @@ impl Path<'_> {
 
     /// Would a container here be deeper than DynamoDB allows? The document itself is level 1.
     fn is_too_deep(&self) -> bool {
-        self.names.len() + 1 > MAX_LEVELS
+        self.names.len() + 1 > MAX_CONTAINER_LEVELS
     }
 
     fn keep_as_text(&mut self, json: &str) -> Value {
@@ -262,32 +248,24 @@ mod tests {
     #[test]
     fn numbers_keep_their_digits_and_those_that_cannot_are_kept_as_text() {
         let (value, as_text) = read(r#"{"a":999999999999999.9999,"b":[1e400,2]}"#);
-        let Value::Object(members) = value else {
-            panic!("an object")
-        };
-        assert_eq!(
-            members["a"],
-            Value::Number(Number::parse("999999999999999.9999").unwrap())
-        );
+        let Value::Object(members) = value else { panic!("an object") };
+        assert_eq!(members["a"], Value::Number(Number::parse("999999999999999.9999").unwrap()));
         assert_eq!(members["b"], read(r#"["1e400",2]"#).0);
         assert_eq!(as_text, ["b.0"]);
     }
 
     #[test]
     fn what_dynamodb_cannot_hold_is_kept_as_its_own_text() {
-        let deepest_allowed = "[".repeat(32) + &"]".repeat(32);
+        let deepest_allowed = "[".repeat(31) + "1" + &"]".repeat(31);
         assert!(read(&deepest_allowed).1.is_empty());
-        let too_deep = "[".repeat(33) + &"]".repeat(33);
-        assert_eq!(read(&too_deep).1, [["0"; 32].join(".")]);
+        let too_deep = "[".repeat(32) + "1" + &"]".repeat(32);
+        assert_eq!(read(&too_deep).1, [["0"; 31].join(".")]);
         assert_eq!(read(r#"{"a":{"":1},"b":"\ud800"}"#).1, ["a", "b"]);
     }
 
     #[test]
     fn the_digest_sees_values_and_neither_order_nor_spelling() {
-        assert_eq!(
-            digest(r#"{"a":1.50,"b":"x"}"#, &[]),
-            digest(r#"{"b":"\u0078","a":15e-1}"#, &[])
-        );
+        assert_eq!(digest(r#"{"a":1.50,"b":"x"}"#, &[]), digest(r#"{"b":"\u0078","a":15e-1}"#, &[]));
         assert_ne!(digest(r#"{"a":"1"}"#, &[]), digest(r#"{"a":1}"#, &[]));
         assert_ne!(digest(r#"["a","b"]"#, &[]), digest(r#"["ab",""]"#, &[]));
         assert_ne!(digest(r"[[1],2]", &[]), digest(r"[[1,2]]", &[]));

@@ -29,5 +29,5 @@ pub use number::Number;
 pub use plan::{Announced, Filter, Plan};
 pub use record::{EmbeddedAccount, Record, Unreadable};
 pub use resource::Resource;
-pub use time::{Day, EpochMillis, now};
+pub use time::{Day, EpochMillis, moment_micros, now};
 pub use webhook::{FieldError, InvalidWebhook, Webhook};

@@ -4,12 +4,13 @@
 //! a mistake there is mended by a redrive. A webhook with long id lists becomes several messages, each with its own
 //! slice; one that is still too large travels without the members that no sync needs, and says so.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{EpochMillis, Fields, Webhook, sha256_hex};
+use crate::{EpochMillis, Fields, ObjectId, Webhook, sha256_hex};
 
 /// The most ids that one message carries of each list.
 pub const MAX_IDS_PER_MESSAGE: usize = 500;
@@ -19,7 +20,8 @@ pub const MAX_MESSAGE_BYTES: usize = 200 * 1024;
 pub const UNROUTED: &str = "unrouted";
 /// The version that this code writes. Unknown members are ignored, so most additions need no new one.
 const VERSION: u64 = 1;
-/// Members longer than this are dropped when a webhook is split or cut, unless they are its id lists.
+/// What is kept beside id lists when a webhook is split or cut: members of the envelope up to this size each, and members
+/// of `data` up to this size together.
 const MAX_KEPT_MEMBER_BYTES: usize = 1024;
 
 /// One message of the queue.
@@ -35,7 +37,7 @@ pub struct Message {
     pub part: Part,
     /// The webhook, perhaps with a slice of its ids, perhaps cut (see `withheld`).
     pub webhook: Webhook,
-    /// Set when the webhook was cut to fit.
+    /// Set when not everything of the webhook travels in this message.
     pub withheld: Option<Withheld>,
 }
 
@@ -62,7 +64,7 @@ pub struct Part {
     pub of: usize,
 }
 
-/// What a webhook was before it was cut to fit.
+/// What a webhook was before it was split or cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {
     /// The size of the body that Belvo sent.
@@ -118,21 +120,32 @@ impl Message {
         let sha256 = sha256_hex(body);
         let parts = split(webhook);
         let of = parts.len();
+        let withheld = Withheld { bytes: body.len(), sha256: sha256.clone() };
         let message = |(index, webhook)| Self {
             received_at,
             source: Source::Webhook,
             key: format!("{sha256}-{index}"),
             part: Part { index, of },
             webhook,
-            withheld: None,
+            withheld: (of > 1).then(|| withheld.clone()),
         };
-        let cut = |message: Self| {
-            message.cut_to_fit(&Withheld {
-                bytes: body.len(),
-                sha256: sha256.clone(),
-            })
-        };
-        parts.into_iter().enumerate().map(message).map(cut).collect()
+        parts.into_iter().enumerate().map(message).map(|message| message.cut_to_fit(&withheld)).collect()
+    }
+
+    /// The message that does the rest of this one's work: these ids, in the place of its id list. `leg`, the stamp of the
+    /// pass that sends it, tells the legs of one job apart.
+    #[must_use]
+    pub fn continuation(&self, ids: &[ObjectId], leg: EpochMillis) -> Self {
+        let ids: Vec<_> = ids.iter().map(ObjectId::as_str).collect();
+        let data = self.webhook.data();
+        let list = data.iter().find(|member| id_list(*member).is_some()).map_or("updated_ids", |(name, _)| name);
+        let data = serde_json::value::to_raw_value(&BTreeMap::from([(list, ids)])).ok();
+        Self {
+            source: Source::Continuation,
+            key: format!("{}-{leg}", sha256_hex(self.key.as_bytes())),
+            webhook: self.webhook.with_data(data),
+            ..self.clone()
+        }
     }
 
     /// The body for SQS, in ASCII: SQS refuses some of Unicode.
@@ -183,56 +196,49 @@ impl Message {
             return self;
         }
         let envelope = self.webhook.envelope_only(MAX_KEPT_MEMBER_BYTES);
-        let with_data = envelope.with_data(self.webhook.raw_data());
-        let cut = |webhook| Self {
-            webhook,
-            withheld: Some(withheld.clone()),
-            ..self.clone()
-        };
+        let with_data = envelope.with_data(self.webhook.raw_data().map(ToOwned::to_owned));
+        let cut = |webhook| Self { webhook, withheld: Some(withheld.clone()), ..self.clone() };
         let message = cut(with_data);
-        if message.encode().len() <= MAX_MESSAGE_BYTES {
-            message
-        } else {
-            cut(envelope)
-        }
+        if message.encode().len() <= MAX_MESSAGE_BYTES { message } else { cut(envelope) }
     }
 }
 
-/// One webhook per slice of its id lists.
+/// One webhook per slice of its id lists. When there are several, each has only the documented envelope beside its slice:
+/// a large webhook must not be multiplied.
 fn split(webhook: &Webhook) -> Vec<Webhook> {
     let data = webhook.data();
-    let lists: Vec<(&str, Vec<&RawValue>)> = data.iter().filter_map(long_id_list).collect();
-    let parts = lists
-        .iter()
-        .map(|(_, ids)| ids.len().div_ceil(MAX_IDS_PER_MESSAGE))
-        .max()
-        .unwrap_or(1);
+    let lists: Vec<IdList<'_>> = data.iter().filter_map(id_list).collect();
+    let parts = lists.iter().map(|(_, ids)| ids.len().div_ceil(MAX_IDS_PER_MESSAGE)).max().unwrap_or(1).max(1);
     if parts == 1 {
         return vec![webhook.clone()];
     }
-    (0..parts)
-        .map(|part| webhook.with_data(slice(&data, &lists, part)))
-        .collect()
+    let envelope = webhook.envelope_only(MAX_KEPT_MEMBER_BYTES);
+    (0..parts).map(|part| envelope.with_data(slice(&data, &lists, part))).collect()
 }
+
+type IdList<'a> = (&'a str, Vec<&'a RawValue>);
 
 /// `updated_transactions` and `deleted_transactions` today; any list that is named alike tomorrow.
-fn long_id_list<'a>((name, raw): (&'a str, &'a RawValue)) -> Option<(&'a str, Vec<&'a RawValue>)> {
+fn id_list<'a>((name, raw): (&'a str, &'a RawValue)) -> Option<IdList<'a>> {
     let named = name.starts_with("updated_") || name.starts_with("deleted_");
     let ids: Vec<&RawValue> = named.then(|| serde_json::from_str(raw.get()).ok())??;
-    (ids.len() > MAX_IDS_PER_MESSAGE).then_some((name, ids))
+    Some((name, ids))
 }
 
-fn slice(data: &Fields<'_>, lists: &[(&str, Vec<&RawValue>)], part: usize) -> Option<Box<RawValue>> {
-    let members = data
-        .iter()
-        .filter_map(|(name, raw)| match lists.iter().find(|(list, _)| *list == name) {
-            Some((_, ids)) => {
-                let ids = ids.chunks(MAX_IDS_PER_MESSAGE).nth(part).unwrap_or_default();
-                serde_json::value::to_raw_value(ids).ok().map(|ids| (name, ids))
-            }
-            None => (raw.get().len() <= MAX_KEPT_MEMBER_BYTES).then(|| (name, raw.to_owned())),
-        });
-    serde_json::value::to_raw_value(&members.collect::<std::collections::BTreeMap<_, _>>()).ok()
+/// The `data` of one part: its slice of every id list, and the other members as long as they are few and short.
+fn slice(data: &Fields<'_>, lists: &[IdList<'_>], part: usize) -> Option<Box<RawValue>> {
+    let mut room = MAX_KEPT_MEMBER_BYTES;
+    let mut members = BTreeMap::new();
+    for (name, raw) in data.iter() {
+        if let Some((_, ids)) = lists.iter().find(|(list, _)| *list == name) {
+            let ids = ids.chunks(MAX_IDS_PER_MESSAGE).nth(part).unwrap_or_default();
+            members.insert(name, serde_json::value::to_raw_value(ids).ok()?);
+        } else if let Some(left) = room.checked_sub(name.len() + raw.get().len()) {
+            room = left;
+            members.insert(name, raw.to_owned());
+        }
+    }
+    serde_json::value::to_raw_value(&members).ok()
 }
 
 /// Writes every character beyond ASCII as a JSON escape. Outside strings JSON has no such character.
@@ -261,17 +267,11 @@ mod tests {
     use super::*;
 
     fn carry(body: &str) -> Vec<Message> {
-        Message::carry(
-            &Webhook::parse(body.as_bytes()).unwrap(),
-            body.as_bytes(),
-            1_700_000_000_000,
-        )
+        Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), 1_700_000_000_000)
     }
 
     fn with_ids(count: usize, more: &str) -> String {
-        let ids: Vec<String> = (0..count)
-            .map(|n| format!("{n:08}-0000-4000-8000-000000000000"))
-            .collect();
+        let ids: Vec<String> = (0..count).map(|n| format!("{n:08}-0000-4000-8000-000000000000")).collect();
         let ids = serde_json::to_string(&ids).unwrap();
         format!(
             r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","link_id":"l-1"{more},
@@ -289,10 +289,7 @@ mod tests {
         let body = sent.encode();
         assert!(body.is_ascii());
         let read = Message::decode(&body).unwrap();
-        assert_eq!(
-            (read.received_at, read.source, read.part),
-            (sent.received_at, Source::Webhook, sent.part)
-        );
+        assert_eq!((read.received_at, read.source, read.part), (sent.received_at, Source::Webhook, sent.part));
         assert_eq!((&read.key, read.group_id()), (&sent.key, "l-1"));
         assert_eq!(read.webhook.external_id(), Some("Zoë 🦀"));
         assert!(body.contains(r#""new":1.10"#), "unknown members travel too");
@@ -302,28 +299,17 @@ mod tests {
     fn what_another_program_or_a_newer_release_wrote_is_named_and_not_guessed_at() {
         assert_eq!(Message::decode("hello").unwrap_err(), Undecodable::NotAMessage);
         assert_eq!(Message::decode(r#"{"v":1}"#).unwrap_err(), Undecodable::NotAMessage);
-        assert_eq!(
-            Message::decode(r#"{"v":2,"later":true}"#).unwrap_err(),
-            Undecodable::UnknownVersion(2)
-        );
+        assert_eq!(Message::decode(r#"{"v":2,"later":true}"#).unwrap_err(), Undecodable::UnknownVersion(2));
     }
 
     #[test]
     fn long_id_lists_are_split_and_every_id_travels_exactly_once() {
         let messages = carry(&with_ids(1_201, ""));
-        assert_eq!(
-            messages.iter().map(|m| ids_of(m).len()).collect::<Vec<_>>(),
-            [500, 500, 201]
-        );
+        assert_eq!(messages.iter().map(|m| ids_of(m).len()).collect::<Vec<_>>(), [500, 500, 201]);
         let mut ids: Vec<String> = messages.iter().flat_map(ids_of).collect();
         ids.dedup();
         assert_eq!(ids.len(), 1_201);
-        assert!(
-            messages
-                .iter()
-                .enumerate()
-                .all(|(index, m)| m.part == Part { index, of: 3 })
-        );
+        assert!(messages.iter().enumerate().all(|(index, m)| m.part == Part { index, of: 3 }));
         assert!(messages[0].key != messages[1].key);
     }
 
@@ -336,6 +322,38 @@ mod tests {
             assert_eq!(ids_of(&message).len(), 500);
             assert_eq!(message.withheld.as_ref().unwrap().bytes, body.len());
         }
+    }
+
+    #[test]
+    fn when_a_webhook_is_split_a_short_list_travels_too_and_many_small_members_are_not_multiplied() {
+        let ids = |count: usize| serde_json::to_string(&vec!["x"; count]).unwrap();
+        let padding = (0..20_000).map(|n| format!(r#""m{n}":0"#)).collect::<Vec<_>>().join(",");
+        let messages = carry(&format!(
+            r#"{{"webhook_type":"X","webhook_code":"y",{padding},
+               "data":{{"updated_x":{},"deleted_x":{},{padding}}}}}"#,
+            ids(5_000),
+            ids(3)
+        ));
+        assert_eq!(messages.len(), 10);
+        let first = messages[0].webhook.data();
+        let deleted: Vec<String> = serde_json::from_str(first.get("deleted_x").unwrap().get()).unwrap();
+        assert_eq!(deleted.len(), 3);
+        let bytes: usize = messages.iter().map(|message| message.encode().len()).sum();
+        assert!(bytes < 64 * 1024, "{bytes}");
+        assert!(messages.iter().all(|message| message.withheld.is_some()));
+    }
+
+    #[test]
+    fn a_continuation_carries_the_rest_of_the_ids_under_a_key_of_its_own() {
+        let whole = carry(&with_ids(3, "")).remove(0);
+        let rest = [ObjectId::parse("a").unwrap(), ObjectId::parse("b").unwrap()];
+        let leg = Message::decode(&whole.continuation(&rest, 7).encode()).unwrap();
+        assert_eq!(
+            (ids_of(&leg), leg.source, leg.group_id()),
+            (vec!["a".into(), "b".into()], Source::Continuation, "l-1")
+        );
+        assert_eq!(leg.received_at, whole.received_at);
+        assert!(leg.key != whole.key && leg.key != whole.continuation(&rest, 8).key && leg.key.len() <= 128);
     }
 
     #[test]

@@ -28,11 +28,7 @@ impl Number {
         }
         let trailing_zeros = length(&all_digits) - length(all_digits.trim_end_matches('0'));
         // The value is `digits` x 10^`scale`.
-        let scale = exponent
-            .parse::<i64>()
-            .ok()?
-            .checked_sub(length(fraction))?
-            .checked_add(trailing_zeros)?;
+        let scale = exponent.parse::<i64>().ok()?.checked_sub(length(fraction))?.checked_add(trailing_zeros)?;
         let first_digit = scale.checked_add(length(digits) - 1)?;
         let kept = digits.len() <= MAX_DIGITS && MAGNITUDE.contains(&first_digit) && is_digits(digits);
         kept.then(|| Self(write(negative, digits, scale).into()))
@@ -102,12 +98,7 @@ mod tests {
     fn a_number_that_dynamodb_would_round_is_not_a_number() {
         let thirty_eight = "9".repeat(38);
         assert_eq!(canonical(&thirty_eight), Some(thirty_eight.clone()));
-        for json in [
-            &format!("{thirty_eight}1"),
-            "1e126",
-            "1e-131",
-            "1e999999999999999999999",
-        ] {
+        for json in [&format!("{thirty_eight}1"), "1e126", "1e-131", "1e999999999999999999999"] {
             assert_eq!(canonical(json), None, "{json}");
         }
     }

@@ -72,7 +72,9 @@ impl Plan {
         let data = webhook.data();
         match Meaning::of(webhook.webhook_code()) {
             Some(Meaning::New) if resource.filters_by_created_at => Self::list(resource, Filter::SinceWatermark, &data),
-            Some(Meaning::Historical | Meaning::New) => Self::list(resource, Filter::Whole, &data),
+            // How many are new cannot be checked against a whole list.
+            Some(Meaning::New) => Self::whole(resource),
+            Some(Meaning::Historical) => Self::list(resource, Filter::Whole, &data),
             Some(Meaning::Updated) => Self::get(resource, &data),
             Some(Meaning::Deleted) => Self::delete(resource, &data),
             None => Self::Unknown,
@@ -80,22 +82,18 @@ impl Plan {
     }
 
     fn list(resource: &'static Resource, filter: Filter, data: &Fields<'_>) -> Self {
-        Self::List {
-            resource,
-            filter,
-            announced: Announced::read(data),
-        }
+        Self::List { resource, filter, announced: Announced::read(data) }
+    }
+
+    fn whole(resource: &'static Resource) -> Self {
+        Self::List { resource, filter: Filter::Whole, announced: Announced::default() }
     }
 
     /// Ids that cannot be fetched one by one are found by listing everything.
     fn get(resource: &'static Resource, data: &Fields<'_>) -> Self {
         match ids(data, "updated_") {
             Some(Ids { usable, unusable: 0 }) => Self::Get { resource, ids: usable },
-            _ => Self::List {
-                resource,
-                filter: Filter::Whole,
-                announced: Announced::default(),
-            },
+            _ => Self::List { resource, filter: Filter::Whole, announced: Announced::default() },
         }
     }
 
@@ -112,28 +110,17 @@ impl Announced {
     /// Reads the documented totals: `total_transactions`, `total_inflow_transactions`, `new_accounts` ...
     fn read(data: &Fields<'_>) -> Self {
         let counts = || data.iter().filter_map(|(name, raw)| Some((name, count(raw)?)));
-        let named = |prefix: &str| {
-            counts()
-                .find(|(name, _)| name.starts_with(prefix))
-                .map(|(_, count)| count)
-        };
+        let named = |prefix: &str| counts().find(|(name, _)| name.starts_with(prefix)).map(|(_, count)| count);
         let inflows = named("total_inflow_");
         let outflows = named("total_outflow_");
         let flow = |name: &str| name.starts_with("total_inflow_") || name.starts_with("total_outflow_");
         let total = counts().find(|(name, _)| (name.starts_with("total_") && !flow(name)) || name.starts_with("new_"));
         let day = |prefix: &str| {
-            let found = data
-                .iter()
-                .find(|(name, _)| name.starts_with(prefix) && name.ends_with("_date"));
+            let found = data.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with("_date"));
             found.and_then(|(_, raw)| Day::parse(&crate::json::text(raw)?))
         };
         let days = day("first_").zip(day("last_"));
-        Self {
-            total: total.map(|(_, count)| count),
-            inflows,
-            outflows,
-            days,
-        }
+        Self { total: total.map(|(_, count)| count), inflows, outflows, days }
     }
 }
 
@@ -193,31 +180,19 @@ mod tests {
     }
 
     fn list(name: &str, filter: Filter, announced: Announced) -> Plan {
-        Plan::List {
-            resource: resource(name),
-            filter,
-            announced,
-        }
+        Plan::List { resource: resource(name), filter, announced }
     }
 
     fn total(total: u64) -> Announced {
-        Announced {
-            total: Some(total),
-            ..Announced::default()
-        }
+        Announced { total: Some(total), ..Announced::default() }
     }
 
     #[test]
     fn accounts_are_always_listed_whole() {
-        let whole = |n| list("ACCOUNTS", Filter::Whole, total(n));
-        assert_eq!(
-            plan("ACCOUNTS", "historical_update", r#"{"total_accounts":5}"#),
-            whole(5)
-        );
-        assert_eq!(
-            plan("ACCOUNTS", "new_accounts_available", r#"{"new_accounts":1}"#),
-            whole(1)
-        );
+        let whole = |announced| list("ACCOUNTS", Filter::Whole, announced);
+        assert_eq!(plan("ACCOUNTS", "historical_update", r#"{"total_accounts":5}"#), whole(total(5)));
+        let new = plan("ACCOUNTS", "new_accounts_available", r#"{"new_accounts":1}"#);
+        assert_eq!(new, whole(Announced::default()), "one new account says nothing of how many there are");
     }
 
     #[test]
@@ -230,10 +205,7 @@ mod tests {
             outflows: Some(9),
             days: Day::parse("2023-01-03").zip(Day::parse("2024-01-03")),
         };
-        assert_eq!(
-            plan("TRANSACTIONS", "historical_update", data),
-            list("TRANSACTIONS", Filter::Whole, announced)
-        );
+        assert_eq!(plan("TRANSACTIONS", "historical_update", data), list("TRANSACTIONS", Filter::Whole, announced));
     }
 
     #[test]
@@ -247,16 +219,9 @@ mod tests {
     #[test]
     fn updated_ids_are_fetched_once_each_and_unusable_ones_mean_a_whole_listing() {
         let ids = vec![ObjectId::parse("a").unwrap(), ObjectId::parse("b").unwrap()];
-        let fetched = Plan::Get {
-            resource: resource("TRANSACTIONS"),
-            ids,
-        };
+        let fetched = Plan::Get { resource: resource("TRANSACTIONS"), ids };
         let updated = |ids: &str| {
-            plan(
-                "TRANSACTIONS",
-                "transactions_updated",
-                &format!(r#"{{"count":2,"updated_transactions":{ids}}}"#),
-            )
+            plan("TRANSACTIONS", "transactions_updated", &format!(r#"{{"count":2,"updated_transactions":{ids}}}"#))
         };
         assert_eq!(updated(r#"["b","a","b"]"#), fetched);
         let whole = list("TRANSACTIONS", Filter::Whole, Announced::default());
@@ -268,15 +233,9 @@ mod tests {
     fn deletions_need_ids() {
         let ids = vec![ObjectId::parse("a").unwrap()];
         let data = r#"{"count":2,"deleted_transactions":["a",7]}"#;
-        let expected = Plan::Delete {
-            resource: resource("TRANSACTIONS"),
-            ids,
-        };
+        let expected = Plan::Delete { resource: resource("TRANSACTIONS"), ids };
         assert_eq!(plan("TRANSACTIONS", "transactions_deleted", data), expected);
-        assert!(matches!(
-            plan("TRANSACTIONS", "transactions_deleted", "{}"),
-            Plan::Refused(_)
-        ));
+        assert!(matches!(plan("TRANSACTIONS", "transactions_deleted", "{}"), Plan::Refused(_)));
     }
 
     #[test]

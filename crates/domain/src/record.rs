@@ -53,34 +53,19 @@ impl Record {
     pub fn read<'a>(resource: &Resource, raw: &'a RawValue) -> Result<(Self, Option<EmbeddedAccount<'a>>), Unreadable> {
         let (fields, read) = Fields::read(raw.get().as_bytes());
         read.map_err(|_| Unreadable)?;
-        let id = fields
-            .text("id")
-            .and_then(|id| ObjectId::parse(&id).ok())
-            .ok_or(Unreadable)?;
-        let account = resource
-            .embeds_account
-            .then(|| fields.get("account").and_then(EmbeddedAccount::read))
-            .flatten();
+        let id = fields.text("id").and_then(|id| ObjectId::parse(&id).ok()).ok_or(Unreadable)?;
+        let account = resource.embeds_account.then(|| fields.get("account").and_then(EmbeddedAccount::read)).flatten();
         let mut as_text = Vec::new();
         let Value::Object(mut data) = Value::read(raw, &mut as_text) else {
             return Err(Unreadable);
         };
         if account.is_some() {
             data.remove("account");
-            as_text.retain(|path| !path.starts_with("account."));
+            as_text.retain(|path| path != "account" && !path.starts_with("account."));
         }
         let account_id = account.as_ref().map(|account| account.id.clone());
         let content_hash = content_hash(&data, account_id.as_ref());
-        Ok((
-            Self {
-                id,
-                data,
-                account_id,
-                content_hash,
-                as_text,
-            },
-            account,
-        ))
+        Ok((Self { id, data, account_id, content_hash, as_text }, account))
     }
 
     /// Where the record stands among those of its account: by day, then by id. Records without an account are not
@@ -112,11 +97,7 @@ impl<'a> EmbeddedAccount<'a> {
         let (fields, read) = Fields::read(raw.get().as_bytes());
         read.ok()?;
         let id = ObjectId::parse(&fields.text("id")?).ok()?;
-        Some(Self {
-            id,
-            collected_at: fields.text("collected_at").unwrap_or_default(),
-            raw,
-        })
+        Some(Self { id, collected_at: fields.text("collected_at").unwrap_or_default(), raw })
     }
 }
 
@@ -150,10 +131,7 @@ mod tests {
         let (record, account) = Record::read(Resource::of_webhook_type("TRANSACTIONS").unwrap(), raw).unwrap();
         let account = account.unwrap();
         assert_eq!(record.account_id.unwrap(), account.id);
-        assert_eq!(
-            (account.id.as_str(), &*account.collected_at),
-            ("a-1", "2024-01-01T00:00:00Z")
-        );
+        assert_eq!((account.id.as_str(), &*account.collected_at), ("a-1", "2024-01-01T00:00:00Z"));
         assert!(!record.data.contains_key("account") && record.as_text.is_empty());
     }
 
@@ -163,10 +141,7 @@ mod tests {
         let key = |json: &str| read("TRANSACTIONS", json).unwrap().date_key(transactions);
         assert_eq!(key(TRANSACTION), "2024-02-29#t-1");
         assert_eq!(key(r#"{"id":"t-1","value_date":null}"#), "0000-00-00#t-1");
-        assert_eq!(
-            key(r#"{"id":"t-1","value_date":"2024-02-28T23:00:00-03:00"}"#),
-            "2024-02-28#t-1"
-        );
+        assert_eq!(key(r#"{"id":"t-1","value_date":"2024-02-28T23:00:00-03:00"}"#), "2024-02-28#t-1");
     }
 
     #[test]

@@ -15,11 +15,7 @@ impl Day {
     #[must_use]
     pub fn of(moment: EpochMillis) -> Self {
         let clamp = |_| {
-            if moment < 0 {
-                jiff::Timestamp::MIN
-            } else {
-                jiff::Timestamp::MAX
-            }
+            if moment < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX }
         };
         let timestamp = jiff::Timestamp::from_millisecond(moment).unwrap_or_else(clamp);
         Self(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date())
@@ -49,6 +45,13 @@ impl fmt::Display for Day {
     }
 }
 
+/// The moment that Belvo writes as `2022-02-09T08:45:50.406032Z`: three to six digits of a second, any offset. In
+/// microseconds, so that nothing is lost in comparing two.
+#[must_use]
+pub fn moment_micros(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+}
+
 /// The wall clock of this host.
 #[must_use]
 pub fn now() -> EpochMillis {
@@ -64,6 +67,14 @@ mod tests {
     fn a_moment_falls_on_its_utc_day() {
         assert_eq!(Day::of(1_700_000_000_000).to_string(), "2023-11-14");
         assert_eq!(Day::of(1_699_999_999_999).previous().to_string(), "2023-11-13");
+    }
+
+    #[test]
+    fn moments_compare_whatever_their_digits_and_offset() {
+        let micros = |text| moment_micros(text).unwrap();
+        assert_eq!(micros("2024-01-01T00:00:00.120Z"), micros("2023-12-31T21:00:00.120000-03:00"));
+        assert!(micros("2024-01-01T00:00:00.120001+00:00") > micros("2024-01-01T00:00:00.12Z"));
+        assert_eq!(moment_micros("yesterday"), None);
     }
 
     #[test]

@@ -68,16 +68,10 @@ impl Webhook {
         let (fields, read) = Fields::read(body);
         let request_id = usable_request_id(&fields);
         if read.is_err() {
-            return Err(InvalidWebhook {
-                request_id,
-                errors: vec![not_an_object()],
-            });
+            return Err(InvalidWebhook { request_id, errors: vec![not_an_object()] });
         }
-        let (webhook_type, webhook_code, link_id) = (
-            word(&fields, "webhook_type"),
-            word(&fields, "webhook_code"),
-            link_id(&fields),
-        );
+        let (webhook_type, webhook_code, link_id) =
+            (word(&fields, "webhook_type"), word(&fields, "webhook_code"), link_id(&fields));
         match (webhook_type, webhook_code, link_id) {
             (Ok(webhook_type), Ok(webhook_code), Ok(link_id)) => Ok(Self {
                 webhook_type,
@@ -85,16 +79,10 @@ impl Webhook {
                 link_id,
                 request_id,
                 external_id: word(&fields, "external_id").ok(),
-                members: fields
-                    .iter()
-                    .map(|(name, raw)| (name.to_owned(), raw.to_owned()))
-                    .collect(),
+                members: fields.iter().map(|(name, raw)| (name.to_owned(), raw.to_owned())).collect(),
             }),
             (webhook_type, webhook_code, link_id) => {
-                let errors = [webhook_type.err(), webhook_code.err(), link_id.err()]
-                    .into_iter()
-                    .flatten()
-                    .collect();
+                let errors = [webhook_type.err(), webhook_code.err(), link_id.err()].into_iter().flatten().collect();
                 Err(InvalidWebhook { request_id, errors })
             }
         }
@@ -116,10 +104,7 @@ impl Webhook {
     /// sender could put anything there.
     #[must_use]
     pub fn loggable_kind(&self) -> (&'static str, &'static str) {
-        (
-            known_word(&self.webhook_type, &TYPES),
-            known_word(&self.webhook_code, &CODES),
-        )
+        (known_word(&self.webhook_type, &TYPES), known_word(&self.webhook_code, &CODES))
     }
 
     /// The link it is about. Payments webhooks have none.
@@ -161,77 +146,50 @@ impl Webhook {
         }
     }
 
-    pub(crate) fn raw_data(&self) -> Option<Box<RawValue>> {
-        self.member("data").map(ToOwned::to_owned)
+    /// `data` as it was sent.
+    #[must_use]
+    pub fn raw_data(&self) -> Option<&RawValue> {
+        self.member("data")
     }
 
     /// The same webhook with another `data`, or with none.
     #[must_use]
     pub(crate) fn with_data(&self, data: Option<Box<RawValue>>) -> Self {
-        let mut members: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(name, _)| name != "data")
-            .cloned()
-            .collect();
+        let mut members: Vec<_> = self.members.iter().filter(|(name, _)| name != "data").cloned().collect();
         members.extend(data.map(|raw| ("data".to_owned(), raw)));
-        Self {
-            members,
-            ..self.clone()
-        }
+        Self { members, ..self.clone() }
     }
 
     /// The same webhook with only the envelope that Belvo documents, each member at most `max_bytes` long.
     #[must_use]
     pub(crate) fn envelope_only(&self, max_bytes: usize) -> Self {
-        const ENVELOPE: [&str; 7] = [
-            "webhook_id",
-            "webhook_type",
-            "process_type",
-            "webhook_code",
-            "link_id",
-            "request_id",
-            "external_id",
-        ];
+        const ENVELOPE: [&str; 7] =
+            ["webhook_id", "webhook_type", "process_type", "webhook_code", "link_id", "request_id", "external_id"];
         let kept =
             |(name, raw): &&(String, Box<RawValue>)| ENVELOPE.contains(&name.as_str()) && raw.get().len() <= max_bytes;
-        Self {
-            members: self.members.iter().filter(kept).cloned().collect(),
-            ..self.clone()
-        }
+        Self { members: self.members.iter().filter(kept).cloned().collect(), ..self.clone() }
     }
 
     fn member(&self, name: &str) -> Option<&RawValue> {
-        self.members
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, raw)| raw.as_ref())
+        self.members.iter().rev().find(|(key, _)| key == name).map(|(_, raw)| raw.as_ref())
     }
 
     fn short_text(&self, name: &str) -> Option<String> {
-        self.member(name)
-            .and_then(crate::json::text)
-            .filter(|text| text.len() <= MAX_WORD_BYTES)
-            .map(Into::into)
+        self.member(name).and_then(crate::json::text).filter(|text| text.len() <= MAX_WORD_BYTES).map(Into::into)
     }
 }
 
 impl Serialize for Webhook {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.members.len()))?;
-        self.members
-            .iter()
-            .try_for_each(|(name, raw)| map.serialize_entry(name, raw))?;
+        self.members.iter().try_for_each(|(name, raw)| map.serialize_entry(name, raw))?;
         map.end()
     }
 }
 
 impl std::fmt::Debug for Webhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Webhook")
-            .field("link_id", &self.link_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Webhook").field("link_id", &self.link_id).finish_non_exhaustive()
     }
 }
 
@@ -240,30 +198,19 @@ fn known_word(word: &str, known: &[&'static str]) -> &'static str {
 }
 
 fn not_an_object() -> FieldError {
-    FieldError {
-        code: "parse_error",
-        message: "The body is not a JSON object.",
-        field: None,
-    }
+    FieldError { code: "parse_error", message: "The body is not a JSON object.", field: None }
 }
 
 fn word(fields: &Fields<'_>, name: &'static str) -> Result<String, FieldError> {
     let field = Some(name);
     let Some(raw) = fields.get(name).filter(|raw| !is_null(raw)) else {
-        return Err(FieldError {
-            code: "required",
-            message: "This field is required.",
-            field,
-        });
+        return Err(FieldError { code: "required", message: "This field is required.", field });
     };
-    crate::json::text(raw)
-        .filter(|text| (1..=MAX_WORD_BYTES).contains(&text.len()))
-        .map(Into::into)
-        .ok_or(FieldError {
-            code: "invalid",
-            message: "This field must be text of 1 to 256 bytes.",
-            field,
-        })
+    crate::json::text(raw).filter(|text| (1..=MAX_WORD_BYTES).contains(&text.len())).map(Into::into).ok_or(FieldError {
+        code: "invalid",
+        message: "This field must be text of 1 to 256 bytes.",
+        field,
+    })
 }
 
 fn link_id(fields: &Fields<'_>) -> Result<Option<LinkId>, FieldError> {
@@ -291,41 +238,24 @@ mod tests {
     const MINIMAL: &str = r#"{"webhook_type":"ACCOUNTS","webhook_code":"historical_update"}"#;
 
     fn errors(body: &str) -> Vec<(&'static str, Option<&'static str>)> {
-        Webhook::parse(body.as_bytes())
-            .unwrap_err()
-            .errors
-            .iter()
-            .map(|e| (e.code, e.field))
-            .collect()
+        Webhook::parse(body.as_bytes()).unwrap_err().errors.iter().map(|e| (e.code, e.field)).collect()
     }
 
     #[test]
     fn a_type_and_a_code_make_a_webhook() {
         let webhook = Webhook::parse(MINIMAL.as_bytes()).unwrap();
-        assert_eq!(
-            (webhook.webhook_type(), webhook.webhook_code()),
-            ("ACCOUNTS", "historical_update")
-        );
-        assert_eq!(
-            (webhook.link_id(), webhook.request_id(), webhook.external_id()),
-            (None, None, None)
-        );
+        assert_eq!((webhook.webhook_type(), webhook.webhook_code()), ("ACCOUNTS", "historical_update"));
+        assert_eq!((webhook.link_id(), webhook.request_id(), webhook.external_id()), (None, None, None));
     }
 
     #[test]
     fn each_thing_that_is_wrong_is_named_and_none_is_echoed() {
         assert_eq!(errors("{"), [("parse_error", None)]);
         assert_eq!(errors("[]"), [("parse_error", None)]);
-        assert_eq!(
-            errors("{}"),
-            [("required", Some("webhook_type")), ("required", Some("webhook_code"))]
-        );
+        assert_eq!(errors("{}"), [("required", Some("webhook_type")), ("required", Some("webhook_code"))]);
         let body = r#"{"webhook_type":"","webhook_code":7,"link_id":"../secret"}"#;
         let invalid = |field| ("invalid", Some(field));
-        assert_eq!(
-            errors(body),
-            [invalid("webhook_type"), invalid("webhook_code"), invalid("link_id")]
-        );
+        assert_eq!(errors(body), [invalid("webhook_type"), invalid("webhook_code"), invalid("link_id")]);
         assert!(!format!("{:?}", Webhook::parse(body.as_bytes())).contains("secret"));
     }
 

@@ -16,19 +16,13 @@ pub(crate) struct Amount {
 
 impl Amount {
     /// The greatest that Belvo's schema allows.
-    pub(crate) const MAX: Self = Self {
-        ten_thousandths: 9_999_999_999_999_999_999,
-        decimals: 4,
-    };
+    pub(crate) const MAX: Self = Self { ten_thousandths: 9_999_999_999_999_999_999, decimals: 4 };
 
     /// `units` of the last of `decimals` (at most 4) places: `new(1050, 2)` is `10.50`.
     pub(crate) fn new(units: u64, decimals: usize) -> Self {
         let decimals = decimals.min(4);
         let missing = u32::try_from(4 - decimals).unwrap_or_default();
-        Self {
-            ten_thousandths: units.saturating_mul(10_u64.pow(missing)).min(Self::MAX.ten_thousandths),
-            decimals,
-        }
+        Self { ten_thousandths: units.saturating_mul(10_u64.pow(missing)).min(Self::MAX.ten_thousandths), decimals }
     }
 
     /// Reads what the filters accept: up to 15 digits, and up to 4 more after a point.
@@ -80,10 +74,7 @@ mod tests {
 
     #[test]
     fn amounts_compare_by_value() {
-        assert_eq!(
-            Amount::parse("10.5").unwrap().ordinal(),
-            Amount::parse("10.50").unwrap().ordinal()
-        );
+        assert_eq!(Amount::parse("10.5").unwrap().ordinal(), Amount::parse("10.50").unwrap().ordinal());
         assert!(Amount::parse("9.9999").unwrap().ordinal() < Amount::parse("10").unwrap().ordinal());
     }
 }

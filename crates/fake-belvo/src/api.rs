@@ -60,10 +60,7 @@ fn answer(app: &App, call: &Call, shift: usize) -> Result<Response, ApiError> {
 
 fn answer_list(app: &App, call: &Call, resource: &'static Resource, shift: usize) -> Result<Response, ApiError> {
     let settings = read(&app.settings).clone();
-    let base_url = call
-        .host
-        .as_ref()
-        .map_or_else(|| app.base_url.clone(), |host| format!("http://{host}"));
+    let base_url = call.host.as_ref().map_or_else(|| app.base_url.clone(), |host| format!("http://{host}"));
     let body = list::list(&read(&app.world), resource, call, &base_url, &settings, shift)?;
     Ok(json(StatusCode::OK, body))
 }
@@ -75,11 +72,7 @@ fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<R
 }
 
 fn delete_link(app: &App, id: &str) -> Result<Response, ApiError> {
-    if write(&app.world).remove(id) {
-        Ok(StatusCode::NO_CONTENT.into_response())
-    } else {
-        Err(ApiError::not_found())
-    }
+    if write(&app.world).remove(id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(ApiError::not_found()) }
 }
 
 /// The object, if it is there. Lists may lag behind deletions; this never does.
@@ -89,14 +82,12 @@ pub(crate) fn find<'w>(world: &'w World, resource: &Resource, id: &str) -> Optio
         Holding::Shared => {
             let shared = world.shared();
             let rows = 0..shared.table(resource).rows.len();
-            rows.filter_map(|index| shared.place(resource, index))
-                .find(|place| (resource.id)(*place) == id)
+            rows.filter_map(|index| shared.place(resource, index)).find(|place| (resource.id)(*place) == id)
         }
         Holding::PerLink => {
             let (link, locator) = world.locate(id)?;
             let here = locator.resource == resource.number && link.table(resource).ready;
-            link.place(resource, locator.index)
-                .filter(|place| here && place.row.present())
+            link.place(resource, locator.index).filter(|place| here && place.row.present())
         }
     }
 }

@@ -39,19 +39,11 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) async fn read(request: Request) -> Self {
         let (parts, body) = request.into_parts();
-        let header = |name| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self {
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
-            parameters: Query::try_from_uri(&parts.uri)
-                .map(|Query(pairs)| pairs)
-                .unwrap_or_default(),
+            parameters: Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default(),
             host: header(header::HOST),
             authorization: header(header::AUTHORIZATION),
             method: parts.method,
@@ -61,11 +53,7 @@ impl Call {
 
     /// The last value of a query parameter, as Django reads it.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Every path of Belvo's ends with a slash; without it, nothing is there.
@@ -85,9 +73,7 @@ impl Call {
         if let Some(resource) = by_path(rest) {
             return Target::List(resource);
         }
-        let one = rest
-            .rsplit_once('/')
-            .and_then(|(path, id)| Some(Target::One(by_path(path)?, id)));
+        let one = rest.rsplit_once('/').and_then(|(path, id)| Some(Target::One(by_path(path)?, id)));
         one.filter(|_| !rest.ends_with('/')).unwrap_or(Target::Unknown)
     }
 

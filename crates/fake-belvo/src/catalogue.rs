@@ -12,12 +12,8 @@ use crate::{
 };
 
 /// Every resource; a resource's number is its position. Append only: the numbers are part of the ids.
-pub(crate) static CATALOGUE: [&Resource; 4] = [
-    &links::LINKS,
-    &institutions::INSTITUTIONS,
-    &accounts::ACCOUNTS,
-    &transactions::TRANSACTIONS,
-];
+pub(crate) static CATALOGUE: [&Resource; 4] =
+    [&links::LINKS, &institutions::INSTITUTIONS, &accounts::ACCOUNTS, &transactions::TRANSACTIONS];
 
 /// What `fetch_resources` may name, per Belvo's documentation. Those that are not in the catalogue yet are accepted and
 /// never announced.
@@ -157,16 +153,9 @@ impl Resource {
     pub(crate) fn filter(&self, parameter: &str) -> Option<(&'static Column, &'static str)> {
         self.columns.iter().find_map(|column| {
             let rest = parameter.strip_prefix(column.name)?;
-            let operator = if rest.is_empty() {
-                rest
-            } else {
-                rest.strip_prefix("__").filter(|rest| !rest.is_empty())?
-            };
-            column
-                .operators
-                .iter()
-                .find(|known| **known == operator)
-                .map(|known| (column, *known))
+            let operator =
+                if rest.is_empty() { rest } else { rest.strip_prefix("__").filter(|rest| !rest.is_empty())? };
+            column.operators.iter().find(|known| **known == operator).map(|known| (column, *known))
         })
     }
 
@@ -187,9 +176,7 @@ pub(crate) fn by_path(path: &str) -> Option<&'static Resource> {
 
 /// The resource of a webhook type, in any case, or of a path.
 pub(crate) fn by_name(name: &str) -> Option<&'static Resource> {
-    CATALOGUE
-        .into_iter()
-        .find(|resource| resource.webhook_type.eq_ignore_ascii_case(name) || resource.path == name)
+    CATALOGUE.into_iter().find(|resource| resource.webhook_type.eq_ignore_ascii_case(name) || resource.path == name)
 }
 
 #[cfg(test)]
@@ -206,23 +193,12 @@ mod tests {
     #[test]
     fn a_parameter_is_a_column_and_one_of_its_operators() {
         let transactions = by_path("transactions").unwrap();
-        for known in [
-            "link",
-            "value_date__range",
-            "account__balance__current__gte",
-            "credit_card_data__bill_name__in",
-            "page",
-        ] {
+        for known in
+            ["link", "value_date__range", "account__balance__current__gte", "credit_card_data__bill_name__in", "page"]
+        {
             assert!(transactions.knows(known), "{known}");
         }
-        for unknown in [
-            "limit",
-            "value_date__in",
-            "credit_card_data__bill_name",
-            "link__",
-            "types",
-            "category",
-        ] {
+        for unknown in ["limit", "value_date__in", "credit_card_data__bill_name", "link__", "types", "category"] {
             assert!(!transactions.knows(unknown), "{unknown}");
         }
     }

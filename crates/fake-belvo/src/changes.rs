@@ -177,14 +177,8 @@ pub(crate) fn due(link: &Link, resource: &Resource) -> Vec<&'static str> {
         return Vec::new();
     };
     let new = (news.added > 0).then_some(announced.new.0);
-    let updated = announced
-        .updated
-        .filter(|_| !news.updated.is_empty())
-        .map(|(code, _)| code);
-    let deleted = announced
-        .deleted
-        .filter(|_| !news.deleted.is_empty())
-        .map(|(code, _)| code);
+    let updated = announced.updated.filter(|_| !news.updated.is_empty()).map(|(code, _)| code);
+    let deleted = announced.deleted.filter(|_| !news.deleted.is_empty()).map(|(code, _)| code);
     [new, updated, deleted].into_iter().flatten().collect()
 }
 
@@ -194,10 +188,7 @@ fn id_list(key: &str, ids: &[String]) -> String {
 }
 
 fn ids(link: &Link, resource: &Resource, rows: impl IntoIterator<Item = usize>) -> Vec<String> {
-    rows.into_iter()
-        .filter_map(|index| link.place(resource, index))
-        .map(resource.id)
-        .collect()
+    rows.into_iter().filter_map(|index| link.place(resource, index)).map(resource.id).collect()
 }
 
 /// The rows of a selection; those that were picked already are not picked again.
@@ -215,11 +206,7 @@ fn select(
     };
     let link = world.link(link_id).ok_or(ControlError::UnknownLink)?;
     let taken: BTreeSet<&usize> = taken.iter().collect();
-    let free: Vec<usize> = link
-        .table(resource)
-        .present()
-        .filter(|index| !taken.contains(index))
-        .collect();
+    let free: Vec<usize> = link.table(resource).present().filter(|index| !taken.contains(index)).collect();
     if wanted > free.len() {
         return Err(ControlError::TooMany);
     }
@@ -234,9 +221,7 @@ fn find(world: &World, link_id: &str, resource: &Resource, ids: &[String]) -> Re
         let known = locator.resource == resource.number && locator.index < link.table(resource).rows.len();
         known.then_some(locator.index)
     };
-    ids.iter()
-        .map(|id| row(id).ok_or(ControlError::UnknownObject))
-        .collect()
+    ids.iter().map(|id| row(id).ok_or(ControlError::UnknownObject)).collect()
 }
 
 fn delete(link: &mut Link, resource: &Resource, rows: &[usize], now: i64) {

@@ -86,12 +86,7 @@ impl Default for Config {
 
 impl Default for WebhookConfig {
     fn default() -> Self {
-        Self {
-            url: None,
-            authorization: None,
-            retry_interval: Duration::from_secs(1),
-            timeout: Duration::from_secs(5),
-        }
+        Self { url: None, authorization: None, retry_interval: Duration::from_secs(1), timeout: Duration::from_secs(5) }
     }
 }
 
@@ -142,10 +137,7 @@ mod tests {
     fn secrets_are_not_printed() {
         let config = Config {
             secret_password: "hunter2".into(),
-            webhook: WebhookConfig {
-                authorization: Some("Bearer hunter2".into()),
-                ..WebhookConfig::default()
-            },
+            webhook: WebhookConfig { authorization: Some("Bearer hunter2".into()), ..WebhookConfig::default() },
             ..Config::default()
         };
         assert!(!format!("{config:?}").contains("hunter2"));

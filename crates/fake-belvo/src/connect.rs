@@ -49,11 +49,7 @@ pub(crate) fn create_link(app: &App, call: &Call) -> Result<Response, ApiError> 
     let institution = request.institution.as_deref().and_then(institutions::by_name);
     let institution = institution
         .ok_or_else(|| ApiError::field("does_not_exist", "institution", "Object with this name does not exist."))?;
-    let grant = grant(
-        request.external_id,
-        request.access_mode.as_deref(),
-        request.fetch_resources,
-    )?;
+    let grant = grant(request.external_id, request.access_mode.as_deref(), request.fetch_resources)?;
     let id = Control::of(app).begin_link(institution, grant).ok_or_else(too_many)?;
     let world = read(&app.world);
     let place = find(&world, &LINKS, &id).ok_or_else(ApiError::not_found)?;
@@ -67,21 +63,13 @@ pub(crate) fn create_link(app: &App, call: &Call) -> Result<Response, ApiError> 
 /// `POST /api/token/`: what a widget needs to start.
 pub(crate) fn give_token(app: &App, call: &Call) -> Result<Response, ApiError> {
     let request: TokenRequest = body(call)?;
-    check_present(&[
-        ("id", &request.id),
-        ("password", &request.password),
-        ("scopes", &request.scopes),
-    ])?;
+    check_present(&[("id", &request.id), ("password", &request.password), ("scopes", &request.scopes)])?;
     let known = request.id.as_ref() == Some(&app.config.secret_id)
         && request.password.as_ref() == Some(&app.config.secret_password);
     if !known {
         return Err(ApiError::unauthorized());
     }
-    let grant = grant(
-        request.external_id,
-        request.access_mode.as_deref(),
-        request.fetch_resources,
-    )?;
+    let grant = grant(request.external_id, request.access_mode.as_deref(), request.fetch_resources)?;
     let access = lock(&app.tokens).issue(grant);
     let mut out = String::new();
     Object::write(&mut out, None, |tokens| {
@@ -102,24 +90,12 @@ fn grant(
         Some("single") => false,
         Some(_) => return Err(ApiError::field("invalid_choice", "access_mode", "Not a valid choice.")),
     };
-    let usual = if recurrent {
-        USUAL_RESOURCES.map(str::to_owned).to_vec()
-    } else {
-        Vec::new()
-    };
+    let usual = if recurrent { USUAL_RESOURCES.map(str::to_owned).to_vec() } else { Vec::new() };
     let fetch_resources = fetch.unwrap_or(usual);
     if fetch_resources.iter().any(|name| !FETCHABLE.contains(&name.as_str())) {
-        return Err(ApiError::field(
-            "invalid_choice",
-            "fetch_resources",
-            "Not a valid choice.",
-        ));
+        return Err(ApiError::field("invalid_choice", "fetch_resources", "Not a valid choice."));
     }
-    Ok(Grant {
-        external_id,
-        recurrent,
-        fetch_resources,
-    })
+    Ok(Grant { external_id, recurrent, fetch_resources })
 }
 
 fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
@@ -129,22 +105,10 @@ fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
 
 fn check_present(fields: &[(&str, &Option<String>)]) -> Result<(), ApiError> {
     let absent = |value: &Option<String>| value.as_deref().is_none_or(str::is_empty);
-    let missing: Vec<&str> = fields
-        .iter()
-        .filter(|(_, value)| absent(value))
-        .map(|(name, _)| *name)
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(ApiError::required(&missing))
-    }
+    let missing: Vec<&str> = fields.iter().filter(|(_, value)| absent(value)).map(|(name, _)| *name).collect();
+    if missing.is_empty() { Ok(()) } else { Err(ApiError::required(&missing)) }
 }
 
 fn too_many() -> ApiError {
-    ApiError::new(
-        StatusCode::FORBIDDEN,
-        "quota_limit_reached",
-        "There are too many links.",
-    )
+    ApiError::new(StatusCode::FORBIDDEN, "quota_limit_reached", "There are too many links.")
 }

@@ -67,14 +67,9 @@ impl Control {
         let resource = per_link_named(resource)?;
         let mut changed = changes::apply(&mut write(&self.app.world), link, resource, &change)?;
         if change.announce {
-            let codes = read(&self.app.world)
-                .link(link)
-                .map(|link| changes::due(link, resource))
-                .unwrap_or_default();
+            let codes = read(&self.app.world).link(link).map(|link| changes::due(link, resource)).unwrap_or_default();
             for code in codes {
-                changed
-                    .deliveries
-                    .push(self.announce(link, resource.webhook_type, code, None).await?);
+                changed.deliveries.push(self.announce(link, resource.webhook_type, code, None).await?);
             }
         }
         Ok(changed)
@@ -108,15 +103,7 @@ impl Control {
     pub async fn send(&self, body: impl Into<String>, authorization: Option<String>) -> Delivery {
         let body = body.into();
         let (webhook_type, webhook_code) = names(&body);
-        self.app
-            .courier
-            .deliver(Outgoing {
-                webhook_type,
-                webhook_code,
-                body,
-                authorization,
-            })
-            .await
+        self.app.courier.deliver(Outgoing { webhook_type, webhook_code, body, authorization }).await
     }
 
     /// Every object of a resource that is there, as JSON text, in the order of the lists.
@@ -144,12 +131,8 @@ impl Control {
         }
         let end = from.saturating_add(max).min(table.rows.len());
         let mut written = Written::new();
-        let present = (from..end)
-            .filter_map(|index| link.place(resource, index))
-            .filter(|place| place.row.present());
-        let texts = present
-            .map(|place| list::whole(resource, place, &mut written))
-            .collect();
+        let present = (from..end).filter_map(|index| link.place(resource, index)).filter(|place| place.row.present());
+        let texts = present.map(|place| list::whole(resource, place, &mut written)).collect();
         Ok((texts, (end < table.rows.len()).then_some(end)))
     }
 
@@ -189,10 +172,7 @@ impl Control {
     /// # Errors
     /// If there would be more than 100.
     pub fn add_faults(&self, rules: Vec<Rule>) -> Result<(), ControlError> {
-        lock(&self.app.faults)
-            .add(rules)
-            .then_some(())
-            .ok_or(ControlError::TooMany)
+        lock(&self.app.faults).add(rules).then_some(()).ok_or(ControlError::TooMany)
     }
 
     /// The rules and what they did.
@@ -228,15 +208,11 @@ impl Control {
 }
 
 fn per_link() -> impl Iterator<Item = &'static Resource> {
-    CATALOGUE
-        .into_iter()
-        .filter(|resource| resource.holding == Holding::PerLink)
+    CATALOGUE.into_iter().filter(|resource| resource.holding == Holding::PerLink)
 }
 
 fn per_link_named(name: &str) -> Result<&'static Resource, ControlError> {
-    by_name(name)
-        .filter(|resource| resource.holding == Holding::PerLink)
-        .ok_or(ControlError::UnknownResource)
+    by_name(name).filter(|resource| resource.holding == Holding::PerLink).ok_or(ControlError::UnknownResource)
 }
 
 /// The type and the code of a body, if it is a webhook.
@@ -246,10 +222,7 @@ fn names(body: &str) -> (String, String) {
         webhook_type: Option<Box<RawValue>>,
         webhook_code: Option<Box<RawValue>>,
     }
-    let text = |raw: Option<Box<RawValue>>| {
-        raw.map(|raw| raw.get().trim_matches('"').to_owned())
-            .unwrap_or_default()
-    };
+    let text = |raw: Option<Box<RawValue>>| raw.map(|raw| raw.get().trim_matches('"').to_owned()).unwrap_or_default();
     let Ok(names) = serde_json::from_str::<Names>(body) else {
         return Default::default();
     };
@@ -258,8 +231,6 @@ fn names(body: &str) -> (String, String) {
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Control")
-            .field("base_url", &self.app.base_url)
-            .finish_non_exhaustive()
+        f.debug_struct("Control").field("base_url", &self.app.base_url).finish_non_exhaustive()
     }
 }

@@ -63,11 +63,7 @@ impl IntoResponse for ControlError {
 type Answer<T> = Result<Json<T>, ControlError>;
 
 async fn only_from_here(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
-    if peer.ip().to_canonical().is_loopback() {
-        next.run(request).await
-    } else {
-        StatusCode::FORBIDDEN.into_response()
-    }
+    if peer.ip().to_canonical().is_loopback() { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() }
 }
 
 #[derive(Deserialize)]
@@ -130,9 +126,7 @@ async fn announce(
     Json(body): Json<AnnounceBody>,
 ) -> Answer<impl Serialize> {
     let data = body.data.as_deref().map(RawValue::get);
-    Ok(Json(
-        Control::of(&app).announce(&id, &body.r#type, &body.code, data).await?,
-    ))
+    Ok(Json(Control::of(&app).announce(&id, &body.r#type, &body.code, data).await?))
 }
 
 async fn change(
@@ -165,11 +159,7 @@ async fn truth(
             Some((Ok::<_, ControlError>(Bytes::from(text)), next))
         }
     });
-    Ok((
-        [(header::CONTENT_TYPE, "application/x-ndjson")],
-        Body::from_stream(pieces),
-    )
-        .into_response())
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pieces)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -180,9 +170,7 @@ struct ConnectBody {
 }
 
 async fn connect_widget(State(app): State<App>, Json(body): Json<ConnectBody>) -> Answer<impl Serialize> {
-    Ok(Json(
-        Control::of(&app).connect_widget(&body.access, body.institution.as_deref())?,
-    ))
+    Ok(Json(Control::of(&app).connect_widget(&body.access, body.institution.as_deref())?))
 }
 
 #[derive(Deserialize)]
@@ -223,11 +211,7 @@ async fn faults(State(app): State<App>) -> impl IntoResponse {
 
 /// Takes one rule or a list of rules.
 async fn add_faults(State(app): State<App>, Json(body): Json<Value>) -> Answer<impl Serialize> {
-    let list = if body.is_array() {
-        body
-    } else {
-        Value::Array(vec![body])
-    };
+    let list = if body.is_array() { body } else { Value::Array(vec![body]) };
     let rules: Vec<Rule> = serde_json::from_value(list).map_err(|error| ControlError::Invalid(error.to_string()))?;
     let control = Control::of(&app);
     control.add_faults(rules)?;

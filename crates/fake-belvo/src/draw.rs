@@ -22,9 +22,9 @@ pub(crate) fn unmix(value: u64) -> u64 {
 
 /// A seed made of a seed and a name.
 pub(crate) fn seed_of(seed: u64, name: &str) -> u64 {
-    let fnv = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let fnv = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     mix(seed ^ mix(fnv.wrapping_add(GOLDEN)))
 }
 

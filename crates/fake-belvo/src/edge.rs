@@ -34,11 +34,7 @@ impl Limiter {
         if limit == 0 {
             return true;
         }
-        while self
-            .passed
-            .front()
-            .is_some_and(|passed| now.duration_since(*passed) >= WINDOW)
-        {
+        while self.passed.front().is_some_and(|passed| now.duration_since(*passed) >= WINDOW) {
             self.passed.pop_front();
         }
         let admitted = self.passed.len() < limit;
@@ -61,9 +57,7 @@ pub(crate) fn refusal(call: &Call, settings: &Settings) -> Option<Response> {
 fn known(call: &Call, parameter: &str, settings: &Settings) -> bool {
     match call.target() {
         Target::List(resource) => {
-            let undocumented = resource
-                .filter(parameter)
-                .is_some_and(|(column, _)| column.kind == Kind::Undocumented);
+            let undocumented = resource.filter(parameter).is_some_and(|(column, _)| column.kind == Kind::Undocumented);
             resource.knows(parameter) && !(undocumented && settings.id_in == IdIn::Refused)
         }
         Target::One(resource, _) => resource.projected.1 && matches!(parameter, "fields" | "omit"),

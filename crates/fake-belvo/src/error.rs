@@ -27,10 +27,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &str, message: &str) -> Self {
-        Self {
-            status,
-            details: vec![detail(code, message, None)],
-        }
+        Self { status, details: vec![detail(code, message, None)] }
     }
 
     /// 401: the wrong credentials, or none.
@@ -50,14 +47,8 @@ impl ApiError {
 
     /// 400: fields that must be there.
     pub(crate) fn required(fields: &[&str]) -> Self {
-        let details = fields
-            .iter()
-            .map(|field| detail("required", "This field is required.", Some(field)))
-            .collect();
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            details,
-        }
+        let details = fields.iter().map(|field| detail("required", "This field is required.", Some(field))).collect();
+        Self { status: StatusCode::BAD_REQUEST, details }
     }
 
     /// 400: a field whose value cannot be.
@@ -67,19 +58,12 @@ impl ApiError {
 
     /// 400: anything else about one field.
     pub(crate) fn field(code: &str, field: &str, message: &str) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            details: vec![detail(code, message, Some(field))],
-        }
+        Self { status: StatusCode::BAD_REQUEST, details: vec![detail(code, message, Some(field))] }
     }
 
     /// 405.
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "Method not allowed.",
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed.")
     }
 
     /// 408: Belvo gives up on large answers.
@@ -108,10 +92,5 @@ pub(crate) fn html(status: StatusCode) -> Response {
 }
 
 fn detail(code: &str, message: &str, field: Option<&str>) -> Detail {
-    Detail {
-        request_id: fresh_hex(),
-        message: message.into(),
-        code: code.into(),
-        field: field.map(Into::into),
-    }
+    Detail { request_id: fresh_hex(), message: message.into(), code: code.into(), field: field.map(Into::into) }
 }

@@ -121,14 +121,7 @@ impl Faults {
         }
         let fresh = |rule: Rule| {
             let rng = fastrand::Rng::with_seed(rule.seed);
-            (
-                RuleReport {
-                    rule,
-                    matched: 0,
-                    fired: 0,
-                },
-                rng,
-            )
+            (RuleReport { rule, matched: 0, fired: 0 }, rng)
         };
         self.rules.extend(rules.into_iter().map(fresh));
         true
@@ -144,9 +137,7 @@ impl Faults {
 
     /// The fault of the first rule that fires for this request.
     pub(crate) fn pick(&mut self, call: &Call) -> Option<Fault> {
-        self.rules
-            .iter_mut()
-            .find_map(|(report, rng)| report.fires(call, rng).then(|| report.rule.fault.clone()))
+        self.rules.iter_mut().find_map(|(report, rng)| report.fires(call, rng).then(|| report.rule.fault.clone()))
     }
 }
 
@@ -164,15 +155,8 @@ impl RuleReport {
 
 impl Rule {
     fn is_about(&self, call: &Call) -> bool {
-        let Match {
-            method,
-            path_prefix,
-            link,
-            page,
-        } = &self.matches;
-        method
-            .as_ref()
-            .is_none_or(|method| method.eq_ignore_ascii_case(call.method.as_str()))
+        let Match { method, path_prefix, link, page } = &self.matches;
+        method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(call.method.as_str()))
             && path_prefix.as_ref().is_none_or(|prefix| call.path.starts_with(prefix))
             && link.as_ref().is_none_or(|link| call.parameter("link") == Some(link))
             && page.is_none_or(|page| call.page() == page)
@@ -228,10 +212,7 @@ async fn cut(response: Response) -> Response {
     let half = body.slice(..body.len() / 2);
     let broken = stream::once(async {
         tokio::time::sleep(TIME_TO_LEAVE).await;
-        Err(std::io::Error::new(
-            std::io::ErrorKind::ConnectionAborted,
-            "cut by a fault",
-        ))
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "cut by a fault"))
     });
     Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(broken)))
 }
@@ -284,10 +265,7 @@ mod tests {
             (r#""hang""#, Fault::Hang),
             (r#""cut_body""#, Fault::CutBody),
             (r#"{"wrong_count":-3}"#, Fault::WrongCount(-3)),
-            (
-                r#"{"foreign_next":"http://x/"}"#,
-                Fault::ForeignNext("http://x/".into()),
-            ),
+            (r#"{"foreign_next":"http://x/"}"#, Fault::ForeignNext("http://x/".into())),
             (r#""garbage""#, Fault::Garbage),
             (r#"{"rows_move":1}"#, Fault::RowsMove(1)),
         ];

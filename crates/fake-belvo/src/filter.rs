@@ -77,10 +77,7 @@ fn within(kind: Kind, operator: &str, value: &str) -> Option<Test> {
     use Bound::{Excluded, Included, Unbounded};
     if operator == "range" {
         let (low, high) = value.split_once(',')?;
-        return Some(Test::Within(
-            Included(ordinal(kind, low)?),
-            Included(ordinal(kind, high)?),
-        ));
+        return Some(Test::Within(Included(ordinal(kind, low)?), Included(ordinal(kind, high)?)));
     }
     let point = ordinal(kind, value)?;
     let (low, high) = match operator {
@@ -107,9 +104,7 @@ fn ordinal(kind: Kind, value: &str) -> Option<i128> {
         Kind::Amount => Amount::parse(value).map(Amount::ordinal),
         Kind::Day => Day::parse(value).map(|day| i128::from(day.0)),
         Kind::MomentByDay => Day::parse(value).map(midnight),
-        Kind::Moment => Day::parse(value)
-            .map(midnight)
-            .or_else(|| parse_moment(value).map(i128::from)),
+        Kind::Moment => Day::parse(value).map(midnight).or_else(|| parse_moment(value).map(i128::from)),
     }
 }
 

@@ -77,22 +77,13 @@ mod tests {
 
     #[test]
     fn an_id_leads_back_to_its_place() {
-        let place = Locator {
-            tag: (1 << TAG_BITS) - 1,
-            resource: 3,
-            index: 999_999,
-        };
+        let place = Locator { tag: (1 << TAG_BITS) - 1, resource: 3, index: 999_999 };
         assert_eq!(Locator::parse(&place.to_uuid()), Some(place));
     }
 
     #[test]
     fn an_id_looks_like_a_version_4_uuid() {
-        let id = Locator {
-            tag: 1,
-            resource: 2,
-            index: 3,
-        }
-        .to_uuid();
+        let id = Locator { tag: 1, resource: 2, index: 3 }.to_uuid();
         assert_eq!(id.len(), 36);
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]), "{id}");

@@ -19,10 +19,7 @@ pub(crate) struct Projection {
 
 impl Projection {
     fn keeps(&self, key: &str) -> bool {
-        let wanted = self
-            .fields
-            .as_ref()
-            .is_none_or(|fields| fields.iter().any(|field| field == key));
+        let wanted = self.fields.as_ref().is_none_or(|fields| fields.iter().any(|field| field == key));
         wanted && !self.omit.iter().any(|field| field == key)
     }
 }
@@ -38,11 +35,7 @@ impl Object<'_> {
     /// Writes a whole object to the end of `out`.
     pub(crate) fn write(out: &mut String, projection: Option<&Projection>, fields: impl FnOnce(&mut Object<'_>)) {
         out.push('{');
-        fields(&mut Object {
-            out,
-            projection,
-            empty: true,
-        });
+        fields(&mut Object { out, projection, empty: true });
         out.push('}');
     }
 
@@ -214,10 +207,7 @@ mod tests {
 
     #[test]
     fn a_projection_reaches_the_first_level_only() {
-        let omit_id = Projection {
-            fields: None,
-            omit: vec!["id".into()],
-        };
+        let omit_id = Projection { fields: None, omit: vec!["id".into()] };
         let mut out = String::new();
         Object::write(&mut out, Some(&omit_id), |object| {
             object.put("id", 1_u64);

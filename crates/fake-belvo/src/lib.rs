@@ -76,11 +76,7 @@ pub async fn start(config: Config) -> io::Result<Server> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let app: App = Arc::new(State::new(config, base_url.clone())?);
     let task = tokio::spawn(serve(listener, Arc::clone(&app)));
-    Ok(Server {
-        base_url,
-        control: Control::of(&app),
-        task,
-    })
+    Ok(Server { base_url, control: Control::of(&app), task })
 }
 
 async fn serve(listener: TcpListener, app: App) -> io::Result<()> {
@@ -93,9 +89,7 @@ async fn serve(listener: TcpListener, app: App) -> io::Result<()> {
         // Without it, small answers may wait for the client's delayed acknowledgement. Slow is all that failing means.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(prompt, router)
-        .with_graceful_shutdown(async move { app.stopped().await })
-        .await
+    axum::serve(prompt, router).with_graceful_shutdown(async move { app.stopped().await }).await
 }
 
 impl Server {

@@ -45,9 +45,8 @@ impl ListQuery {
             return Err(ApiError::required(&["link"]));
         }
         let size = call.parameter("page_size").and_then(|size| size.parse::<i64>().ok());
-        let page_size = size.map_or(DEFAULT_PAGE_SIZE, |size| {
-            usize::try_from(size).unwrap_or(1).clamp(1, MAX_PAGE_SIZE)
-        });
+        let page_size =
+            size.map_or(DEFAULT_PAGE_SIZE, |size| usize::try_from(size).unwrap_or(1).clamp(1, MAX_PAGE_SIZE));
         if settings.max_page_size_before_408 > 0 && page_size > settings.max_page_size_before_408 {
             return Err(ApiError::timeout());
         }
@@ -70,26 +69,10 @@ pub(crate) fn list(
     shift: usize,
 ) -> Result<String, ApiError> {
     let query = ListQuery::parse(resource, call, settings)?;
-    let offset = query
-        .page
-        .checked_sub(1)
-        .ok_or_else(ApiError::invalid_page)?
-        .saturating_mul(query.page_size);
-    let window = Window {
-        offset,
-        size: query.page_size,
-        shift,
-    };
-    let lag = i64::try_from(settings.stale_reads_ms)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1_000);
-    let page = select(
-        world,
-        resource,
-        &query.filters,
-        window,
-        now_micros().saturating_sub(lag),
-    );
+    let offset = query.page.checked_sub(1).ok_or_else(ApiError::invalid_page)?.saturating_mul(query.page_size);
+    let window = Window { offset, size: query.page_size, shift };
+    let lag = i64::try_from(settings.stale_reads_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
+    let page = select(world, resource, &query.filters, window, now_micros().saturating_sub(lag));
     if offset > 0 && offset >= page.count {
         return Err(ApiError::invalid_page());
     }
@@ -100,14 +83,7 @@ pub(crate) fn list(
         body.put("count", page.count);
         body.put("next", more.then(|| url(query.page + 1)));
         body.put("previous", (query.page > 1).then(|| url(query.page - 1)));
-        body.put(
-            "results",
-            Rendered {
-                resource,
-                places: &page.places,
-                projection: &query.projection,
-            },
-        );
+        body.put("results", Rendered { resource, places: &page.places, projection: &query.projection });
     });
     Ok(out)
 }
@@ -191,17 +167,8 @@ fn select_of_links<'w>(
     seen_at: i64,
 ) -> Page<'w> {
     let of_link = |filter: &&Filter| filter.column.name == "link";
-    let wanted = |link: &&Link| {
-        filters
-            .iter()
-            .filter(of_link)
-            .all(|filter| filter.passes(link.own_place()))
-    };
-    let links: Vec<&Link> = world
-        .links()
-        .filter(wanted)
-        .filter(|link| link.table(resource).ready)
-        .collect();
+    let wanted = |link: &&Link| filters.iter().filter(of_link).all(|filter| filter.passes(link.own_place()));
+    let links: Vec<&Link> = world.links().filter(wanted).filter(|link| link.table(resource).ready).collect();
     match links.as_slice() {
         [link]
             if window.shift == 0 && filters.iter().all(|filter| of_link(&filter)) && link.table(resource).gone == 0 =>
@@ -220,27 +187,20 @@ fn select_of_links<'w>(
 fn untouched<'w>(link: &'w Link, resource: &Resource, window: Window) -> Page<'w> {
     let count = link.table(resource).rows.len();
     let end = window.offset.saturating_add(window.size).min(count);
-    let places = (window.offset.min(end)..end)
-        .filter_map(|index| link.place(resource, index))
-        .collect();
+    let places = (window.offset.min(end)..end).filter_map(|index| link.place(resource, index)).collect();
     Page { count, places }
 }
 
 fn rows<'w>(link: &'w Link, resource: &Resource, seen_at: i64) -> impl Iterator<Item = Place<'w>> {
     let table = link.table(resource);
     let number = resource.number;
-    table
-        .rows
-        .iter()
-        .enumerate()
-        .filter(move |(_, row)| row.listed(seen_at))
-        .map(move |(index, row)| Place {
-            link,
-            row,
-            seed: table.seed,
-            resource: number,
-            index,
-        })
+    table.rows.iter().enumerate().filter(move |(_, row)| row.listed(seen_at)).map(move |(index, row)| Place {
+        link,
+        row,
+        seed: table.seed,
+        resource: number,
+        index,
+    })
 }
 
 fn sorted(mut places: Vec<Place<'_>>) -> impl Iterator<Item = Place<'_>> {
@@ -270,9 +230,7 @@ fn cut<'w>(places: impl Iterator<Item = Place<'w>>, filters: &[Filter], window: 
 
 /// The query with another page number; everything else stays as it was sent.
 fn with_page(query: &str, number: usize) -> String {
-    let others = query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && *pair != "page" && !pair.starts_with("page="));
+    let others = query.split('&').filter(|pair| !pair.is_empty() && *pair != "page" && !pair.starts_with("page="));
     let mut pairs: Vec<String> = others.map(str::to_owned).collect();
     if number > 1 {
         pairs.push(format!("page={number}"));
@@ -286,10 +244,7 @@ mod tests {
 
     #[test]
     fn the_next_page_keeps_the_query_as_it_was_sent() {
-        assert_eq!(
-            with_page("link=a%2Cb&page=2&page_size=10", 3),
-            "link=a%2Cb&page_size=10&page=3"
-        );
+        assert_eq!(with_page("link=a%2Cb&page=2&page_size=10", 3), "link=a%2Cb&page_size=10&page=3");
         assert_eq!(with_page("link=a&page=2", 1), "link=a");
         assert_eq!(with_page("", 2), "page=2");
     }

@@ -24,16 +24,8 @@ pub(crate) fn append(link: &mut Link, resource: &Resource, count: usize, until: 
     table.rows.reserve(count);
     for created in first..first + span {
         let index = table.rows.len();
-        let account = if resource.in_account {
-            account_of(table.seed, index, accounts)
-        } else {
-            None
-        };
-        table.rows.push(Row {
-            collected: created.max(until),
-            account,
-            ..Row::new(created)
-        });
+        let account = if resource.in_account { account_of(table.seed, index, accounts) } else { None };
+        table.rows.push(Row { collected: created.max(until), account, ..Row::new(created) });
     }
 }
 
@@ -54,14 +46,8 @@ pub(crate) fn make_ready(link: &mut Link, resource: &Resource) {
 pub(crate) fn start(app: &App, link_id: String) {
     let shared = Arc::clone(app);
     app.spawn(async move {
-        let fetched = read(&shared.world)
-            .link(&link_id)
-            .map(|link| link.fetch_resources.clone())
-            .unwrap_or_default();
-        for resource in CATALOGUE
-            .iter()
-            .filter(|resource| fetched.iter().any(|name| name == resource.webhook_type))
-        {
+        let fetched = read(&shared.world).link(&link_id).map(|link| link.fetch_resources.clone()).unwrap_or_default();
+        for resource in CATALOGUE.iter().filter(|resource| fetched.iter().any(|name| name == resource.webhook_type)) {
             let delay = read(&shared.settings).load_delay_ms;
             tokio::time::sleep(Duration::from_millis(delay)).await;
             load(&shared, &link_id, resource);

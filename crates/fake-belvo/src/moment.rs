@@ -61,20 +61,12 @@ pub(crate) struct Moment {
 impl Moment {
     /// In one of the eight notations; `style` picks.
     pub(crate) fn styled(micros: i64, style: u64) -> Self {
-        Self {
-            micros,
-            fraction: 3 + usize::try_from(style % 4).unwrap_or_default(),
-            zulu: style % 8 < 4,
-        }
+        Self { micros, fraction: 3 + usize::try_from(style % 4).unwrap_or_default(), zulu: style % 8 < 4 }
     }
 
     /// With milliseconds and `Z`.
     pub(crate) fn millis(micros: i64) -> Self {
-        Self {
-            micros,
-            fraction: 3,
-            zulu: true,
-        }
+        Self { micros, fraction: 3, zulu: true }
     }
 }
 

@@ -27,24 +27,8 @@ pub(crate) const UPDATED_TRANSACTIONS: [&str; 5] = [
 const EXTERNAL_ID: &str = "your_external_id";
 
 pub(crate) fn add_documented_links(world: &mut World) {
-    add(
-        world,
-        HISTORICAL_LINK,
-        &BANKS[0],
-        Sizes {
-            accounts: 5,
-            transactions: 19,
-        },
-    );
-    add(
-        world,
-        UPDATED_LINK,
-        &BANKS[3],
-        Sizes {
-            accounts: 2,
-            transactions: UPDATED_TRANSACTIONS.len(),
-        },
-    );
+    add(world, HISTORICAL_LINK, &BANKS[0], Sizes { accounts: 5, transactions: 19 });
+    add(world, UPDATED_LINK, &BANKS[3], Sizes { accounts: 2, transactions: UPDATED_TRANSACTIONS.len() });
     for (index, id) in UPDATED_TRANSACTIONS.into_iter().enumerate() {
         world.document(UPDATED_LINK, &TRANSACTIONS, index, id);
     }

@@ -89,12 +89,7 @@ impl RequestLog {
             status: 0,
             elapsed_ms: 0,
         };
-        InFlight {
-            log: self.clone(),
-            template: call.template(),
-            entry,
-            started: Instant::now(),
-        }
+        InFlight { log: self.clone(), template: call.template(), entry, started: Instant::now() }
     }
 
     pub(crate) fn report(&self) -> RequestReport {
@@ -116,11 +111,7 @@ impl RequestLog {
 
     pub(crate) fn clear(&self) {
         let mut state = lock(&self.0);
-        *state = State {
-            in_flight: state.in_flight,
-            peak: state.in_flight,
-            ..State::default()
-        };
+        *state = State { in_flight: state.in_flight, peak: state.in_flight, ..State::default() };
     }
 }
 

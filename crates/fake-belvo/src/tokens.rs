@@ -42,10 +42,7 @@ impl Tokens {
 
     /// A token works once.
     pub(crate) fn redeem(&mut self, access: &str) -> Option<Grant> {
-        self.grants
-            .remove(access)
-            .filter(|(_, issued)| issued.elapsed() < VALID_FOR)
-            .map(|(grant, _)| grant)
+        self.grants.remove(access).filter(|(_, issued)| issued.elapsed() < VALID_FOR).map(|(grant, _)| grant)
     }
 }
 
@@ -63,11 +60,7 @@ mod tests {
     #[test]
     fn a_token_works_once() {
         let mut tokens = Tokens::default();
-        let access = tokens.issue(Grant {
-            external_id: None,
-            recurrent: true,
-            fetch_resources: Vec::new(),
-        });
+        let access = tokens.issue(Grant { external_id: None, recurrent: true, fetch_resources: Vec::new() });
         assert!(tokens.redeem(&access).is_some());
         assert!(tokens.redeem(&access).is_none());
     }

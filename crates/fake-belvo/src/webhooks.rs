@@ -105,14 +105,7 @@ impl Announcement<'_> {
         Object::write(&mut body, None, |envelope| {
             envelope.put("webhook_id", fresh_hex());
             envelope.put("webhook_type", self.webhook_type);
-            envelope.put(
-                "process_type",
-                if historical {
-                    "historical_update"
-                } else {
-                    "recurrent_update"
-                },
-            );
+            envelope.put("process_type", if historical { "historical_update" } else { "recurrent_update" });
             envelope.put("webhook_code", self.webhook_code);
             envelope.put("link_id", self.link_id);
             envelope.put("request_id", fresh_uuid());
@@ -150,17 +143,9 @@ pub(crate) struct Courier {
 
 impl Courier {
     pub(crate) fn new(config: WebhookConfig) -> io::Result<Self> {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(io::Error::other)?;
-        Ok(Self {
-            client,
-            config: config.into(),
-            log: Mutex::default(),
-            running: Semaphore::new(MAX_CONCURRENT),
-        })
+        let client =
+            Client::builder().no_proxy().redirect(redirect::Policy::none()).build().map_err(io::Error::other)?;
+        Ok(Self { client, config: config.into(), log: Mutex::default(), running: Semaphore::new(MAX_CONCURRENT) })
     }
 
     pub(crate) fn config(&self) -> WebhookConfig {
@@ -188,9 +173,7 @@ impl Courier {
         let authorization = outgoing.authorization.as_deref().or(config.authorization.as_deref());
         for repeat in 0..=MAX_REPEATS {
             tokio::time::sleep(config.retry_interval.saturating_mul(repeat)).await;
-            delivery
-                .attempts
-                .push(self.attempt(url, authorization, &outgoing.body, config.timeout).await);
+            delivery.attempts.push(self.attempt(url, authorization, &outgoing.body, config.timeout).await);
             delivery.state = delivery.next_state();
             if let Some(logged) = lock(&self.log).find(delivery.id) {
                 logged.clone_from(&delivery);
@@ -207,11 +190,7 @@ impl Courier {
         log.last_id += 1;
         let delivery = Delivery {
             id: log.last_id,
-            state: if url.is_some() {
-                DeliveryState::Pending
-            } else {
-                DeliveryState::NoUrl
-            },
+            state: if url.is_some() { DeliveryState::Pending } else { DeliveryState::NoUrl },
             url,
             webhook_type: outgoing.webhook_type.clone(),
             webhook_code: outgoing.webhook_code.clone(),
@@ -228,11 +207,7 @@ impl Courier {
     async fn attempt(&self, url: &str, authorization: Option<&str>, body: &str, timeout: Duration) -> Attempt {
         let _running = self.running.acquire().await;
         let started = Instant::now();
-        let mut request = self
-            .client
-            .post(url)
-            .timeout(timeout)
-            .header(CONTENT_TYPE, "application/json");
+        let mut request = self.client.post(url).timeout(timeout).header(CONTENT_TYPE, "application/json");
         if let Some(value) = authorization.filter(|value| !value.is_empty()) {
             request = request.header(AUTHORIZATION, value);
         }
@@ -240,23 +215,14 @@ impl Courier {
         Attempt {
             elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             status: outcome.as_ref().ok().map(|response| response.status().as_u16()),
-            error: outcome.err().map(|error| {
-                if error.is_timeout() {
-                    "timeout".into()
-                } else {
-                    error.to_string()
-                }
-            }),
+            error: outcome.err().map(|error| if error.is_timeout() { "timeout".into() } else { error.to_string() }),
         }
     }
 }
 
 impl Delivery {
     fn next_state(&self) -> DeliveryState {
-        let acknowledged = self
-            .attempts
-            .iter()
-            .any(|attempt| attempt.status.is_some_and(|s| (200..300).contains(&s)));
+        let acknowledged = self.attempts.iter().any(|attempt| attempt.status.is_some_and(|s| (200..300).contains(&s)));
         if acknowledged {
             DeliveryState::Delivered
         } else if self.attempts.len() > MAX_REPEATS as usize {

@@ -34,13 +34,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn new(created: i64) -> Self {
-        Self {
-            created,
-            collected: created,
-            gone: 0,
-            revision: 0,
-            account: None,
-        }
+        Self { created, collected: created, gone: 0, revision: 0, account: None }
     }
 
     pub(crate) fn present(&self) -> bool {
@@ -78,11 +72,7 @@ pub(crate) struct Table {
 impl Table {
     /// The rows that are there, with their numbers.
     pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
-        self.rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| row.present())
-            .map(|(index, _)| index)
+        self.rows.iter().enumerate().filter(|(_, row)| row.present()).map(|(index, _)| index)
     }
 }
 
@@ -120,24 +110,12 @@ impl Link {
     pub(crate) fn place(&self, resource: &Resource, index: usize) -> Option<Place<'_>> {
         let table = self.table(resource);
         let row = table.rows.get(index)?;
-        Some(Place {
-            link: self,
-            row,
-            seed: table.seed,
-            resource: resource.number,
-            index,
-        })
+        Some(Place { link: self, row, seed: table.seed, resource: resource.number, index })
     }
 
     /// The link itself as an object.
     pub(crate) fn own_place(&self) -> Place<'_> {
-        Place {
-            link: self,
-            row: &self.row,
-            seed: self.seed,
-            resource: 0,
-            index: 0,
-        }
+        Place { link: self, row: &self.row, seed: self.seed, resource: 0, index: 0 }
     }
 }
 
@@ -166,19 +144,13 @@ impl<'a> Place<'a> {
     pub(crate) fn located_id(self) -> String {
         match self.link.documented.get(&(self.resource, self.index)) {
             Some(id) => (*id).to_owned(),
-            None => Locator {
-                tag: self.link.tag,
-                resource: self.resource,
-                index: self.index,
-            }
-            .to_uuid(),
+            None => Locator { tag: self.link.tag, resource: self.resource, index: self.index }.to_uuid(),
         }
     }
 
     /// The account that the object belongs to.
     pub(crate) fn account(self) -> Option<Place<'a>> {
-        self.link
-            .place(&crate::resources::accounts::ACCOUNTS, usize::from(self.row.account?))
+        self.link.place(&crate::resources::accounts::ACCOUNTS, usize::from(self.row.account?))
     }
 }
 
@@ -260,10 +232,7 @@ impl World {
     pub(crate) fn locate(&self, id: &str) -> Option<(&Link, Locator)> {
         let locator = self.documented.get(id).copied().or_else(|| Locator::parse(id))?;
         let link = self.links.get(self.tags.get(&locator.tag)?)?;
-        let renamed = link
-            .documented
-            .get(&(locator.resource, locator.index))
-            .is_some_and(|name| *name != id);
+        let renamed = link.documented.get(&(locator.resource, locator.index)).is_some_and(|name| *name != id);
         (!renamed).then_some((link, locator))
     }
 
@@ -271,11 +240,7 @@ impl World {
     pub(crate) fn document(&mut self, link: &str, resource: &Resource, index: usize, id: &'static str) {
         let Some(link) = self.link_mut(link) else { return };
         link.documented.insert((resource.number, index), id);
-        let locator = Locator {
-            tag: link.tag,
-            resource: resource.number,
-            index,
-        };
+        let locator = Locator { tag: link.tag, resource: resource.number, index };
         self.documented.insert(id, locator);
     }
 
@@ -301,10 +266,7 @@ fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
     let seed = seed_of(blueprint.seed, &blueprint.id);
     let tables = CATALOGUE
         .iter()
-        .map(|resource| Table {
-            seed: seed_of(seed, resource.webhook_type),
-            ..Table::default()
-        })
+        .map(|resource| Table { seed: seed_of(seed, resource.webhook_type), ..Table::default() })
         .collect();
     Link {
         number,

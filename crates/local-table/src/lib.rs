@@ -19,10 +19,7 @@ pub const TABLE_NAME: &str = "belvo-sync";
 pub async fn start() -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(
-        listener,
-        dynoxide::Database::memory().unwrap(),
-    ));
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .credentials_provider(Credentials::for_tests())
@@ -37,9 +34,7 @@ pub async fn start() -> Client {
 async fn create_table(client: &Client) {
     let attributes = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"];
     let attribute = |name: &&str| {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(*name)
-            .attribute_type(ScalarAttributeType::S);
+        let definition = AttributeDefinition::builder().attribute_name(*name).attribute_type(ScalarAttributeType::S);
         definition.build().unwrap()
     };
     client
@@ -67,14 +62,6 @@ fn index(name: &str, projection: ProjectionType) -> GlobalSecondaryIndex {
 
 #[expect(clippy::unwrap_used, reason = "a test without its table can only give up")]
 fn key_schema(hash: &str, range: &str) -> Vec<KeySchemaElement> {
-    let element = |name: &str, key_type| {
-        KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(key_type)
-            .build()
-    };
-    vec![
-        element(hash, KeyType::Hash).unwrap(),
-        element(range, KeyType::Range).unwrap(),
-    ]
+    let element = |name: &str, key_type| KeySchemaElement::builder().attribute_name(name).key_type(key_type).build();
+    vec![element(hash, KeyType::Hash).unwrap(), element(range, KeyType::Range).unwrap()]
 }

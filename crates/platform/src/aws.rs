@@ -5,9 +5,14 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-/// How long one call may take, all its attempts included.
+/// How long one call may take.
 #[derive(Debug, Clone, Copy)]
-pub struct CallLimit(pub Duration);
+pub struct CallLimit {
+    /// All its attempts included.
+    pub total: Duration,
+    /// One attempt.
+    pub attempt: Duration,
+}
 
 /// How long a TCP and TLS connection may take. Inside a region it takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(700);
@@ -21,8 +26,8 @@ pub async fn config() -> SdkConfig {
 #[must_use]
 pub fn timeouts(limit: CallLimit) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT.min(limit.0))
-        .operation_timeout(limit.0)
-        .operation_attempt_timeout(limit.0.mul_f64(0.6))
+        .connect_timeout(CONNECT_TIMEOUT.min(limit.attempt))
+        .operation_timeout(limit.total)
+        .operation_attempt_timeout(limit.attempt)
         .build()
 }

@@ -14,13 +14,7 @@ const OURS: [&str; 6] = ["webhook", "sync", "belvo", "store", "queue", "platform
 pub fn init() {
     let levels = OURS.iter().map(|name| (*name, LevelFilter::INFO));
     let filter = Targets::new().with_default(LevelFilter::WARN).with_targets(levels);
-    let format = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false);
+    let format = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
     // A second call, as from a test, keeps the first subscriber.
-    let _ = tracing_subscriber::registry()
-        .with(format.with_span_list(false))
-        .with(filter)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(format.with_span_list(false)).with(filter).try_init();
 }

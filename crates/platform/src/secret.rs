@@ -1,7 +1,7 @@
 //! Secrets, from AWS Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use domain::EpochMillis;
 use secrecy::SecretString;
@@ -62,24 +62,16 @@ impl Secret {
         let output = match call.send().await {
             Ok(output) => output,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(SecretUnavailable::NotGiven(DisplayErrorContext(error).to_string())),
+            Err(error) => return Err(SecretUnavailable::NotGiven(aws_trouble::describe(&error))),
         };
-        let created_at = output
-            .created_date
-            .and_then(|date| date.to_millis().ok())
-            .unwrap_or_default();
+        let created_at = output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
         let text = output.secret_string.ok_or(SecretUnavailable::Malformed)?;
-        Ok(Some(SecretVersion {
-            text: text.into(),
-            created_at,
-        }))
+        Ok(Some(SecretVersion { text: text.into(), created_at }))
     }
 }
 
 fn is_absent(error: &SdkError<GetSecretValueError>) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(GetSecretValueError::is_resource_not_found_exception)
+    error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception)
 }
 
 #[cfg(test)]
@@ -110,19 +102,13 @@ mod tests {
         let absent = || GetSecretValueError::ResourceNotFoundException(ResourceNotFoundException::builder().build());
         let rule = || mock!(Client::get_secret_value).then_error(absent);
         assert!(secret(&rule()).previous().await.unwrap().is_none());
-        assert!(
-            secret(&rule()).current().await.is_err(),
-            "but without a current version there is no secret"
-        );
+        assert!(secret(&rule()).current().await.is_err(), "but without a current version there is no secret");
     }
 
     #[tokio::test]
     async fn trouble_at_secrets_manager_is_never_taken_for_absence() {
         let trouble = || GetSecretValueError::InternalServiceError(InternalServiceError::builder().build());
         let rule = mock!(Client::get_secret_value).then_error(trouble);
-        assert!(matches!(
-            secret(&rule).previous().await,
-            Err(SecretUnavailable::NotGiven(_))
-        ));
+        assert!(matches!(secret(&rule).previous().await, Err(SecretUnavailable::NotGiven(_))));
     }
 }

@@ -33,9 +33,7 @@ pub fn required(name: &'static str) -> Result<String, InvalidSetting> {
 /// [`InvalidSetting::Unreadable`] when there is a text that cannot be parsed: a typing error must not pass for a
 /// default.
 pub fn parsed<T: FromStr>(name: &'static str, default: T) -> Result<T, InvalidSetting> {
-    optional(name).map_or(Ok(default), |text| {
-        text.trim().parse().map_err(|_| InvalidSetting::Unreadable(name))
-    })
+    optional(name).map_or(Ok(default), |text| text.trim().parse().map_err(|_| InvalidSetting::Unreadable(name)))
 }
 
 #[cfg(test)]
@@ -51,10 +49,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named_or_has_its_default() {
-        assert_eq!(
-            required("BELVO_SYNC_NO_SUCH"),
-            Err(InvalidSetting::Missing("BELVO_SYNC_NO_SUCH"))
-        );
+        assert_eq!(required("BELVO_SYNC_NO_SUCH"), Err(InvalidSetting::Missing("BELVO_SYNC_NO_SUCH")));
         assert_eq!(parsed("BELVO_SYNC_NO_SUCH", 7_u8), Ok(7));
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::Message;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -47,17 +47,9 @@ impl Queue {
     /// # Errors
     /// [`QueueTrouble`] unless SQS took every one.
     pub async fn send(&self, messages: &[Message]) -> Result<(), QueueTrouble> {
-        let entries = messages
-            .iter()
-            .enumerate()
-            .map(|(index, message)| entry(index, message));
-        let calls = batches(entries.collect())
-            .into_iter()
-            .map(|batch| self.send_batch(batch));
-        stream::iter(calls)
-            .buffer_unordered(CONCURRENT_CALLS)
-            .try_collect()
-            .await
+        let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message));
+        let calls = batches(entries.collect()).into_iter().map(|batch| self.send_batch(batch));
+        stream::iter(calls).buffer_unordered(CONCURRENT_CALLS).try_collect().await
     }
 
     /// Makes a message that is being worked on visible again after a while.
@@ -66,35 +58,20 @@ impl Queue {
     /// [`QueueTrouble::CallFailed`]; the message then comes back after the queue's own visibility timeout.
     pub async fn give_back(&self, receipt_handle: &str, after: Duration) -> Result<(), QueueTrouble> {
         let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
-        let call = self
-            .client
-            .change_message_visibility()
-            .queue_url(&self.url)
-            .receipt_handle(receipt_handle);
-        call.visibility_timeout(seconds)
-            .send()
-            .await
-            .map_err(|error| call_failed(&error))?;
+        let call = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
+        call.visibility_timeout(seconds).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
     }
 
     async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueTrouble> {
-        let call = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries));
+        let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let output = call.send().await.map_err(|error| call_failed(&error))?;
-        if output.failed.is_empty() {
-            Ok(())
-        } else {
-            Err(QueueTrouble::Refused(output.failed.len()))
-        }
+        if output.failed.is_empty() { Ok(()) } else { Err(QueueTrouble::Refused(output.failed.len())) }
     }
 }
 
-fn call_failed<E: std::error::Error>(error: &E) -> QueueTrouble {
-    QueueTrouble::CallFailed(DisplayErrorContext(error).to_string())
+fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueTrouble {
+    QueueTrouble::CallFailed(aws_trouble::describe(error))
 }
 
 fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
@@ -103,10 +80,7 @@ fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
         .message_body(message.encode())
         .message_group_id(message.group_id())
         .message_deduplication_id(&message.key);
-    #[expect(
-        clippy::expect_used,
-        reason = "build fails only without an id or a body, and both were given"
-    )]
+    #[expect(clippy::expect_used, reason = "build fails only without an id or a body, and both were given")]
     entry.build().expect("an entry with an id and a body")
 }
 
@@ -135,13 +109,13 @@ mod tests {
     use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
     use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
     use aws_sdk_sqs::types::BatchResultErrorEntry;
-    use aws_smithy_mocks::{Rule, mock, mock_client};
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
     use domain::Webhook;
 
     use super::*;
 
     fn queue(rule: &Rule) -> Queue {
-        Queue::new(mock_client!(aws_sdk_sqs, [rule]), "http://queue".to_owned())
+        Queue::new(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [rule]), "http://queue".to_owned())
     }
 
     fn messages(ids: usize) -> Vec<Message> {
@@ -154,10 +128,7 @@ mod tests {
     }
 
     fn output(failed: usize) -> SendMessageBatchOutput {
-        let failure = BatchResultErrorEntry::builder()
-            .id("0")
-            .sender_fault(false)
-            .code("InternalError");
+        let failure = BatchResultErrorEntry::builder().id("0").sender_fault(false).code("InternalError");
         SendMessageBatchOutput::builder()
             .set_successful(Some(Vec::new()))
             .set_failed(Some(vec![failure.build().unwrap(); failed]))
@@ -182,10 +153,7 @@ mod tests {
     #[tokio::test]
     async fn one_refused_message_fails_the_whole_send() {
         let rule = mock!(Client::send_message_batch).then_output(|| output(1));
-        assert!(matches!(
-            queue(&rule).send(&messages(1)).await,
-            Err(QueueTrouble::Refused(1))
-        ));
+        assert!(matches!(queue(&rule).send(&messages(1)).await, Err(QueueTrouble::Refused(1))));
     }
 
     #[tokio::test]

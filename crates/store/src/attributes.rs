@@ -22,12 +22,7 @@ pub fn to_attribute(value: Value) -> AttributeValue {
 }
 
 pub(crate) fn map(members: BTreeMap<String, Value>) -> AttributeValue {
-    AttributeValue::M(
-        members
-            .into_iter()
-            .map(|(name, value)| (name, to_attribute(value)))
-            .collect(),
-    )
+    AttributeValue::M(members.into_iter().map(|(name, value)| (name, to_attribute(value))).collect())
 }
 
 pub(crate) fn s(text: impl Into<String>) -> AttributeValue {

@@ -8,7 +8,7 @@ use crate::passes::BUILD_FAILED;
 use crate::table::call_failed;
 use crate::{StoreTrouble, Table, expires_at, keys};
 
-/// The most of a webhook's `data` that its event item keeps, in bytes of JSON.
+/// The largest `data` of a webhook that its event item keeps, in bytes.
 const MAX_DATA_BYTES: usize = 4 * 1024;
 
 /// Where an event's item is.
@@ -62,11 +62,7 @@ impl EventKey {
     /// The key of a message's event item: one item for each message, however often it is delivered.
     #[must_use]
     pub fn of(message: &Message) -> Self {
-        Self(keys::event(
-            message.webhook.link_id(),
-            message.received_at,
-            &message.key,
-        ))
+        Self(keys::event(message.webhook.link_id(), message.received_at, &message.key))
     }
 }
 
@@ -80,24 +76,14 @@ impl Table {
         let mut attributes = envelope(message);
         attributes.push(("outcome", s("processing")));
         attributes.push(("expires_at", n(expires_at(now))));
-        let names = attributes
-            .iter()
-            .map(|(name, _)| format!("#{name} = :{name}"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let mut update = self
-            .update(key.0.clone())
-            .update_expression(format!("SET {names} ADD attempts :one"));
+        let names = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
+        let mut update = self.update(key.0.clone()).update_expression(format!("SET {names} ADD attempts :one"));
         for (name, value) in attributes {
             update = update
                 .expression_attribute_names(format!("#{name}"), name)
                 .expression_attribute_values(format!(":{name}"), value);
         }
-        update
-            .expression_attribute_values(":one", n(1))
-            .send()
-            .await
-            .map_err(call_failed)?;
+        update.expression_attribute_values(":one", n(1)).send().await.map_err(|error| call_failed(&error))?;
         Ok(key)
     }
 
@@ -111,16 +97,14 @@ impl Table {
         outcome: Outcome,
         reason: Option<&str>,
     ) -> Result<(), StoreTrouble> {
-        let mut update = self
-            .update(event.0.clone())
-            .expression_attribute_values(":outcome", s(outcome.as_str()));
+        let mut update = self.update(event.0.clone()).expression_attribute_values(":outcome", s(outcome.as_str()));
         update = match reason {
             Some(reason) => update
                 .update_expression("SET outcome = :outcome, reason = :reason")
                 .expression_attribute_values(":reason", s(reason)),
             None => update.update_expression("SET outcome = :outcome"),
         };
-        update.send().await.map_err(call_failed)?;
+        update.send().await.map_err(|error| call_failed(&error))?;
         Ok(())
     }
 
@@ -139,9 +123,7 @@ impl Table {
             ("unreadable", counts.unreadable),
         ];
         let names = counts.map(|(name, _)| format!("{name} = :{name}")).join(", ");
-        let update = self
-            .update_part(event.0.clone())
-            .update_expression(format!("SET outcome = :outcome, {names}"));
+        let update = self.update_part(event.0.clone()).update_expression(format!("SET outcome = :outcome, {names}"));
         let update = update.expression_attribute_values(":outcome", s(outcome.as_str()));
         let add = |update: aws_sdk_dynamodb::types::builders::UpdateBuilder, (name, count): (&str, u64)| {
             update.expression_attribute_values(format!(":{name}"), n(count))
@@ -169,30 +151,32 @@ fn envelope(message: &Message) -> Vec<(&'static str, AttributeValue)> {
     attributes.extend(webhook.webhook_id().map(|id| ("webhook_id", s(id))));
     attributes.extend(webhook.process_type().map(|word| ("process_type", s(word))));
     attributes.extend(webhook.request_id().map(|id| ("request_id", s(id))));
-    attributes.extend(
-        message
-            .withheld
-            .as_ref()
-            .map(|withheld| ("withheld_bytes", n(withheld.bytes))),
-    );
-    attributes.extend(webhook.data().iter().next().map(|_| ("data", data(message))));
+    attributes.extend(message.withheld.as_ref().map(|withheld| ("withheld_bytes", n(withheld.bytes))));
+    attributes.extend(data(message).map(|data| ("data", data)));
     attributes
 }
 
-/// The webhook's `data`, with lists as their length, and without members that would make the item large.
-fn data(message: &Message) -> AttributeValue {
-    let mut kept = Item::new();
-    let mut bytes = 0;
-    for (name, raw) in message.webhook.data().iter() {
-        let value = match Value::read(raw, &mut Vec::new()) {
-            Value::Array(items) => n(items.len()),
-            value => to_attribute(value),
-        };
-        let size = if raw.get().starts_with('[') { 0 } else { raw.get().len() };
-        bytes += name.len() + size;
-        if bytes <= MAX_DATA_BYTES && !name.is_empty() {
-            kept.insert(name.to_owned(), value);
-        }
+/// The webhook's `data`, with lists as their length; none when it is too large to keep here.
+fn data(message: &Message) -> Option<AttributeValue> {
+    let Value::Object(members) = Value::read(message.webhook.raw_data()?, &mut Vec::new()) else { return None };
+    let kept = members.into_iter().map(|(name, value)| match value {
+        Value::Array(items) => (name, n(items.len())),
+        value => (name, to_attribute(value)),
+    });
+    let kept: Item = kept.collect();
+    (size_of_map(&kept) <= MAX_DATA_BYTES).then_some(AttributeValue::M(kept))
+}
+
+/// Roughly what DynamoDB counts: names and texts.
+fn size_of_map(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::L(items) => items.iter().map(size_of_value).sum(),
+        AttributeValue::M(members) => size_of_map(members),
+        _ => 1,
     }
-    AttributeValue::M(kept)
 }

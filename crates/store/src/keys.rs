@@ -9,10 +9,7 @@ use domain::{Day, LinkId, ObjectId, Resource};
 pub(crate) type Key = HashMap<String, AttributeValue>;
 
 pub(crate) fn key(pk: String, sk: String) -> Key {
-    HashMap::from([
-        ("pk".to_owned(), AttributeValue::S(pk)),
-        ("sk".to_owned(), AttributeValue::S(sk)),
-    ])
+    HashMap::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk))])
 }
 
 pub(crate) fn link_pk(link: &LinkId) -> String {
@@ -25,6 +22,12 @@ pub(crate) fn link(link: &LinkId) -> Key {
 
 pub(crate) fn record(link: &LinkId, resource: &Resource, id: &ObjectId) -> Key {
     key(link_pk(link), format!("{}#{id}", resource.webhook_type))
+}
+
+/// The object that a record's sort key names.
+pub(crate) fn object_id(sk: &str, resource: &Resource) -> Option<ObjectId> {
+    let id = sk.strip_prefix(resource.webhook_type)?.strip_prefix('#')?;
+    ObjectId::parse(id).ok()
 }
 
 pub(crate) fn sync_state(link: &LinkId, resource: &Resource) -> Key {

@@ -15,7 +15,7 @@ mod table;
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
 pub use passes::{Check, Checkpoint, LinkStatus, Listed, Pass, PassRefused, SyncState};
-pub use records::{Upsert, Written};
+pub use records::{Known, Upsert, Written};
 pub use table::{StoreTrouble, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch

@@ -81,6 +81,8 @@ pub struct Checkpoint {
     pub listed: Option<Listed>,
     /// How the result compares with what was announced.
     pub check: Option<Check>,
+    /// Belvo answered for the link, so that it is none of those that cannot be read.
+    pub belvo_answered: bool,
 }
 
 /// A whole listing that was finished.
@@ -146,13 +148,7 @@ impl Table {
     ) -> Result<Pass, PassRefused> {
         let stamp = self.take_stamp(link, external_id, now).await?;
         let before = self.note_pass(link, resource, stamp).await?;
-        Ok(Pass {
-            link: link.clone(),
-            resource,
-            stamp,
-            began_at: now,
-            before,
-        })
+        Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before })
     }
 
     /// Is this still the newest pass of its link? Asked before every page that it writes.
@@ -160,13 +156,9 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn is_newest(&self, pass: &Pass) -> Result<bool, StoreTrouble> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(keys::link(&pass.link)));
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&pass.link)));
         let get = get.consistent_read(true).projection_expression("clock");
-        let output = get.send().await.map_err(call_failed)?;
+        let output = get.send().await.map_err(|error| call_failed(&error))?;
         Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(pass.stamp))
     }
 
@@ -184,19 +176,16 @@ impl Table {
         now: EpochMillis,
     ) -> Result<bool, StoreTrouble> {
         let updates = [
-            self.link_success(pass, now)?,
+            self.link_success(pass, checkpoint, now)?,
             self.state_success(pass, checkpoint, now)?,
             self.event_outcome(event, Outcome::Applied, counts)?,
         ];
         let items = updates.map(|update| TransactWriteItem::builder().update(update).build());
-        let call = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items.to_vec()));
+        let call = self.client.transact_write_items().set_transact_items(Some(items.to_vec()));
         match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if lost_the_clock(error.err()) => Ok(false),
-            Err(error) => Err(call_failed(error)),
+            Err(error) => Err(call_failed(&error)),
         }
     }
 
@@ -216,7 +205,7 @@ impl Table {
             Ok(_) => Ok(()),
             // What was erased stays erased.
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(call_failed(error)),
+            Err(error) => Err(call_failed(&error)),
         }
     }
 
@@ -225,14 +214,8 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn note_failure(&self, link: &LinkId, resource: &Resource, error: &str) -> Result<(), StoreTrouble> {
-        let update = self
-            .update(keys::sync_state(link, resource))
-            .update_expression("SET last_error = :error");
-        update
-            .expression_attribute_values(":error", s(error))
-            .send()
-            .await
-            .map_err(call_failed)?;
+        let update = self.update(keys::sync_state(link, resource)).update_expression("SET last_error = :error");
+        update.expression_attribute_values(":error", s(error)).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
     }
 
@@ -241,12 +224,8 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn sync_state(&self, link: &LinkId, resource: &Resource) -> Result<SyncState, StoreTrouble> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(keys::sync_state(link, resource)));
-        let output = get.consistent_read(true).send().await.map_err(call_failed)?;
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::sync_state(link, resource)));
+        let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
         Ok(SyncState::read(&output.item.unwrap_or_default()))
     }
 
@@ -306,7 +285,7 @@ impl Table {
                 };
                 Ok(Some(failed.item.unwrap_or_default()))
             }
-            Err(error) => Err(call_failed(error)),
+            Err(error) => Err(call_failed(&error)),
         }
     }
 
@@ -315,23 +294,32 @@ impl Table {
         let update = self
             .update(keys::sync_state(link, resource))
             .update_expression("SET last_pass_at = :s")
+            // A pass that was overtaken before it got here must not set the time back: deletions are judged by it.
+            .condition_expression("attribute_not_exists(last_pass_at) OR last_pass_at <= :s")
             .expression_attribute_values(":s", n(stamp))
             .return_values(ReturnValue::AllOld);
-        let output = update.send().await.map_err(call_failed)?;
-        Ok(SyncState::read(&output.attributes.unwrap_or_default()))
+        match update.send().await {
+            Ok(output) => Ok(SyncState::read(&output.attributes.unwrap_or_default())),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Err(StoreTrouble::Contended)
+            }
+            Err(error) => Err(call_failed(&error)),
+        }
     }
 
-    fn link_success(&self, pass: &Pass, now: EpochMillis) -> Result<Update, StoreTrouble> {
-        let update = self
-            .update_part(keys::link(&pass.link))
-            .update_expression("SET last_synced_at = :now");
-        let update = update
-            .condition_expression("clock = :s")
-            .expression_attribute_values(":s", n(pass.stamp));
-        update
-            .expression_attribute_values(":now", n(now))
-            .build()
-            .map_err(|_| BUILD_FAILED)
+    fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
+        let update = self.update_part(keys::link(&pass.link)).condition_expression("clock = :s");
+        let update =
+            update.expression_attribute_values(":s", n(pass.stamp)).expression_attribute_values(":now", n(now));
+        let update = if checkpoint.belvo_answered {
+            update
+                .update_expression("SET last_synced_at = :now, #status = :active")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":active", s(LinkStatus::Active.as_str()))
+        } else {
+            update.update_expression("SET last_synced_at = :now")
+        };
+        update.build().map_err(|_| BUILD_FAILED)
     }
 
     fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
@@ -357,10 +345,7 @@ impl Table {
                 .expression_attribute_names("#check", "check")
                 .expression_attribute_values(":check", s(check.as_str()));
         }
-        update
-            .update_expression(format!("{set} REMOVE last_error"))
-            .build()
-            .map_err(|_| BUILD_FAILED)
+        update.update_expression(format!("{set} REMOVE last_error")).build().map_err(|_| BUILD_FAILED)
     }
 
     pub(crate) fn update(&self, key: Item) -> UpdateItemFluentBuilder {
@@ -393,8 +378,5 @@ fn lost_the_clock(error: &TransactWriteItemsError) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = error else {
         return false;
     };
-    canceled
-        .cancellation_reasons()
-        .first()
-        .is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
+    canceled.cancellation_reasons().first().is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }

@@ -8,17 +8,27 @@
 //! | bury | nothing is there, or something older | something as new or newer |
 //! | revive | the tombstone that was seen is still there | somebody was quicker |
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
 
-use crate::attributes::{Item, map, n, number, s, strings};
+use crate::attributes::{Item, map, n, number, s, strings, text};
+use crate::keys::Key;
 use crate::table::call_failed;
 use crate::{Stamp, StoreTrouble, Table, expires_at, keys};
+
+/// BatchGetItem takes at most 100 keys.
+const MAX_KEYS_PER_READ: usize = 100;
+/// How often keys that DynamoDB left over are asked for.
+const READ_ATTEMPTS: u32 = 6;
+/// The first wait before that; each further one is twice as long.
+const READ_PAUSE: Duration = Duration::from_millis(25);
 
 /// What became of an upsert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +54,86 @@ pub enum Written {
     Stale,
 }
 
+/// What stands in the place of a record, as far as deciding about a write needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The content's hash; none for a tombstone.
+    pub content_hash: Option<String>,
+    /// Was it absent from the last whole listing?
+    pub is_missing: bool,
+    /// When Belvo collected it, where it says so.
+    pub collected_at: Option<String>,
+}
+
+impl Known {
+    fn read(item: &Item) -> Self {
+        let data = item.get("data").and_then(|data| data.as_m().ok());
+        Self {
+            content_hash: text(item, "content_hash").map(str::to_owned),
+            is_missing: item.contains_key("missing_since"),
+            collected_at: data.and_then(|data| text(data, "collected_at")).map(str::to_owned),
+        }
+    }
+
+    /// Would writing this record change nothing but its stamp?
+    #[must_use]
+    pub fn makes_unchanged(&self, record: &Record) -> bool {
+        !self.is_missing && self.content_hash.as_deref() == Some(record.content_hash.as_str())
+    }
+}
+
 impl Table {
+    /// What stands in the places of these objects, read consistently; those that have never been seen are absent.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn known(
+        &self,
+        link: &LinkId,
+        resource: &Resource,
+        ids: &[ObjectId],
+    ) -> Result<HashMap<ObjectId, Known>, StoreTrouble> {
+        let mut known = HashMap::with_capacity(ids.len());
+        // BatchGetItem refuses a key that comes twice.
+        let ids: Vec<_> = ids.iter().collect::<HashSet<_>>().into_iter().collect();
+        for piece in ids.chunks(MAX_KEYS_PER_READ) {
+            let keys = piece.iter().map(|id| keys::record(link, resource, id)).collect();
+            for item in self.read_all(keys).await? {
+                let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, resource));
+                let id = id.ok_or(StoreTrouble::Unreadable("a record's key"))?;
+                known.insert(id, Known::read(&item));
+            }
+        }
+        Ok(known)
+    }
+
+    /// One BatchGetItem, and what it left over again: under load DynamoDB answers a part only.
+    async fn read_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreTrouble> {
+        let mut items = Vec::with_capacity(keys.len());
+        let mut left = keys;
+        for attempt in 0..READ_ATTEMPTS {
+            if left.is_empty() {
+                return Ok(items);
+            }
+            if attempt > 0 {
+                tokio::time::sleep(READ_PAUSE * 2_u32.pow(attempt)).await;
+            }
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(left))
+                .consistent_read(true)
+                .projection_expression("sk, content_hash, missing_since, #data.collected_at")
+                .expression_attribute_names("#data", "data")
+                .build()
+                .map_err(|_| StoreTrouble::Unreadable("a request of ours"))?;
+            let output = self.client.batch_get_item().request_items(&self.name, request).send().await;
+            let output = output.map_err(|error| call_failed(&error))?;
+            items.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            let unprocessed = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+            left = unprocessed.map(|request| request.keys).unwrap_or_default();
+        }
+        if left.is_empty() { Ok(items) } else { Err(StoreTrouble::CallFailed("keys stayed unprocessed".to_owned())) }
+    }
+
     /// Stores a record as a pass saw it.
     ///
     /// # Errors
@@ -62,9 +151,7 @@ impl Table {
             .expression_attribute_values(":s", n(stamp));
         Ok(match refused(put).await? {
             None => Upsert::Written,
-            Some(there) if there.contains_key("deleted_at") => Upsert::Buried {
-                seen: stamp_of(&there)?,
-            },
+            Some(there) if there.contains_key("deleted_at") => Upsert::Buried { seen: stamp_of(&there)? },
             Some(_) => Upsert::Stale,
         })
     }
@@ -125,11 +212,7 @@ fn live(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Ite
         item.insert("gsi1pk".to_owned(), s(keys::by_account(account)));
         item.insert("gsi1sk".to_owned(), s(record.date_key(resource)));
     }
-    item.extend(
-        record
-            .account_id
-            .map(|account| ("account_id".to_owned(), s(account.as_str()))),
-    );
+    item.extend(record.account_id.map(|account| ("account_id".to_owned(), s(account.as_str()))));
     if !record.as_text.is_empty() {
         item.insert("as_text".to_owned(), strings(&record.as_text));
     }
@@ -147,9 +230,10 @@ async fn refused(put: PutItemFluentBuilder) -> Result<Option<Item>, StoreTrouble
             let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
                 return Err(StoreTrouble::Unreadable("a failed condition"));
             };
-            Ok(Some(failed.item.unwrap_or_default()))
+            // Without the item a tombstone would pass for a newer record.
+            failed.item.map(Some).ok_or(StoreTrouble::Unreadable("a failed condition without its item"))
         }
-        Err(error) => Err(call_failed(error)),
+        Err(error) => Err(call_failed(&error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table and the one kind of error that its calls have.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// The table.
 #[derive(Debug, Clone)]
@@ -32,15 +32,6 @@ impl Table {
     }
 }
 
-/// The failure of a call, told by its code. DynamoDB's messages are left out: a validation message can repeat a key.
-pub(crate) fn call_failed<E, R>(error: SdkError<E, R>) -> StoreTrouble
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    let told = match error.code() {
-        Some(code) => code.to_owned(),
-        None => DisplayErrorContext(error).to_string(),
-    };
-    StoreTrouble::CallFailed(told)
+pub(crate) fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreTrouble {
+    StoreTrouble::CallFailed(aws_trouble::describe(error))
 }

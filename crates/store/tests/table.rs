@@ -15,11 +15,7 @@ use store::{
 type Item = HashMap<String, AttributeValue>;
 
 const NOW: i64 = 1_700_000_000_000;
-const LISTED: Listed = Listed {
-    stamp: NOW,
-    began_at: NOW - 1,
-    count: 2,
-};
+const LISTED: Listed = Listed { stamp: NOW, began_at: NOW - 1, count: 2 };
 
 struct Given {
     client: Client,
@@ -30,22 +26,13 @@ struct Given {
 async fn given_an_empty_table() -> Given {
     let client = local_table::start().await;
     let table = Table::new(client.clone(), TABLE_NAME.to_owned());
-    Given {
-        client,
-        table,
-        link: LinkId::parse("link-1").unwrap(),
-    }
+    Given { client, table, link: LinkId::parse("link-1").unwrap() }
 }
 
 impl Given {
     async fn item(&self, pk: &str, sk: &str) -> Item {
         let key = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
-        let get = self
-            .client
-            .get_item()
-            .table_name(TABLE_NAME)
-            .set_key(Some(HashMap::from(key)))
-            .consistent_read(true);
+        let get = self.client.get_item().table_name(TABLE_NAME).set_key(Some(HashMap::from(key))).consistent_read(true);
         get.send().await.unwrap().item.unwrap_or_default()
     }
 
@@ -54,31 +41,19 @@ impl Given {
     }
 
     async fn upsert(&self, amount: &str, stamp: i64) -> Upsert {
-        self.table
-            .upsert(&self.link, transactions(), record(amount), stamp)
-            .await
-            .unwrap()
+        self.table.upsert(&self.link, transactions(), record(amount), stamp).await.unwrap()
     }
 
     async fn bury(&self, stamp: i64) -> Written {
-        self.table
-            .bury(&self.link, transactions(), &id(), stamp, NOW)
-            .await
-            .unwrap()
+        self.table.bury(&self.link, transactions(), &id(), stamp, NOW).await.unwrap()
     }
 
     async fn revive(&self, amount: &str, stamp: i64, seen: i64) -> Written {
-        self.table
-            .revive(&self.link, transactions(), record(amount), stamp, seen)
-            .await
-            .unwrap()
+        self.table.revive(&self.link, transactions(), record(amount), stamp, seen).await.unwrap()
     }
 
     async fn begin_pass(&self, now: i64) -> store::Pass {
-        self.table
-            .begin_pass(&self.link, transactions(), None, now)
-            .await
-            .unwrap()
+        self.table.begin_pass(&self.link, transactions(), None, now).await.unwrap()
     }
 
     async fn state(&self) -> SyncState {
@@ -127,10 +102,7 @@ async fn a_record_is_stored_exactly_and_indexed_by_account_and_day() {
     assert_eq!(amount(&item), "999999999999999.9999");
     assert_eq!(n(&item, "fetched_at").as_deref(), Some("5"));
     assert_eq!(s(&item, "account_id"), Some("a-1"));
-    assert_eq!(
-        (s(&item, "gsi1pk"), s(&item, "gsi1sk")),
-        (Some("ACCOUNT#a-1"), Some("2024-02-29#t-1"))
-    );
+    assert_eq!((s(&item, "gsi1pk"), s(&item, "gsi1sk")), (Some("ACCOUNT#a-1"), Some("2024-02-29#t-1")));
     let data = item["data"].as_m().unwrap();
     assert!(data["merchant"].is_null() && data["tags"].as_l().unwrap()[1] == AttributeValue::Bool(true));
     assert!(!data.contains_key("account") && !item.contains_key("as_text"));
@@ -142,11 +114,7 @@ async fn an_older_snapshot_never_overwrites_a_newer_one() {
     given.upsert("2", 20).await;
     assert_eq!(given.upsert("1", 19).await, Upsert::Stale);
     assert_eq!(amount(&given.transaction().await), "2");
-    assert_eq!(
-        given.upsert("3", 20).await,
-        Upsert::Written,
-        "the same pass may write again"
-    );
+    assert_eq!(given.upsert("3", 20).await, Upsert::Written, "the same pass may write again");
     assert_eq!(given.upsert("4", 21).await, Upsert::Written);
     assert_eq!(amount(&given.transaction().await), "4");
 }
@@ -158,11 +126,7 @@ async fn a_tombstone_keeps_the_id_only_and_leaves_the_index() {
     assert_eq!(given.bury(6).await, Written::Done);
     let item = given.transaction().await;
     assert_eq!(n(&item, "deleted_at"), Some(NOW.to_string()));
-    assert_eq!(
-        n(&item, "expires_at"),
-        Some((NOW / 1_000 + 90 * 86_400).to_string()),
-        "in seconds, as TTL wants it"
-    );
+    assert_eq!(n(&item, "expires_at"), Some((NOW / 1_000 + 90 * 86_400).to_string()), "in seconds, as TTL wants it");
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["deleted_at", "expires_at", "fetched_at", "pk", "sk"]);
@@ -194,11 +158,7 @@ async fn only_the_tombstone_that_was_seen_is_revived() {
     assert_eq!(given.revive("1", 9, 6).await, Written::Done);
     let item = given.transaction().await;
     assert_eq!((amount(&item), item.contains_key("expires_at")), ("1", false));
-    assert_eq!(
-        given.revive("2", 9, 9).await,
-        Written::Stale,
-        "it is no tombstone any more"
-    );
+    assert_eq!(given.revive("2", 9, 9).await, Written::Stale, "it is no tombstone any more");
 }
 
 #[tokio::test]
@@ -206,11 +166,7 @@ async fn the_clock_of_a_link_only_moves_forward_whatever_the_hosts_say() {
     let given = given_an_empty_table().await;
     assert_eq!(given.begin_pass(NOW).await.stamp, NOW);
     assert_eq!(given.begin_pass(NOW).await.stamp, NOW + 1, "the same millisecond");
-    assert_eq!(
-        given.begin_pass(NOW - 60_000).await.stamp,
-        NOW + 2,
-        "a clock a minute behind"
-    );
+    assert_eq!(given.begin_pass(NOW - 60_000).await.stamp, NOW + 2, "a clock a minute behind");
     assert_eq!(given.begin_pass(NOW + 60_000).await.stamp, NOW + 60_000);
 }
 
@@ -226,9 +182,7 @@ async fn a_pass_sees_what_earlier_ones_left_and_when_they_began() {
 #[tokio::test]
 async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
     let given = given_an_empty_table().await;
-    let event = EventKey::of(&message(
-        r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#,
-    ));
+    let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
     let overtaken = given.begin_pass(NOW).await;
     let newest = given.begin_pass(NOW).await;
     assert!(!given.table.is_newest(&overtaken).await.unwrap());
@@ -237,6 +191,7 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
         watermark: Some(Day::of(NOW)),
         listed: Some(LISTED),
         check: Some(Check::Verified),
+        belvo_answered: true,
     };
     let finish = |pass| given.table.finish(pass, &checkpoint, &event, Counts::default(), NOW);
     assert!(!finish(&overtaken).await.unwrap());
@@ -248,67 +203,33 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
 #[tokio::test]
 async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error() {
     let given = given_an_empty_table().await;
-    let event = EventKey::of(&message(
-        r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#,
-    ));
-    given
-        .table
-        .note_failure(&given.link, transactions(), "belvo_unavailable")
-        .await
-        .unwrap();
+    let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
+    given.table.note_failure(&given.link, transactions(), "belvo_unavailable").await.unwrap();
     let later = Checkpoint {
         watermark: Day::parse("2024-03-01"),
         listed: Some(LISTED),
         check: Some(Check::Drift),
+        belvo_answered: true,
     };
     let pass = given.begin_pass(NOW).await;
-    assert!(
-        given
-            .table
-            .finish(&pass, &later, &event, Counts::default(), NOW)
-            .await
-            .unwrap()
-    );
+    assert!(given.table.finish(&pass, &later, &event, Counts::default(), NOW).await.unwrap());
     let state = given.item("LINK#link-1", "SYNC#TRANSACTIONS").await;
-    assert_eq!(
-        (s(&state, "watermark"), s(&state, "check")),
-        (Some("2024-03-01"), Some("drift"))
-    );
-    assert_eq!(
-        (n(&state, "count").as_deref(), n(&state, "listed_at")),
-        (Some("2"), Some(NOW.to_string()))
-    );
+    assert_eq!((s(&state, "watermark"), s(&state, "check")), (Some("2024-03-01"), Some("drift")));
+    assert_eq!((n(&state, "count").as_deref(), n(&state, "listed_at")), (Some("2"), Some(NOW.to_string())));
     assert!(!state.contains_key("last_error"));
 
-    let earlier = Checkpoint {
-        watermark: Day::parse("2024-02-01"),
-        ..Checkpoint::default()
-    };
+    let earlier = Checkpoint { watermark: Day::parse("2024-02-01"), ..Checkpoint::default() };
     let pass = given.begin_pass(NOW).await;
-    assert!(
-        given
-            .table
-            .finish(&pass, &earlier, &event, Counts::default(), NOW)
-            .await
-            .unwrap()
-    );
+    assert!(given.table.finish(&pass, &earlier, &event, Counts::default(), NOW).await.unwrap());
     assert_eq!(given.state().await.watermark, Day::parse("2024-03-01"));
-    assert_eq!(
-        given.state().await.listed_at,
-        Some(NOW),
-        "this pass was no whole listing"
-    );
+    assert_eq!(given.state().await.listed_at, Some(NOW), "this pass was no whole listing");
 }
 
 #[tokio::test]
 async fn nothing_begins_on_an_erased_link() {
     let given = given_an_empty_table().await;
     given.begin_pass(NOW).await;
-    let update = given
-        .client
-        .update_item()
-        .table_name(TABLE_NAME)
-        .update_expression("SET #status = :erased");
+    let update = given.client.update_item().table_name(TABLE_NAME).update_expression("SET #status = :erased");
     update
         .key("pk", AttributeValue::S("LINK#link-1".to_owned()))
         .key("sk", AttributeValue::S("LINK".to_owned()))
@@ -319,32 +240,18 @@ async fn nothing_begins_on_an_erased_link() {
         .unwrap();
     let refused = given.table.begin_pass(&given.link, transactions(), None, NOW + 9).await;
     assert!(matches!(refused, Err(PassRefused::Erased)));
-    given
-        .table
-        .set_link_status(&given.link, LinkStatus::Active)
-        .await
-        .unwrap();
+    given.table.set_link_status(&given.link, LinkStatus::Active).await.unwrap();
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("erased"));
 }
 
 #[tokio::test]
 async fn the_external_id_of_a_link_is_found_by_its_index_and_not_forgotten() {
     let given = given_an_empty_table().await;
-    given
-        .table
-        .begin_pass(&given.link, transactions(), Some("user 7"), NOW)
-        .await
-        .unwrap();
+    given.table.begin_pass(&given.link, transactions(), Some("user 7"), NOW).await.unwrap();
     given.begin_pass(NOW).await;
     let link = given.item("LINK#link-1", "LINK").await;
-    assert_eq!(
-        (s(&link, "external_id"), s(&link, "status")),
-        (Some("user 7"), Some("active"))
-    );
-    assert_eq!(
-        (s(&link, "gsi1pk"), s(&link, "gsi1sk")),
-        (Some("EXTERNAL#user 7"), Some("LINK#link-1"))
-    );
+    assert_eq!((s(&link, "external_id"), s(&link, "status")), (Some("user 7"), Some("active")));
+    assert_eq!((s(&link, "gsi1pk"), s(&link, "gsi1sk")), (Some("EXTERNAL#user 7"), Some("LINK#link-1")));
 }
 
 #[tokio::test]
@@ -358,42 +265,16 @@ async fn an_event_has_one_item_from_its_first_attempt_to_its_outcome() {
     given.table.begin_event(&message, NOW).await.unwrap();
     let sk = format!("EVENT#{NOW}#{}", message.key);
     let item = given.item("LINK#link-1", &sk).await;
-    assert_eq!(
-        (s(&item, "outcome"), n(&item, "attempts").as_deref()),
-        (Some("processing"), Some("2"))
-    );
-    assert_eq!(
-        (s(&item, "webhook_id"), s(&item, "request_id")),
-        (Some("w-1"), Some("r-1"))
-    );
+    assert_eq!((s(&item, "outcome"), n(&item, "attempts").as_deref()), (Some("processing"), Some("2")));
+    assert_eq!((s(&item, "webhook_id"), s(&item, "request_id")), (Some("w-1"), Some("r-1")));
     let data = item["data"].as_m().unwrap();
-    assert_eq!(
-        data["deleted_transactions"],
-        AttributeValue::N("2".to_owned()),
-        "a list is kept as its length"
-    );
+    assert_eq!(data["deleted_transactions"], AttributeValue::N("2".to_owned()), "a list is kept as its length");
 
     let pass = given.begin_pass(NOW).await;
-    let counts = Counts {
-        pages: 1,
-        written: 2,
-        unchanged: 3,
-        stale: 4,
-        deleted: 5,
-        unreadable: 6,
-    };
-    assert!(
-        given
-            .table
-            .finish(&pass, &Checkpoint::default(), &event, counts, NOW)
-            .await
-            .unwrap()
-    );
+    let counts = Counts { pages: 1, written: 2, unchanged: 3, stale: 4, deleted: 5, unreadable: 6 };
+    assert!(given.table.finish(&pass, &Checkpoint::default(), &event, counts, NOW).await.unwrap());
     let item = given.item("LINK#link-1", &sk).await;
-    assert_eq!(
-        (s(&item, "outcome"), n(&item, "deleted").as_deref()),
-        (Some("applied"), Some("5"))
-    );
+    assert_eq!((s(&item, "outcome"), n(&item, "deleted").as_deref()), (Some("applied"), Some("5")));
 }
 
 #[tokio::test]
@@ -401,16 +282,62 @@ async fn an_event_without_a_link_is_kept_by_its_day() {
     let given = given_an_empty_table().await;
     let message = message(r#"{"webhook_type":"PAYMENT_INTENTS","webhook_code":"STATUS_UPDATE","object_id":"o"}"#);
     let event = given.table.begin_event(&message, NOW).await.unwrap();
-    given
-        .table
-        .end_event(&event, Outcome::Unknown, Some("no such type"))
-        .await
-        .unwrap();
-    let item = given
-        .item("UNROUTED#2023-11-14", &format!("EVENT#{NOW}#{}", message.key))
-        .await;
-    assert_eq!(
-        (s(&item, "outcome"), s(&item, "reason")),
-        (Some("unknown"), Some("no such type"))
-    );
+    given.table.end_event(&event, Outcome::Unknown, Some("no such type")).await.unwrap();
+    let item = given.item("UNROUTED#2023-11-14", &format!("EVENT#{NOW}#{}", message.key)).await;
+    assert_eq!((s(&item, "outcome"), s(&item, "reason")), (Some("unknown"), Some("no such type")));
+}
+
+#[tokio::test]
+async fn what_is_known_of_many_objects_is_read_at_once_and_tells_unchanged_records_apart() {
+    let given = given_an_empty_table().await;
+    given.upsert("1", 5).await;
+    let deleted = ObjectId::parse("gone").unwrap();
+    given.table.bury(&given.link, transactions(), &deleted, 5, NOW).await.unwrap();
+    let mut ids: Vec<_> = (0..250).map(|n| ObjectId::parse(&format!("never-{n}")).unwrap()).collect();
+    ids.extend([id(), deleted.clone()]);
+    let known = given.table.known(&given.link, transactions(), &ids).await.unwrap();
+    assert_eq!(known.len(), 2);
+    assert!(known[&id()].makes_unchanged(&record("1.0")));
+    assert!(!known[&id()].makes_unchanged(&record("2")));
+    assert!(!known[&deleted].makes_unchanged(&record("1")), "a tombstone is no record");
+}
+
+#[tokio::test]
+async fn an_object_as_deep_as_we_keep_it_is_taken_and_anything_deeper_is_text() {
+    let given = given_an_empty_table().await;
+    for depth in 28..36 {
+        let json = format!(r#"{{"id":"t-1","x":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
+        let record = Record::read(transactions(), &raw).unwrap().0;
+        assert_eq!(record.as_text.is_empty(), depth <= 30, "{depth}");
+        assert_eq!(
+            given.table.upsert(&given.link, transactions(), record, 1).await.unwrap(),
+            Upsert::Written,
+            "{depth}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_pass_that_was_overtaken_at_its_start_does_not_set_the_last_pass_back() {
+    let given = given_an_empty_table().await;
+    given.begin_pass(NOW + 100).await;
+    let accounts = Resource::of_webhook_type("ACCOUNTS").unwrap();
+    let slow = given.table.begin_pass(&given.link, accounts, None, NOW).await.unwrap();
+    assert_eq!(slow.stamp, NOW + 101);
+    assert_eq!(given.state().await.last_pass_at, Some(NOW + 100), "another resource has its own");
+}
+
+#[tokio::test]
+async fn a_link_that_belvo_answers_for_is_active_again() {
+    let given = given_an_empty_table().await;
+    let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
+    let pass = given.begin_pass(NOW).await;
+    given.table.set_link_status(&given.link, LinkStatus::Gone).await.unwrap();
+    let unasked = Checkpoint::default();
+    assert!(given.table.finish(&pass, &unasked, &event, Counts::default(), NOW).await.unwrap());
+    assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("gone"));
+    let asked = Checkpoint { belvo_answered: true, ..unasked };
+    assert!(given.table.finish(&pass, &asked, &event, Counts::default(), NOW).await.unwrap());
+    assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("active"));
 }

@@ -35,13 +35,7 @@ struct Stored {
 
 impl Access {
     pub(crate) fn new(base_url: String, secret: Secret, limits: Limits) -> Self {
-        Self {
-            base_url,
-            secret,
-            limits,
-            client: OnceCell::new(),
-            id_in_failed_at: AtomicI64::new(0),
-        }
+        Self { base_url, secret, limits, client: OnceCell::new(), id_in_failed_at: AtomicI64::new(0) }
     }
 
     /// The client, with the credentials as they were last read.
@@ -71,9 +65,6 @@ impl Access {
         let version = self.secret.current().await?;
         let stored: Stored =
             serde_json::from_str(version.text.expose_secret()).map_err(|_| SecretUnavailable::Malformed)?;
-        Ok(Credentials {
-            secret_id: stored.secret_id,
-            secret_password: stored.secret_password.into(),
-        })
+        Ok(Credentials { secret_id: stored.secret_id, secret_password: stored.secret_password.into() })
     }
 }

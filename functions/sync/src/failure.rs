@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::Undecodable;
 use platform::SecretUnavailable;
+use queue::QueueTrouble;
 use store::StoreTrouble;
 
 /// Everything after which a message comes back. After `MaxReceiveCount` times it goes to the dead-letter queue.
@@ -24,6 +25,13 @@ pub(crate) enum Failure {
     /// Another pass over the link has begun: this one stopped. Passes at once.
     #[error("another pass over the link has begun")]
     Overtaken,
+    /// Neither the list nor the link is known to Belvo. With credentials for another of its environments it looks the
+    /// same, so somebody looks, at the dead-letter queue at the latest.
+    #[error("Belvo does not know the link")]
+    LinkGone,
+    /// SQS did not take the message that does the rest of the work.
+    #[error(transparent)]
+    Queue(#[from] QueueTrouble),
     /// The deadline came first.
     #[error("the time was too short")]
     OutOfTime,
@@ -33,9 +41,9 @@ pub(crate) enum Failure {
     /// The list is longer than any that we read.
     #[error("the list has more pages than are read")]
     TooManyPages,
-    /// `BELVO_BASE_URL` is wrong. A deployment mends it.
+    /// There is no client for Belvo, because a setting is wrong. A deployment mends it.
     #[error(transparent)]
-    Settings(#[from] belvo::InvalidBaseUrl),
+    Settings(#[from] belvo::CannotStart),
 }
 
 impl Failure {
@@ -47,6 +55,8 @@ impl Failure {
             Self::Store(_) => "store",
             Self::Secret(_) => "secret",
             Self::Overtaken => "overtaken",
+            Self::LinkGone => "link_gone",
+            Self::Queue(_) => "queue",
             Self::OutOfTime => "out_of_time",
             Self::FewerThanAnnounced => "fewer_than_announced",
             Self::TooManyPages => "too_many_pages",
@@ -76,6 +86,8 @@ impl Backoff {
         let doublings = attempt.saturating_sub(1).min(16);
         let full = self.base.saturating_mul(1 << doublings).min(self.cap);
         let spread = full.mul_f64(0.5 + chance / 2.0);
+        // SQS waits for whole seconds, and none at all would be no wait.
+        let spread = Duration::from_secs(u64::try_from(spread.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX));
         spread.max(retry_after.unwrap_or_default()).min(self.cap)
     }
 }
@@ -84,10 +96,7 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    const BACKOFF: Backoff = Backoff {
-        base: Duration::from_secs(5),
-        cap: Duration::from_mins(15),
-    };
+    const BACKOFF: Backoff = Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) };
 
     fn longest(attempt: u32) -> u64 {
         BACKOFF.delay(attempt, None, 1.0).as_secs()
@@ -95,10 +104,7 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_its_cap() {
-        assert_eq!(
-            [1, 2, 3, 8, 9, 20, u32::MAX].map(longest),
-            [5, 10, 20, 640, 900, 900, 900]
-        );
+        assert_eq!([1, 2, 3, 8, 9, 20, u32::MAX].map(longest), [5, 10, 20, 640, 900, 900, 900]);
     }
 
     #[test]
@@ -114,10 +120,7 @@ mod tests {
 
     #[test]
     fn what_belvo_asks_for_is_granted_within_the_cap() {
-        assert_eq!(
-            BACKOFF.delay(1, Some(Duration::from_mins(2)), 0.5),
-            Duration::from_mins(2)
-        );
+        assert_eq!(BACKOFF.delay(1, Some(Duration::from_mins(2)), 0.5), Duration::from_mins(2));
         assert_eq!(BACKOFF.delay(1, Some(Duration::from_hours(24)), 0.5), BACKOFF.cap);
     }
 }

@@ -1,7 +1,8 @@
 //! One message, from its plan to its outcome.
 
-use belvo::{Client, Listing};
-use domain::{Announced, Day, Filter, LinkId, Message, ObjectId, Plan, Resource, now};
+use belvo::{Client, Error, Listing};
+use domain::{Announced, Day, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Resource, now};
+use queue::Queue;
 use store::{Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, Pass, PassRefused, SyncState, Table};
 
 use crate::access::Access;
@@ -16,14 +17,18 @@ const RELISTINGS: usize = 2;
 const RETRIES_WHEN_FEWER: u32 = 2;
 /// Up to so many ids, asking for each is as cheap as asking whether `id__in` is allowed.
 const FEW_IDS: usize = 2;
-/// The most tombstones of one listing that are asked for again. The next listing meets the others.
-const MAX_RECHECKED: usize = 200;
+/// The most objects that one message asks for one by one: what Belvo allows in about half a minute. The rest travels on in
+/// a message of its own, so that a long list makes progress whatever happens to one of its legs.
+const MAX_SINGLE_REQUESTS: usize = 40;
+/// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
+const CLOCK_MARGIN_MS: EpochMillis = 250;
 
 /// One message being worked on.
 pub(crate) struct Job<'a> {
     pub(crate) message: &'a Message,
     pub(crate) access: &'a Access,
     pub(crate) table: &'a Table,
+    pub(crate) queue: &'a Queue,
     /// How often the message was received.
     pub(crate) attempt: u32,
 }
@@ -77,46 +82,46 @@ impl Job<'_> {
     /// Does what the message asks for.
     pub(crate) async fn run(&self) -> Result<Ended, Failure> {
         let event = self.table.begin_event(self.message, now()).await?;
-        let result = match self.carry_out(&event).await {
-            Err(Failure::Belvo(belvo::Error::Unauthorized)) => {
+        let ended = match self.carry_out(&event).await {
+            Err(Failure::Belvo(Error::Unauthorized)) => {
                 self.access.renew().await?;
                 self.carry_out(&event).await
             }
             result => result,
         };
-        match result {
-            // A pass that was finished has ended its event itself, together with its checkpoint.
-            Ok(ended @ Ended::Applied { .. }) => Ok(ended),
-            Ok(ended) => {
-                self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
-                Ok(ended)
-            }
-            Err(Failure::Belvo(belvo::Error::LinkRefused { code })) => self.end_refused(&event, &code).await,
-            Err(failure) => {
-                self.note(&failure).await;
-                Err(failure)
-            }
+        let ended = match ended {
+            Err(Failure::Belvo(Error::LinkRefused { code })) => self.refused_link(&code).await?,
+            ended => ended?,
+        };
+        // A pass that was finished has ended its event itself, together with its checkpoint.
+        if ended.outcome() != Outcome::Applied {
+            self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Leaves the reason of a failure where people look for it. That this fails too changes nothing.
+    pub(crate) async fn note(&self, failure: &Failure) {
+        let webhook = &self.message.webhook;
+        if let (Some(link), Some(resource)) = (webhook.link_id(), Resource::of_webhook_type(webhook.webhook_type())) {
+            let _ = self.table.note_failure(link, resource, failure.kind()).await;
         }
     }
 
     async fn carry_out(&self, event: &EventKey) -> Result<Ended, Failure> {
-        let Some(link) = self.message.webhook.link_id() else {
-            return Ok(Ended::Unknown);
-        };
+        let Some(link) = self.message.webhook.link_id() else { return Ok(Ended::Unknown) };
         let applied = match Plan::of(&self.message.webhook) {
             Plan::Unknown => return Ok(Ended::Unknown),
             Plan::Refused(reason) => return Ok(Ended::Refused(reason)),
-            Plan::List {
-                resource,
-                filter,
-                announced,
-            } => self.list(event, link, resource, filter, &announced).await,
+            Plan::List { resource, filter, announced } => self.list(event, link, resource, filter, &announced).await,
             Plan::Get { resource, ids } => self.get(event, link, resource, &ids).await,
             Plan::Delete { resource, ids } => self.delete(event, link, resource, &ids).await,
         };
         match applied {
             Err(Stopped::Erased) => Ok(Ended::Refused("the link was erased")),
-            Err(Stopped::Failed(Failure::Belvo(belvo::Error::NotFound { .. }))) => self.not_found(link).await,
+            Err(Stopped::Failed(Failure::Belvo(Error::NotFound { confirmed }))) => {
+                Err(self.not_found(link, confirmed).await?)
+            }
             Err(Stopped::Failed(failure)) => Err(failure),
             Ok(ended) => Ok(ended),
         }
@@ -135,21 +140,23 @@ impl Job<'_> {
         }
         let belvo = self.access.client().await?;
         let (pass, tally, whole) = self.read_list(belvo, link, resource, filter, announced).await?;
-        if !whole && tally.check() == Check::Drift && self.attempt <= RETRIES_WHEN_FEWER {
+        let may_come_later = filter == Filter::SinceWatermark && self.attempt <= RETRIES_WHEN_FEWER;
+        if may_come_later && tally.check() == Check::Drift {
             return Err(Failure::FewerThanAnnounced.into());
         }
-        let listed = Listed {
-            stamp: pass.stamp,
-            began_at: pass.began_at,
-            count: tally.distinct(),
-        };
-        let checkpoint = Checkpoint {
+        let listed = Listed { stamp: pass.stamp, began_at: pass.began_at, count: tally.distinct() };
+        let mut checkpoint = Checkpoint {
             watermark: (!tally.moved()).then(|| Day::of(pass.began_at)),
             listed: (whole && !tally.moved()).then_some(listed),
             check: Some(tally.check()),
+            belvo_answered: true,
         };
         let mut counts = tally.counts;
-        let pass = self.recheck(belvo, pass, &tally.buried, &mut counts).await?;
+        add(&mut counts, tally.accounts.store(self.table, &pass).await?);
+        let (pass, all_rechecked) = self.recheck(belvo, pass, &tally.buried, &mut counts).await?;
+        if !all_rechecked {
+            checkpoint.check = Some(Check::Drift);
+        }
         self.finish(event, &pass, &checkpoint, counts).await
     }
 
@@ -170,16 +177,8 @@ impl Job<'_> {
                 // The filter knows days only, and the day before may still have got something after we looked.
                 Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
             };
-            let filters = since
-                .map(|day| ("created_at__gte", day.to_string()))
-                .into_iter()
-                .collect();
-            let listing = Listing {
-                path: resource.path,
-                link: link.clone(),
-                filters,
-                page_size: PAGE_SIZE,
-            };
+            let filters = since.map(|day| ("created_at__gte", day.to_string())).into_iter().collect();
+            let listing = Listing { path: resource.path, link: link.clone(), filters, page_size: PAGE_SIZE };
             let tally = listing::read(belvo, self.table, &pass, &listing, announced).await?;
             if !tally.moved() || relistings == RELISTINGS {
                 return Ok((pass, tally, since.is_none()));
@@ -188,21 +187,28 @@ impl Job<'_> {
         }
     }
 
-    /// Asks for the tombstones that a listing met by their ids, in a pass of its own: only that brings them back.
+    /// Asks for the tombstones that a listing met by their ids, in a pass of its own: only that brings them back. When
+    /// Belvo does not answer for all of them, the listing stands all the same; the next one meets the others.
     async fn recheck(
         &self,
         belvo: &Client,
         listing: Pass,
         buried: &[ObjectId],
         counts: &mut Counts,
-    ) -> Result<Pass, Stopped> {
+    ) -> Result<(Pass, bool), Stopped> {
         if buried.is_empty() {
-            return Ok(listing);
+            return Ok((listing, true));
         }
         let pass = self.begin_pass(&listing.link, listing.resource).await?;
-        let some = &buried[..buried.len().min(MAX_RECHECKED)];
-        add(counts, Objects::new(belvo, self.table, &pass).fetch_each(some).await?);
-        Ok(pass)
+        let some = &buried[..buried.len().min(MAX_SINGLE_REQUESTS)];
+        let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
+        match objects.fetch_each(some).await {
+            Ok(more) => add(counts, more),
+            Err(Failure::Belvo(_)) => return Ok((pass, false)),
+            Err(failure) => return Err(failure.into()),
+        }
+        add(counts, objects.store_accounts().await?);
+        Ok((pass, some.len() == buried.len()))
     }
 
     async fn get(
@@ -214,19 +220,17 @@ impl Job<'_> {
     ) -> Result<Ended, Stopped> {
         let belvo = self.access.client().await?;
         let pass = self.begin_pass(link, resource).await?;
-        let objects = Objects::new(belvo, self.table, &pass);
+        let objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
         let worth_listing = ids.len() > FEW_IDS && self.access.allows_id_in(now());
-        let listed = if worth_listing {
-            objects.fetch_listed(ids).await?
-        } else {
-            None
-        };
+        let listed = if worth_listing { objects.fetch_listed(ids).await? } else { None };
         if worth_listing && listed.is_none() {
             self.access.note_id_in_failed(now());
         }
         let (mut counts, left) = listed.unwrap_or_else(|| (Counts::default(), ids.to_vec()));
-        add(&mut counts, objects.fetch_each(&left).await?);
-        self.finish(event, &pass, &Checkpoint::default(), counts).await
+        add(&mut counts, self.fetch_some(&objects, &pass, &left).await?);
+        add(&mut counts, objects.store_accounts().await?);
+        let checkpoint = Checkpoint { belvo_answered: true, ..Checkpoint::default() };
+        self.finish(event, &pass, &checkpoint, counts).await
     }
 
     async fn delete(
@@ -237,26 +241,31 @@ impl Job<'_> {
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
         let pass = self.begin_pass(link, resource).await?;
-        let seen_since = pass
-            .before
-            .last_pass_at
-            .is_some_and(|last| last >= self.message.received_at);
         // What was looked at after the announcement may have come back since: then each id is asked for.
+        let seen_since = pass.before.last_pass_at.is_some_and(|last| last >= self.message.received_at);
         let counts = if seen_since {
-            Objects::new(self.access.client().await?, self.table, &pass)
-                .fetch_each(ids)
-                .await?
+            let objects = Objects::prepare(self.access.client().await?, self.table, &pass, ids).await?;
+            self.fetch_some(&objects, &pass, ids).await?
         } else {
             bury_all(self.table, &pass, ids).await?
         };
-        self.finish(event, &pass, &Checkpoint::default(), counts).await
+        let checkpoint = Checkpoint { belvo_answered: seen_since, ..Checkpoint::default() };
+        self.finish(event, &pass, &checkpoint, counts).await
+    }
+
+    /// Asks for objects one by one, and sends the message for those that are too many for this one.
+    async fn fetch_some(&self, objects: &Objects<'_>, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
+        let (some, rest) = ids.split_at(ids.len().min(MAX_SINGLE_REQUESTS));
+        let counts = objects.fetch_each(some).await?;
+        if !rest.is_empty() {
+            // Before this event ends: if that fails, the message comes back and both are done again, which is harmless.
+            self.queue.send(&[self.message.continuation(rest, pass.stamp)]).await?;
+        }
+        Ok(counts)
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {
-        Ok(self
-            .table
-            .begin_pass(link, resource, self.message.webhook.external_id(), now())
-            .await?)
+        Ok(self.table.begin_pass(link, resource, self.message.webhook.external_id(), now()).await?)
     }
 
     async fn finish(
@@ -267,10 +276,7 @@ impl Job<'_> {
         counts: Counts,
     ) -> Result<Ended, Stopped> {
         if self.table.finish(pass, checkpoint, event, counts, now()).await? {
-            Ok(Ended::Applied {
-                counts,
-                check: checkpoint.check,
-            })
+            Ok(Ended::Applied { counts, check: checkpoint.check })
         } else {
             Err(Failure::Overtaken.into())
         }
@@ -278,41 +284,27 @@ impl Job<'_> {
 
     /// Was the event received before the last finished whole listing began?
     fn is_covered(&self, state: &SyncState) -> bool {
-        state
-            .listing_began_at
-            .is_some_and(|began_at| self.message.received_at < began_at)
+        state.listing_began_at.is_some_and(|began_at| self.message.received_at + CLOCK_MARGIN_MS < began_at)
     }
 
-    /// A list or an object is "not found": is it the link itself? Even then nothing is deleted.
-    async fn not_found(&self, link: &LinkId) -> Result<Ended, Failure> {
+    /// A list or an object is "not found": is it the link itself? Nothing is deleted for it, and the message is not
+    /// acknowledged either: with credentials for another of Belvo's environments it looks the same.
+    async fn not_found(&self, link: &LinkId, confirmed: bool) -> Result<Failure, Failure> {
         if self.access.client().await?.link_exists(link).await? {
-            return Err(belvo::Error::NotFound { confirmed: true }.into());
+            return Ok(Error::NotFound { confirmed }.into());
         }
         self.table.set_link_status(link, LinkStatus::Gone).await?;
-        Ok(Ended::Refused("Belvo does not have the link"))
+        Ok(Failure::LinkGone)
     }
 
-    async fn end_refused(&self, event: &EventKey, code: &str) -> Result<Ended, Failure> {
+    /// The link cannot be read before its user acts. There will be a webhook when that has happened.
+    async fn refused_link(&self, code: &str) -> Result<Ended, Failure> {
         let needs_token = matches!(code, "token_required" | "session_expired" | "activation_required");
-        let status = if needs_token {
-            LinkStatus::TokenRequired
-        } else {
-            LinkStatus::InvalidCredentials
-        };
+        let status = if needs_token { LinkStatus::TokenRequired } else { LinkStatus::InvalidCredentials };
         if let Some(link) = self.message.webhook.link_id() {
             self.table.set_link_status(link, status).await?;
         }
-        let ended = Ended::Refused("Belvo cannot use the link before the user acts");
-        self.table.end_event(event, ended.outcome(), ended.reason()).await?;
-        Ok(ended)
-    }
-
-    /// Leaves the reason of a failure where people look for it. That this fails too changes nothing.
-    async fn note(&self, failure: &Failure) {
-        let webhook = &self.message.webhook;
-        if let (Some(link), Some(resource)) = (webhook.link_id(), Resource::of_webhook_type(webhook.webhook_type())) {
-            let _ = self.table.note_failure(link, resource, failure.kind()).await;
-        }
+        Ok(Ended::Refused("Belvo cannot use the link before the user acts"))
     }
 }
 

@@ -4,24 +4,29 @@
 //! for a reason that its event item records. Everything else goes back to the queue, later each time, and in the end to
 //! the dead-letter queue.
 //!
-//! **Mechanism.** One message at a time becomes a job ([`job`]): its event item is written, its plan is read, the plan
-//! is run as a pass over Belvo ([`listing`], [`objects`]). A pass owns a stamp of the link's clock and writes under it;
+//! **Mechanism.** One message at a time becomes a job (`job`): its event item is written, its plan is read, the plan
+//! is run as a pass over Belvo (`listing`, `objects`). A pass owns a stamp of the link's clock and writes under it;
 //! see the crate `store` for why that makes duplicates, reordering and zombies harmless. When the deadline comes
 //! near, the job is dropped whole: nothing is left running behind the answer.
 
 mod access;
+mod accounts;
 mod failure;
 mod job;
+mod joined;
 mod listing;
 mod objects;
 mod tally;
 mod writing;
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
 use access::Access;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use domain::Message;
 use failure::{Backoff, Failure};
 use job::{Ended, Job};
 use lambda_runtime::{Error, LambdaEvent};
@@ -33,10 +38,15 @@ use tracing::{error, info, warn};
 
 /// How long before Lambda's deadline a job is dropped, so that the message can still be given back.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long one call to SQS or Secrets Manager may take.
-const CALL_LIMIT: CallLimit = CallLimit(Duration::from_secs(3));
-/// How long one call to DynamoDB may take, its attempts included: throttling is waited out here.
-const TABLE_LIMIT: CallLimit = CallLimit(Duration::from_secs(20));
+/// What one call to SQS or Secrets Manager may take.
+const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_millis(1_500) };
+/// What one call to DynamoDB may take. Throttling is waited out within it: one link is one partition of the table, and a
+/// large link fills what that can take.
+const TABLE_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(20), attempt: Duration::from_secs(3) };
+const TABLE_ATTEMPTS: u32 = 8;
+const TABLE_BACKOFF: Duration = Duration::from_millis(100);
+/// What Belvo allows in 30 seconds, less some room; all environments of the function share it.
+const REQUESTS_PER_30S: u32 = 72;
 
 /// Works on messages. One for the life of an execution environment.
 pub struct Worker {
@@ -47,32 +57,27 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL`, `RETRY_BASE_SECONDS` and
-    /// `RETRY_CAP_SECONDS`.
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL`, `RETRY_BASE_SECONDS`,
+    /// `RETRY_CAP_SECONDS`, `BELVO_REQUESTS_PER_30S` and `SYNC_MAX_CONCURRENCY`.
     ///
     /// # Errors
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
         let aws = platform::aws::config().await;
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws)
-            .timeout_config(timeouts(CALL_LIMIT))
-            .build();
-        let sqs = aws_sdk_sqs::config::Builder::from(&aws)
-            .timeout_config(timeouts(CALL_LIMIT))
-            .build();
-        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws)
-            .timeout_config(timeouts(TABLE_LIMIT))
-            .build();
-        let secret = Secret::new(
-            aws_sdk_secretsmanager::Client::from_conf(secrets),
-            platform::required("BELVO_SECRET_ARN")?,
-        );
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let retries = RetryConfig::standard().with_max_attempts(TABLE_ATTEMPTS).with_initial_backoff(TABLE_BACKOFF);
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws);
+        let dynamodb = dynamodb.timeout_config(timeouts(TABLE_LIMIT)).retry_config(retries).build();
+        let budget = platform::parsed("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S)?;
+        let environments = platform::parsed("SYNC_MAX_CONCURRENCY", 1_u32)?.max(1);
+        let requests_per_30s = NonZeroU32::new(budget / environments).unwrap_or(NonZeroU32::MIN);
+        let limits = belvo::Limits { requests_per_30s, ..belvo::Limits::default() };
+        let secret =
+            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
         Ok(Self {
-            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, belvo::Limits::default()),
-            table: Table::new(
-                aws_sdk_dynamodb::Client::from_conf(dynamodb),
-                platform::required("TABLE_NAME")?,
-            ),
+            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
+            table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
             backoff: Backoff {
                 base: Duration::from_secs(platform::parsed("RETRY_BASE_SECONDS", 5)?),
@@ -87,11 +92,7 @@ impl Worker {
     /// # Errors
     /// When a failed message has no id to report it by: then the whole batch comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-        let deadline = event
-            .context
-            .deadline()
-            .checked_sub(MARGIN)
-            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let deadline = event.context.deadline().checked_sub(MARGIN).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut waiting_groups = HashSet::new();
         let mut response = SqsBatchResponse::default();
         for message in event.payload.records {
@@ -112,19 +113,15 @@ impl Worker {
         let started = std::time::Instant::now();
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         let body = sqs.body.as_deref().unwrap_or_default();
-        let result = match domain::Message::decode(body) {
+        let result = match Message::decode(body) {
             // A message that we cannot read is not ours to drop: it ends in the dead-letter queue, where somebody looks.
             Err(undecodable) => Err(Failure::Undecodable(undecodable)),
             Ok(message) => {
-                let job = Job {
-                    message: &message,
-                    access: &self.access,
-                    table: &self.table,
-                    attempt: attempt(sqs),
-                };
-                let result = tokio::time::timeout(left, job.run())
-                    .await
-                    .unwrap_or(Err(Failure::OutOfTime));
+                let job = self.job(&message, attempt(sqs));
+                let result = tokio::time::timeout(left, job.run()).await.unwrap_or(Err(Failure::OutOfTime));
+                if let Err(failure) = &result {
+                    job.note(failure).await;
+                }
                 log(&message, &result, attempt(sqs), started.elapsed());
                 result
             }
@@ -132,6 +129,10 @@ impl Worker {
         let Err(failure) = result else { return true };
         self.give_back(sqs, &failure).await;
         false
+    }
+
+    fn job<'a>(&'a self, message: &'a Message, attempt: u32) -> Job<'a> {
+        Job { message, access: &self.access, table: &self.table, queue: &self.queue, attempt }
     }
 
     async fn give_back(&self, sqs: &SqsMessage, failure: &Failure) {
@@ -151,14 +152,11 @@ impl Worker {
 
 /// How often the message was received, this time included.
 fn attempt(sqs: &SqsMessage) -> u32 {
-    sqs.attributes
-        .get("ApproximateReceiveCount")
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(1)
+    sqs.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 /// One line a message.
-fn log(message: &domain::Message, result: &Result<Ended, Failure>, attempt: u32, elapsed: Duration) {
+fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed: Duration) {
     let webhook = &message.webhook;
     let (webhook_type, webhook_code) = webhook.loggable_kind();
     let (link_id, request_id) = (webhook.link_id().map(domain::LinkId::as_str), webhook.request_id());

@@ -1,25 +1,23 @@
 //! Reading a whole list, or what is new of it.
 //!
-//! The first page says how many there are; the others are fetched side by side, a few at a time, while pages that have
-//! come are written. Memory is bounded by the pages under way, not by the list.
+//! The first page says how many there are; the others are fetched and written side by side, a few at a time: while some
+//! are written, others are on their way. Memory is bounded by the pages under way, not by the list.
 
 use std::sync::{Mutex, PoisonError};
 
 use belvo::{Client, Error, Listing, Page};
 use domain::Announced;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use store::{Pass, Table};
 
 use crate::failure::Failure;
+use crate::joined;
 use crate::tally::Tally;
 use crate::writing::write_page;
 
 /// Objects a page; Belvo's largest.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
-/// Pages that are fetched at once. Belvo allows 80 requests in 30 seconds.
-const PAGES_AHEAD: usize = 3;
-/// Pages that are written at once.
-const PAGES_WRITTEN: usize = 2;
+/// Pages that are fetched or written at once.
+const PAGES_AT_ONCE: usize = 4;
 /// The longest list that is read: ten million objects.
 const MAX_PAGES: u64 = 10_000;
 
@@ -33,27 +31,31 @@ pub(crate) async fn read(
 ) -> Result<Tally, Failure> {
     let tally = Mutex::new(Tally::new(pass.resource, announced));
     let first = belvo.page(listing, 1).await?;
-    let last = first.count.div_ceil(u64::from(listing.page_size));
+    let last = last_page(&first, listing.page_size);
     if last > MAX_PAGES {
         return Err(Failure::TooManyPages);
     }
     take(table, pass, &first, 1, last, &tally).await?;
     drop(first);
-    stream::iter(2..=last)
-        .map(|number| async move { Ok((number, fetch(belvo, listing, number).await?)) })
-        .buffer_unordered(PAGES_AHEAD)
-        .try_for_each_concurrent(PAGES_WRITTEN, |(number, page)| {
-            let tally = &tally;
-            async move {
-                if let Some(page) = page {
-                    return take(table, pass, &page, number, last, tally).await;
-                }
-                tally.lock().unwrap_or_else(PoisonError::into_inner).note_move();
-                Ok(())
+    let pages = (2..=last).map(|number| {
+        let tally = &tally;
+        async move {
+            match fetch(belvo, listing, number).await? {
+                Some(page) => take(table, pass, &page, number, last, tally).await?,
+                None => tally.lock().unwrap_or_else(PoisonError::into_inner).note_move(),
             }
-        })
-        .await?;
+            Ok(())
+        }
+    });
+    joined::all(pages, PAGES_AT_ONCE, |()| ()).await?;
     Ok(tally.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The number of the last page. Should Belvo give smaller pages than it was asked for, the first one shows their size.
+fn last_page(first: &Page, asked: u32) -> u64 {
+    let given = first.objects.len() as u64;
+    let size = if first.has_next && given > 0 { given } else { u64::from(asked) };
+    first.count.div_ceil(size).max(1)
 }
 
 /// A page after the first. That it is not there any more means that the list became shorter.

@@ -4,21 +4,21 @@
 //! credentials or on a wrong host everything is "not found".
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use belvo::{Client, Error, Listing};
 use domain::{ObjectId, Record};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::value::RawValue;
-use store::{Counts, Pass, Table, Upsert, Written};
+use store::{Counts, Known, Pass, Table, Upsert, Written};
 use tokio::sync::OnceCell;
 
+use crate::accounts::Accounts;
 use crate::failure::Failure;
-use crate::writing::fence;
+use crate::joined;
+use crate::writing::{WRITES_AT_ONCE, fence};
 
 /// Requests under way at once.
-const CONCURRENT_REQUESTS: usize = 4;
-/// Tombstones under way at once.
-const CONCURRENT_WRITES: usize = 32;
+const REQUESTS_AT_ONCE: usize = 4;
 /// Ids in one `id__in`: 100 ids are about 3,700 characters of URL.
 const IDS_PER_REQUEST: usize = 100;
 /// Large enough for the answer to one `id__in`.
@@ -26,15 +26,18 @@ const MAX_PAGE_SIZE: u32 = 100;
 
 /// One pass over some objects.
 pub(crate) struct Objects<'a> {
-    pub(crate) belvo: &'a Client,
-    pub(crate) table: &'a Table,
-    pub(crate) pass: &'a Pass,
+    belvo: &'a Client,
+    table: &'a Table,
+    pass: &'a Pass,
+    known: HashMap<ObjectId, Known>,
+    accounts: Mutex<Accounts>,
     link_exists: OnceCell<bool>,
 }
 
 /// What became of one object.
 enum Fate {
     Written,
+    Unchanged,
     Stale,
     Deleted,
     Unreadable,
@@ -44,30 +47,35 @@ enum Fate {
 pub(crate) async fn bury_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
     fence(table, pass).await?;
     let burials = ids.iter().map(|id| bury(table, pass, id));
-    sum(stream::iter(burials).buffer_unordered(CONCURRENT_WRITES)).await
+    count(burials, WRITES_AT_ONCE).await
 }
 
 async fn bury(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
-    let written = table
-        .bury(&pass.link, pass.resource, id, pass.stamp, domain::now())
-        .await?;
+    let written = table.bury(&pass.link, pass.resource, id, pass.stamp, domain::now()).await?;
     Ok(fate(written, Fate::Deleted))
 }
 
 impl<'a> Objects<'a> {
-    pub(crate) fn new(belvo: &'a Client, table: &'a Table, pass: &'a Pass) -> Self {
-        Self {
-            belvo,
-            table,
-            pass,
-            link_exists: OnceCell::new(),
-        }
+    /// Reads what the table knows of the objects that will be asked for.
+    pub(crate) async fn prepare(
+        belvo: &'a Client,
+        table: &'a Table,
+        pass: &'a Pass,
+        ids: &[ObjectId],
+    ) -> Result<Self, Failure> {
+        let known = table.known(&pass.link, pass.resource, ids).await?;
+        Ok(Self { belvo, table, pass, known, accounts: Mutex::default(), link_exists: OnceCell::new() })
+    }
+
+    /// Stores the accounts that the objects embed.
+    pub(crate) async fn store_accounts(self) -> Result<Counts, Failure> {
+        self.accounts.into_inner().unwrap_or_else(PoisonError::into_inner).store(self.table, self.pass).await
     }
 
     /// Asks for each id and stores what comes; an id that Belvo does not have becomes a tombstone.
     pub(crate) async fn fetch_each(&self, ids: &[ObjectId]) -> Result<Counts, Failure> {
         let fetches = ids.iter().map(|id| self.fetch(id));
-        sum(stream::iter(fetches).buffer_unordered(CONCURRENT_REQUESTS)).await
+        count(fetches, REQUESTS_AT_ONCE).await
     }
 
     /// Asks for many ids at once with `id__in`. Gives back the ids that did not come: Belvo may not have them. `None`
@@ -88,18 +96,10 @@ impl<'a> Objects<'a> {
             if !given.is_empty() {
                 return Ok(None);
             }
-            missing.extend(
-                piece
-                    .iter()
-                    .filter(|id| !asked.iter().any(|record| record.id == **id))
-                    .cloned(),
-            );
+            missing.extend(piece.iter().filter(|id| !asked.iter().any(|record| record.id == **id)).cloned());
             fence(self.table, self.pass).await?;
             let writes = asked.into_iter().map(|record| self.store(record));
-            add(
-                &mut counts,
-                sum(stream::iter(writes).buffer_unordered(CONCURRENT_WRITES)).await?,
-            );
+            add(&mut counts, count(writes, WRITES_AT_ONCE).await?);
         }
         Ok(Some((counts, missing)))
     }
@@ -115,26 +115,16 @@ impl<'a> Objects<'a> {
     }
 
     fn by_id(&self, objects: &[Box<RawValue>]) -> HashMap<ObjectId, Record> {
-        let read = |raw| {
-            Record::read(self.pass.resource, raw)
-                .ok()
-                .map(|(record, _account)| record)
-        };
-        objects
-            .iter()
-            .map(Box::as_ref)
-            .filter_map(read)
-            .map(|record| (record.id.clone(), record))
-            .collect()
+        objects.iter().filter_map(|raw| self.read(raw)).map(|record| (record.id.clone(), record)).collect()
     }
 
     async fn fetch(&self, id: &ObjectId) -> Result<Fate, Failure> {
         let answer = self.belvo.object(self.pass.resource.path, id).await;
         fence(self.table, self.pass).await?;
         match answer {
-            Ok(raw) => match Record::read(self.pass.resource, &raw) {
-                Ok((record, _)) if record.id == *id => self.store(record).await,
-                _ => Ok(Fate::Unreadable),
+            Ok(raw) => match self.read(&raw).filter(|record| record.id == *id) {
+                Some(record) => self.store(record).await,
+                None => Ok(Fate::Unreadable),
             },
             Err(Error::NotFound { confirmed: true }) if self.link_exists().await? => {
                 bury(self.table, self.pass, id).await
@@ -143,17 +133,25 @@ impl<'a> Objects<'a> {
         }
     }
 
+    fn read(&self, raw: &RawValue) -> Option<Record> {
+        let (record, account) = Record::read(self.pass.resource, raw).ok()?;
+        if let Some(account) = account {
+            self.accounts.lock().unwrap_or_else(PoisonError::into_inner).note(account);
+        }
+        Some(record)
+    }
+
     /// Stores an object that Belvo gave by its id: that also brings back what was deleted.
     async fn store(&self, record: Record) -> Result<Fate, Failure> {
-        let Pass {
-            link, resource, stamp, ..
-        } = self.pass;
+        let Pass { link, resource, stamp, .. } = self.pass;
+        if self.known.get(&record.id).is_some_and(|known| known.makes_unchanged(&record)) {
+            return Ok(Fate::Unchanged);
+        }
         match self.table.upsert(link, resource, record.clone(), *stamp).await? {
             Upsert::Written => Ok(Fate::Written),
-            Upsert::Buried { seen } if seen < *stamp => Ok(fate(
-                self.table.revive(link, resource, record, *stamp, seen).await?,
-                Fate::Written,
-            )),
+            Upsert::Buried { seen } if seen < *stamp => {
+                Ok(fate(self.table.revive(link, resource, record, *stamp, seen).await?, Fate::Written))
+            }
             Upsert::Buried { .. } | Upsert::Stale => Ok(Fate::Stale),
         }
     }
@@ -171,17 +169,21 @@ fn fate(written: Written, done: Fate) -> Fate {
     }
 }
 
-async fn sum(fates: impl futures_util::Stream<Item = Result<Fate, Failure>>) -> Result<Counts, Failure> {
-    let count = |mut counts: Counts, fate| async move {
-        match fate {
-            Fate::Written => counts.written += 1,
-            Fate::Stale => counts.stale += 1,
-            Fate::Deleted => counts.deleted += 1,
-            Fate::Unreadable => counts.unreadable += 1,
-        }
-        Ok(counts)
+/// Runs the work and counts what became of each object.
+async fn count<F>(work: impl Iterator<Item = F>, at_once: usize) -> Result<Counts, Failure>
+where
+    F: Future<Output = Result<Fate, Failure>>,
+{
+    let mut counts = Counts::default();
+    let tell = |fate| match fate {
+        Fate::Written => counts.written += 1,
+        Fate::Unchanged => counts.unchanged += 1,
+        Fate::Stale => counts.stale += 1,
+        Fate::Deleted => counts.deleted += 1,
+        Fate::Unreadable => counts.unreadable += 1,
     };
-    fates.try_fold(Counts::default(), count).await
+    joined::all(work, at_once, tell).await?;
+    Ok(counts)
 }
 
 /// Adds one set of counts to another.

@@ -6,8 +6,10 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use domain::{Announced, ObjectId, Record, Resource};
+use domain::{Announced, EmbeddedAccount, ObjectId, Record, Resource};
 use store::{Check, Counts, Upsert};
+
+use crate::accounts::Accounts;
 
 /// What was found so far. Memory: eight bytes an object, and the announced filters.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) counts: Counts,
     /// Tombstones that the listing met.
     pub(crate) buried: Vec<ObjectId>,
+    /// The accounts that the records embed.
+    pub(crate) accounts: Accounts,
     resource: &'static Resource,
     announced: Announced,
     /// `count` of the first page.
@@ -31,6 +35,7 @@ impl Tally {
         Self {
             counts: Counts::default(),
             buried: Vec::new(),
+            accounts: Accounts::default(),
             resource,
             announced: announced.clone(),
             listed: 0,
@@ -62,8 +67,11 @@ impl Tally {
         self.counts.unreadable += 1;
     }
 
-    /// A record was found.
-    pub(crate) fn found(&mut self, record: &Record) {
+    /// A record was found, perhaps with its account.
+    pub(crate) fn found(&mut self, record: &Record, account: Option<EmbeddedAccount<'_>>) {
+        if let Some(account) = account {
+            self.accounts.note(account);
+        }
         let mut hasher = DefaultHasher::new();
         record.id.hash(&mut hasher);
         if !self.distinct.insert(hasher.finish()) || !self.is_announced_day(record) {
@@ -99,12 +107,7 @@ impl Tally {
 
     /// Does what was found agree with what was announced?
     pub(crate) fn check(&self) -> Check {
-        let Announced {
-            total,
-            inflows,
-            outflows,
-            ..
-        } = self.announced;
+        let Announced { total, inflows, outflows, .. } = self.announced;
         let fewer = |announced: Option<u64>, found| announced.is_some_and(|announced| found < announced);
         let missing = fewer(total, self.matching) || fewer(inflows, self.inflows) || fewer(outflows, self.outflows);
         match total.or(inflows).or(outflows) {
@@ -133,10 +136,7 @@ mod tests {
 
     fn tally(data: &str) -> Tally {
         let body = format!(r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","data":{data}}}"#);
-        let Plan::List {
-            resource, announced, ..
-        } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap())
-        else {
+        let Plan::List { resource, announced, .. } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap()) else {
             panic!("a listing")
         };
         Tally::new(resource, &announced)
@@ -145,7 +145,7 @@ mod tests {
     fn found(tally: &mut Tally, id: &str, day: &str, kind: &str) {
         let json = format!(r#"{{"id":"{id}","value_date":"{day}","type":"{kind}"}}"#);
         let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
-        tally.found(&Record::read(tally.resource, &raw).unwrap().0);
+        tally.found(&Record::read(tally.resource, &raw).unwrap().0, None);
     }
 
     #[test]

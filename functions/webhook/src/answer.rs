@@ -26,10 +26,7 @@ pub(crate) enum Answer {
     /// The body is larger than we read.
     TooLarge,
     /// Our own trouble; Belvo will send the webhook again.
-    Unavailable {
-        request_id: Option<String>,
-        errors: [FieldError; 1],
-    },
+    Unavailable { request_id: Option<String>, errors: [FieldError; 1] },
 }
 
 /// The shape that Belvo's documentation asks for: the request id, and what is wrong.
@@ -43,21 +40,12 @@ struct Document<'a> {
 impl Answer {
     pub(crate) fn unavailable(request_id: Option<String>) -> Self {
         let message = "The webhook was not taken. Send it again.";
-        Self::Unavailable {
-            request_id,
-            errors: [FieldError {
-                code: "service_unavailable",
-                message,
-                field: None,
-            }],
-        }
+        Self::Unavailable { request_id, errors: [FieldError { code: "service_unavailable", message, field: None }] }
     }
 
     /// The HTTP response. Where Belvo's request id could not be read, Lambda's stands in for it.
     pub(crate) fn into_response(self, lambda_request_id: &str) -> Response<Body> {
-        let document = self
-            .document(lambda_request_id)
-            .and_then(|document| serde_json::to_string(&document).ok());
+        let document = self.document(lambda_request_id).and_then(|document| serde_json::to_string(&document).ok());
         let is_json = document.is_some();
         let mut response = Response::new(document.map_or(Body::Empty, Body::Text));
         *response.status_mut() = self.status();
@@ -93,9 +81,6 @@ impl Answer {
             Self::Unavailable { request_id, errors } => (request_id, errors.as_slice()),
             _ => return None,
         };
-        Some(Document {
-            request_id: request_id.as_deref().unwrap_or(lambda_request_id),
-            errors,
-        })
+        Some(Document { request_id: request_id.as_deref().unwrap_or(lambda_request_id), errors })
     }
 }

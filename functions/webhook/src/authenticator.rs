@@ -79,11 +79,7 @@ struct Credentials {
 
 impl Authenticator {
     pub(crate) fn new(secret: Secret, grace_hours: u32) -> Self {
-        Self {
-            secret,
-            grace_ms: EpochMillis::from(grace_hours) * HOUR_MS,
-            cache: Mutex::default(),
-        }
+        Self { secret, grace_ms: EpochMillis::from(grace_hours) * HOUR_MS, cache: Mutex::default() }
     }
 
     /// Reads the secret, if that can be done.
@@ -101,19 +97,13 @@ impl Authenticator {
         };
         let digest = Sha256::digest(header).into();
         let mut cache = self.cache.lock().await;
-        let fresh = cache
-            .known
-            .as_ref()
-            .filter(|known| is_within(known.read_at, FRESH_MS, now));
+        let fresh = cache.known.as_ref().filter(|known| is_within(known.read_at, FRESH_MS, now));
         let is_mismatch = fresh.is_some();
         if let Some(known) = fresh {
             if known.allows(&digest, now, self.grace_ms) {
                 return Ok(Verdict::Authentic);
             }
-            match cache
-                .mismatch_read
-                .filter(|read| is_within(read.at, MISMATCH_REFRESH_MS, now))
-            {
+            match cache.mismatch_read.filter(|read| is_within(read.at, MISMATCH_REFRESH_MS, now)) {
                 // The header may be of a version that could not be read: that is our trouble.
                 Some(MismatchRead { failed: true, .. }) => {
                     return Err(SecretUnavailable::NotGiven("a minute ago".into()));
@@ -124,17 +114,10 @@ impl Authenticator {
         }
         let read = self.read(now).await;
         if is_mismatch {
-            cache.mismatch_read = Some(MismatchRead {
-                at: now,
-                failed: read.is_err(),
-            });
+            cache.mismatch_read = Some(MismatchRead { at: now, failed: read.is_err() });
         }
         let known = cache.known.insert(read?);
-        Ok(if known.allows(&digest, now, self.grace_ms) {
-            Verdict::Authentic
-        } else {
-            Verdict::Refused
-        })
+        Ok(if known.allows(&digest, now, self.grace_ms) { Verdict::Authentic } else { Verdict::Refused })
     }
 
     async fn read(&self, now: EpochMillis) -> Result<Known, SecretUnavailable> {
@@ -144,10 +127,7 @@ impl Authenticator {
             rotated_at: current.created_at,
             current: header_digests(&current)?,
             // A retired version that cannot be understood retires at once.
-            previous: previous
-                .as_ref()
-                .and_then(|version| header_digests(version).ok())
-                .unwrap_or_default(),
+            previous: previous.as_ref().and_then(|version| header_digests(version).ok()).unwrap_or_default(),
             read_at: now,
         })
     }
@@ -171,24 +151,12 @@ fn is_within(then: EpochMillis, span_ms: EpochMillis, now: EpochMillis) -> bool 
 fn header_digests(version: &SecretVersion) -> Result<HeaderDigests, SecretUnavailable> {
     let credentials: Credentials =
         serde_json::from_str(version.text.expose_secret()).map_err(|_| SecretUnavailable::Malformed)?;
-    let bearer = credentials
-        .token
-        .filter(|token| !token.is_empty())
-        .map(|token| format!("Bearer {token}"));
-    let basic = credentials
-        .username
-        .zip(credentials.password.filter(|password| !password.is_empty()));
+    let bearer = credentials.token.filter(|token| !token.is_empty()).map(|token| format!("Bearer {token}"));
+    let basic = credentials.username.zip(credentials.password.filter(|password| !password.is_empty()));
     let basic = basic.map(|(user, password)| format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))));
-    let digests: HeaderDigests = [bearer, basic]
-        .into_iter()
-        .flatten()
-        .map(|header| Sha256::digest(header).into())
-        .collect();
-    if digests.is_empty() {
-        Err(SecretUnavailable::Malformed)
-    } else {
-        Ok(digests)
-    }
+    let digests: HeaderDigests =
+        [bearer, basic].into_iter().flatten().map(|header| Sha256::digest(header).into()).collect();
+    if digests.is_empty() { Err(SecretUnavailable::Malformed) } else { Ok(digests) }
 }
 
 #[cfg(test)]
@@ -220,11 +188,7 @@ mod tests {
             " Bearer new",
             "Basic new",
         ] {
-            assert_eq!(
-                verdict(&authenticator, near_miss, 0).await,
-                Verdict::Refused,
-                "{near_miss:?}"
-            );
+            assert_eq!(verdict(&authenticator, near_miss, 0).await, Verdict::Refused, "{near_miss:?}");
         }
         assert_eq!(authenticator.verdict(None, 0).await.unwrap(), Verdict::Refused);
     }
@@ -232,21 +196,13 @@ mod tests {
     #[tokio::test]
     async fn a_user_and_a_password_mean_basic_authentication() {
         let authenticator = FakeSecrets::holding(r#"{"username":"belvo","password":"p:w"}"#, 0, None).authenticator(1);
-        assert_eq!(
-            verdict(&authenticator, "Basic YmVsdm86cDp3", 0).await,
-            Verdict::Authentic
-        );
+        assert_eq!(verdict(&authenticator, "Basic YmVsdm86cDp3", 0).await, Verdict::Authentic);
         assert_eq!(verdict(&authenticator, "Bearer p:w", 0).await, Verdict::Refused);
     }
 
     #[tokio::test]
     async fn a_secret_that_allows_nothing_is_our_trouble_and_opens_no_door() {
-        for secret in [
-            r#"{"token":""}"#,
-            "{}",
-            "token",
-            r#"{"username":"belvo","password":""}"#,
-        ] {
+        for secret in [r#"{"token":""}"#, "{}", "token", r#"{"username":"belvo","password":""}"#] {
             let authenticator = FakeSecrets::holding(secret, 0, None).authenticator(1);
             assert!(authenticator.verdict(Some(b"Bearer "), 0).await.is_err(), "{secret}");
         }
@@ -255,19 +211,9 @@ mod tests {
     #[tokio::test]
     async fn the_retired_token_is_accepted_for_its_grace_and_not_longer() {
         let authenticator = FakeSecrets::holding(NEW, 1_000, Some(OLD)).authenticator(1);
-        assert_eq!(
-            verdict(&authenticator, "Bearer old", 1_000 + HOUR_MS - 1).await,
-            Verdict::Authentic
-        );
-        assert_eq!(
-            verdict(&authenticator, "Bearer old", 1_000 + HOUR_MS).await,
-            Verdict::Refused,
-            "though cached"
-        );
-        assert_eq!(
-            verdict(&authenticator, "Bearer new", 1_000 + HOUR_MS).await,
-            Verdict::Authentic
-        );
+        assert_eq!(verdict(&authenticator, "Bearer old", 1_000 + HOUR_MS - 1).await, Verdict::Authentic);
+        assert_eq!(verdict(&authenticator, "Bearer old", 1_000 + HOUR_MS).await, Verdict::Refused, "though cached");
+        assert_eq!(verdict(&authenticator, "Bearer new", 1_000 + HOUR_MS).await, Verdict::Authentic);
     }
 
     #[tokio::test]
@@ -303,11 +249,7 @@ mod tests {
         verdict(&authenticator, "Bearer new", FRESH_MS).await;
         assert_eq!(secrets.reads(), 2);
         verdict(&authenticator, "Bearer new", 0).await;
-        assert_eq!(
-            secrets.reads(),
-            3,
-            "a clock that was set back does not make the secret last for ever"
-        );
+        assert_eq!(secrets.reads(), 3, "a clock that was set back does not make the secret last for ever");
     }
 
     #[tokio::test]
@@ -318,10 +260,7 @@ mod tests {
         secrets.set(OLD, 0, None);
         assert_eq!(verdict(&authenticator, "Bearer old", 1).await, Verdict::Authentic);
         secrets.break_down();
-        assert!(
-            authenticator.verdict(Some(b"Bearer new"), 2).await.is_err(),
-            "perhaps the new token"
-        );
+        assert!(authenticator.verdict(Some(b"Bearer new"), 2).await.is_err(), "perhaps the new token");
         assert!(authenticator.verdict(Some(b"Bearer new"), 3).await.is_err());
         assert_eq!(verdict(&authenticator, "Bearer old", 4).await, Verdict::Authentic);
     }

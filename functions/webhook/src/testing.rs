@@ -61,16 +61,14 @@ impl FakeSecrets {
     fn answer(&self, stage: &str) -> MockResponse<GetSecretValueOutput, GetSecretValueError> {
         let mut versions = self.0.lock().unwrap();
         let output = |text: &str, at| {
-            let output = GetSecretValueOutput::builder()
-                .secret_string(text)
-                .created_date(DateTime::from_millis(at));
+            let output = GetSecretValueOutput::builder().secret_string(text).created_date(DateTime::from_millis(at));
             MockResponse::Output(output.build())
         };
         versions.reads += usize::from(stage == "AWSCURRENT");
         match (versions.current, versions.previous) {
-            (None, _) => MockResponse::Error(GetSecretValueError::InternalServiceError(
-                InternalServiceError::builder().build(),
-            )),
+            (None, _) => {
+                MockResponse::Error(GetSecretValueError::InternalServiceError(InternalServiceError::builder().build()))
+            }
             (Some((text, since)), _) if stage == "AWSCURRENT" => output(text, since),
             (_, Some(text)) => output(text, 0),
             _ => MockResponse::Error(GetSecretValueError::ResourceNotFoundException(
@@ -89,51 +87,26 @@ pub(crate) struct FakeQueue {
 
 impl FakeQueue {
     pub(crate) fn refusing() -> Self {
-        Self {
-            refuses: true,
-            ..Self::default()
-        }
+        Self { refuses: true, ..Self::default() }
     }
 
     pub(crate) fn messages(&self) -> Vec<Message> {
-        self.taken
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|body| Message::decode(body).unwrap())
-            .collect()
+        self.taken.lock().unwrap().iter().map(|body| Message::decode(body).unwrap()).collect()
     }
 
     pub(crate) fn queue(&self) -> Queue {
         let fake = self.clone();
         let rule = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| fake.take(input));
-        Queue::new(
-            mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]),
-            "http://queue".to_owned(),
-        )
+        Queue::new(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]), "http://queue".to_owned())
     }
 
     fn take(&self, input: &SendMessageBatchInput) -> SendMessageBatchOutput {
         let bodies = input.entries().iter().map(|entry| entry.message_body().to_owned());
-        let failure = || {
-            BatchResultErrorEntry::builder()
-                .id("0")
-                .sender_fault(false)
-                .code("InternalError")
-                .build()
-        };
-        let failed = if self.refuses {
-            vec![failure().unwrap()]
-        } else {
-            Vec::new()
-        };
+        let failure = || BatchResultErrorEntry::builder().id("0").sender_fault(false).code("InternalError").build();
+        let failed = if self.refuses { vec![failure().unwrap()] } else { Vec::new() };
         if !self.refuses {
             self.taken.lock().unwrap().extend(bodies);
         }
-        SendMessageBatchOutput::builder()
-            .set_successful(Some(Vec::new()))
-            .set_failed(Some(failed))
-            .build()
-            .unwrap()
+        SendMessageBatchOutput::builder().set_successful(Some(Vec::new())).set_failed(Some(failed)).build().unwrap()
     }
 }

@@ -14,11 +14,7 @@ const REQUEST_ID: &str = "4363b08b-51eb-4350-9c74-5df5ac92a7f6";
 
 fn receiver(queue: &FakeQueue) -> Receiver {
     let authenticator = FakeSecrets::holding(SECRET, 0, None).authenticator(1);
-    Receiver {
-        authenticator,
-        queue: queue.queue(),
-        sources: AllowedSources::default(),
-    }
+    Receiver { authenticator, queue: queue.queue(), sources: AllowedSources::default() }
 }
 
 fn event(name: &str) -> Value {
@@ -57,15 +53,9 @@ async fn every_documented_webhook_is_acknowledged_with_its_request_id_once_it_is
         let queue = FakeQueue::default();
         let (status, body) = answer_to(&queue, &event(name)).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{name}");
-        assert_eq!(
-            serde_json::from_str::<Value>(&body).unwrap(),
-            json!({ "request_id": REQUEST_ID })
-        );
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({ "request_id": REQUEST_ID }));
         let [message] = queue.messages().try_into().unwrap();
-        assert!(
-            !matches!(Plan::of(&message.webhook), Plan::Unknown | Plan::Refused(_)),
-            "{name}"
-        );
+        assert!(!matches!(Plan::of(&message.webhook), Plan::Unknown | Plan::Refused(_)), "{name}");
     }
 }
 
@@ -82,10 +72,7 @@ async fn wrong_and_missing_credentials_get_an_empty_401_and_nothing_is_queued() 
     let mut without = event("accounts-historical-update");
     without["headers"].as_object_mut().unwrap().remove("authorization");
     for event in [event("wrong-credentials"), without] {
-        assert_eq!(
-            answer_to(&queue, &event).await,
-            (StatusCode::UNAUTHORIZED, String::new())
-        );
+        assert_eq!(answer_to(&queue, &event).await, (StatusCode::UNAUTHORIZED, String::new()));
     }
     assert!(queue.messages().is_empty());
 }
@@ -94,10 +81,7 @@ async fn wrong_and_missing_credentials_get_an_empty_401_and_nothing_is_queued() 
 async fn credentials_are_checked_before_anything_is_said_about_the_body() {
     let mut event = event("bad-json");
     event["headers"]["authorization"] = "Bearer wrong".into();
-    assert_eq!(
-        answer_to(&FakeQueue::default(), &event).await.0,
-        StatusCode::UNAUTHORIZED
-    );
+    assert_eq!(answer_to(&FakeQueue::default(), &event).await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -141,10 +125,7 @@ async fn one_byte_too_many_is_too_large_and_the_largest_body_is_not() {
     let too_large = answer_to(&queue, &with_body(&body(MAX_BODY_BYTES + 1))).await;
     assert_eq!(too_large, (StatusCode::PAYLOAD_TOO_LARGE, String::new()));
     assert!(queue.messages().is_empty());
-    assert_eq!(
-        answer_to(&queue, &with_body(&body(MAX_BODY_BYTES))).await.0,
-        StatusCode::ACCEPTED
-    );
+    assert_eq!(answer_to(&queue, &with_body(&body(MAX_BODY_BYTES))).await.0, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
@@ -152,10 +133,7 @@ async fn belvos_validation_of_the_url_succeeds_without_credentials() {
     let mut head = event("url-validation");
     head["requestContext"]["http"]["method"] = "HEAD".into();
     for event in [event("url-validation"), head] {
-        assert_eq!(
-            answer_to(&FakeQueue::default(), &event).await,
-            (StatusCode::OK, String::new())
-        );
+        assert_eq!(answer_to(&FakeQueue::default(), &event).await, (StatusCode::OK, String::new()));
     }
 }
 
@@ -163,26 +141,17 @@ async fn belvos_validation_of_the_url_succeeds_without_credentials() {
 async fn other_methods_and_paths_are_refused() {
     let mut put = event("accounts-historical-update");
     put["requestContext"]["http"]["method"] = "PUT".into();
-    assert_eq!(
-        answer_to(&FakeQueue::default(), &put).await.0,
-        StatusCode::METHOD_NOT_ALLOWED
-    );
+    assert_eq!(answer_to(&FakeQueue::default(), &put).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let mut elsewhere = event("accounts-historical-update");
     elsewhere["rawPath"] = "/admin".into();
     elsewhere["requestContext"]["http"]["path"] = "/admin".into();
-    assert_eq!(
-        answer_to(&FakeQueue::default(), &elsewhere).await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(answer_to(&FakeQueue::default(), &elsewhere).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn a_source_that_is_not_listed_gets_an_empty_403_whatever_it_knows() {
     let queue = FakeQueue::default();
-    let receiver = Receiver {
-        sources: "203.0.113.0/24".parse().unwrap(),
-        ..receiver(&queue)
-    };
+    let receiver = Receiver { sources: "203.0.113.0/24".parse().unwrap(), ..receiver(&queue) };
     let refused = answer(&receiver, &event("accounts-historical-update")).await;
     assert_eq!(refused, (StatusCode::FORBIDDEN, String::new()));
     let mut listed = event("accounts-historical-update");
@@ -195,20 +164,14 @@ async fn when_sqs_refuses_a_message_nothing_is_acknowledged() {
     let (status, body) = answer_to(&FakeQueue::refusing(), &event("accounts-historical-update")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let body: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(
-        (&body["request_id"], &body["errors"][0]["code"]),
-        (&json!(REQUEST_ID), &json!("service_unavailable"))
-    );
+    assert_eq!((&body["request_id"], &body["errors"][0]["code"]), (&json!(REQUEST_ID), &json!("service_unavailable")));
 }
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_is_503_and_never_401() {
     let queue = FakeQueue::default();
     let authenticator = FakeSecrets::out_of_order().authenticator(1);
-    let receiver = Receiver {
-        authenticator,
-        ..receiver(&queue)
-    };
+    let receiver = Receiver { authenticator, ..receiver(&queue) };
     let (status, _) = answer(&receiver, &event("accounts-historical-update")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(queue.messages().is_empty());

@@ -99,10 +99,7 @@ impl Control {
         }
         let mut world = write(&self.app.world);
         let id = new.id.clone().unwrap_or_else(|| world.next_link_id());
-        let sizes = Sizes {
-            accounts: new.accounts,
-            transactions: new.transactions,
-        };
+        let sizes = Sizes { accounts: new.accounts, transactions: new.transactions };
         let blueprint = blueprint(id.clone(), new.seed.unwrap_or(world.seed), new)?;
         let created = blueprint.created;
         if !world.add(blueprint) {
@@ -122,9 +119,7 @@ impl Control {
     /// If the token is not valid (any more) or the institution is unknown.
     pub fn connect_widget(&self, access: &str, institution: Option<&str>) -> Result<LinkSummary, ControlError> {
         let institution = institution_named(institution)?;
-        let grant = lock(&self.app.tokens)
-            .redeem(access)
-            .ok_or(ControlError::UnknownToken)?;
+        let grant = lock(&self.app.tokens).redeem(access).ok_or(ControlError::UnknownToken)?;
         let id = self.begin_link(institution, grant).ok_or(ControlError::Taken)?;
         self.link(&id)
     }
@@ -163,10 +158,7 @@ impl Control {
     /// # Errors
     /// If there is no such link.
     pub fn link(&self, link: &str) -> Result<LinkSummary, ControlError> {
-        read(&self.app.world)
-            .link(link)
-            .map(summary)
-            .ok_or(ControlError::UnknownLink)
+        read(&self.app.world).link(link).map(summary).ok_or(ControlError::UnknownLink)
     }
 
     /// All links.
@@ -180,10 +172,7 @@ impl Control {
     /// # Errors
     /// If there is no such link.
     pub fn delete_link(&self, link: &str) -> Result<(), ControlError> {
-        write(&self.app.world)
-            .remove(link)
-            .then_some(())
-            .ok_or(ControlError::UnknownLink)
+        write(&self.app.world).remove(link).then_some(()).ok_or(ControlError::UnknownLink)
     }
 
     /// Sets a link's status, as the institution would.
@@ -191,9 +180,7 @@ impl Control {
     /// # Errors
     /// If there is no such link or status.
     pub fn set_status(&self, link: &str, status: &str) -> Result<LinkSummary, ControlError> {
-        let known = ["valid", "invalid", "unconfirmed", "token_required"]
-            .into_iter()
-            .find(|known| *known == status);
+        let known = ["valid", "invalid", "unconfirmed", "token_required"].into_iter().find(|known| *known == status);
         let mut world = write(&self.app.world);
         let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
         link.status = known.ok_or_else(|| ControlError::Invalid("status".into()))?;
@@ -208,9 +195,7 @@ fn institution_named(name: Option<&str>) -> Result<&'static Institution, Control
 
 fn blueprint(id: String, seed: u64, new: NewLink) -> Result<Blueprint, ControlError> {
     let invalid = |what: &str| ControlError::Invalid(what.into());
-    let plain = id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if !plain || id.is_empty() || id.len() > 128 {
         return Err(invalid("id"));
     }

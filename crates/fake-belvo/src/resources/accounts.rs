@@ -31,18 +31,12 @@ pub(crate) static ACCOUNTS: Resource = Resource {
             operators: INTERVAL,
             read: |place| Cell::ordinal(place.row.created),
         },
-        text("currency", ONE_OF, |place| {
-            Cell::text(place.link.institution.currency())
-        }),
+        text("currency", ONE_OF, |place| Cell::text(place.link.institution.currency())),
         text("institution", ONE_OF, |place| Cell::text(place.link.institution.name)),
         text("name", &["", "icontains"], |place| Cell::text(name(place))),
         text("number", ONE_OF, |place| Cell::text(number(place))),
-        text("public_identification_name", EXACT, |place| {
-            Cell::text(public_name(place))
-        }),
-        text("public_identification_value", EXACT, |place| {
-            Cell::text(public_value(place))
-        }),
+        text("public_identification_name", EXACT, |place| Cell::text(public_name(place))),
+        text("public_identification_value", EXACT, |place| Cell::text(public_value(place))),
         text("type", EXACT, |place| Cell::text(kind(place).name)),
     ],
     in_account: false,
@@ -67,35 +61,11 @@ struct AccountKind {
 }
 
 const KINDS: [AccountKind; 5] = [
-    account_kind(
-        "CHECKING_ACCOUNT",
-        "ASSET",
-        "CONTA_DEPOSITO_A_VISTA",
-        "INDIVIDUAL",
-        "Cuenta Perfiles",
-    ),
-    account_kind(
-        "SAVINGS_ACCOUNT",
-        "ASSET",
-        "CONTA_POUPANCA",
-        "INDIVIDUAL",
-        "Poupança / Ahorro",
-    ),
+    account_kind("CHECKING_ACCOUNT", "ASSET", "CONTA_DEPOSITO_A_VISTA", "INDIVIDUAL", "Cuenta Perfiles"),
+    account_kind("SAVINGS_ACCOUNT", "ASSET", "CONTA_POUPANCA", "INDIVIDUAL", "Poupança / Ahorro"),
     account_kind("CREDIT_CARD", "LIABILITY", "OUTROS", "GOLD", "Tarjeta Oro"),
-    account_kind(
-        "LOAN_ACCOUNT",
-        "LIABILITY",
-        "FINANCIAMENTO",
-        "FINANCIAMENTO_HABITACIONAL_SFH",
-        "Crédito Hipotecario",
-    ),
-    account_kind(
-        "INVESTMENT_ACCOUNT",
-        "ASSET",
-        "INVESTIMENTO",
-        "RENDA_FIXA",
-        "Inversión Plazo",
-    ),
+    account_kind("LOAN_ACCOUNT", "LIABILITY", "FINANCIAMENTO", "FINANCIAMENTO_HABITACIONAL_SFH", "Crédito Hipotecario"),
+    account_kind("INVESTMENT_ACCOUNT", "ASSET", "INVESTIMENTO", "RENDA_FIXA", "Inversión Plazo"),
 ];
 
 fn kind(place: Place<'_>) -> &'static AccountKind {
@@ -137,22 +107,13 @@ fn number(place: Place<'_>) -> String {
 }
 
 fn public_name(place: Place<'_>) -> &'static str {
-    if place.link.institution.brazilian() {
-        "AGENCY/ACCOUNT"
-    } else {
-        "CLABE"
-    }
+    if place.link.institution.brazilian() { "AGENCY/ACCOUNT" } else { "CLABE" }
 }
 
 fn public_value(place: Place<'_>) -> String {
     let dice = place.dice();
     if place.link.institution.brazilian() {
-        format!(
-            "{}/{}-{}",
-            dice.digits("agency", 4),
-            dice.digits("public", 5),
-            dice.digits("check", 1)
-        )
+        format!("{}/{}-{}", dice.digits("agency", 4), dice.digits("public", 5), dice.digits("check", 1))
     } else {
         format!("{}{}", dice.digits("bank", 3), dice.digits("clabe", 15))
     }
@@ -169,17 +130,10 @@ pub(crate) fn write(place: Place<'_>, object: &mut Object<'_>, _: &mut Written) 
     });
     object.put("collected_at", Moment::styled(row.collected, place.seed));
     object.put("created_at", Moment::styled(row.created, place.seed));
-    object.put(
-        "last_accessed_at",
-        (!dice.once_in("accessed", 8)).then(|| Moment::millis(row.collected)),
-    );
+    object.put("last_accessed_at", (!dice.once_in("accessed", 8)).then(|| Moment::millis(row.collected)));
     object.put("category", kind(place).category);
     object.put("balance_type", kind(place).balance_type);
-    object.nest_if(
-        "overdraft",
-        brazilian && place.index.is_multiple_of(KINDS.len()),
-        write_overdraft,
-    );
+    object.nest_if("overdraft", brazilian && place.index.is_multiple_of(KINDS.len()), write_overdraft);
     object.put("type", kind(place).name);
     object.put("subtype", kind(place).subtype);
     object.put("name", name(place));
@@ -190,10 +144,7 @@ pub(crate) fn write(place: Place<'_>, object: &mut Object<'_>, _: &mut Written) 
     object.put("currency", institution.currency());
     object.put("public_identification_name", public_name(place));
     object.put("public_identification_value", public_value(place));
-    object.put(
-        "internal_identification",
-        format!("{}{}", dice.digits("internal", 18), dice.digits("internal2", 18)),
-    );
+    object.put("internal_identification", format!("{}{}", dice.digits("internal", 18), dice.digits("internal2", 18)));
     object.nest_if("credit_data", is_card(place), |credit| {
         write_credit(place, dice, credit);
     });
@@ -257,13 +208,7 @@ const fn account_kind(
     subtype: &'static str,
     label: &'static str,
 ) -> AccountKind {
-    AccountKind {
-        category,
-        balance_type,
-        name,
-        subtype,
-        label,
-    }
+    AccountKind { category, balance_type, name, subtype, label }
 }
 
 const fn text(
@@ -271,19 +216,9 @@ const fn text(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column {
-        name,
-        kind: Kind::Text,
-        operators,
-        read,
-    }
+    Column { name, kind: Kind::Text, operators, read }
 }
 
 const fn amount(name: &'static str, read: for<'a> fn(Place<'a>) -> Cell<'a>) -> Column {
-    Column {
-        name,
-        kind: Kind::Amount,
-        operators: INTERVAL,
-        read,
-    }
+    Column { name, kind: Kind::Amount, operators: INTERVAL, read }
 }

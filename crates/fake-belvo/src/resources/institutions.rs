@@ -30,15 +30,8 @@ impl Institution {
     }
 }
 
-const BANK: &[&str] = &[
-    "ACCOUNTS",
-    "BALANCES",
-    "INCOMES",
-    "OWNERS",
-    "RECURRING_EXPENSES",
-    "RISK_INSIGHTS",
-    "TRANSACTIONS",
-];
+const BANK: &[&str] =
+    &["ACCOUNTS", "BALANCES", "INCOMES", "OWNERS", "RECURRING_EXPENSES", "RISK_INSIGHTS", "TRANSACTIONS"];
 const OPEN_FINANCE: &[&str] = &[
     "ACCOUNTS",
     "BALANCES",
@@ -51,14 +44,8 @@ const OPEN_FINANCE: &[&str] = &[
     "RISK_INSIGHTS",
     "TRANSACTIONS",
 ];
-const FISCAL: &[&str] = &[
-    "FINANCIAL_STATEMENTS",
-    "INVOICES",
-    "TAX_COMPLIANCE_STATUS",
-    "TAX_RETENTIONS",
-    "TAX_RETURNS",
-    "TAX_STATUS",
-];
+const FISCAL: &[&str] =
+    &["FINANCIAL_STATEMENTS", "INVOICES", "TAX_COMPLIANCE_STATUS", "TAX_RETENTIONS", "TAX_RETURNS", "TAX_STATUS"];
 
 /// All of them. The first is what a link gets that names none.
 pub(crate) static BANKS: [Institution; 7] = [
@@ -68,13 +55,7 @@ pub(crate) static BANKS: [Institution; 7] = [
     open_finance(1101, "ofmockbank_br_retail", "Mock Bank Brasil", "#0b7a3b"),
     open_finance(1102, "erebor_br_retail", "Erebor Brasil", "#056dae"),
     authority(1201, "tatooine_mx_fiscal", "Tatooine Mexico", "fiscal", FISCAL),
-    authority(
-        1301,
-        "planet_mx_employment",
-        "Planet Mexico",
-        "employment",
-        &["EMPLOYMENT_RECORDS", "OWNERS"],
-    ),
+    authority(1301, "planet_mx_employment", "Planet Mexico", "employment", &["EMPLOYMENT_RECORDS", "OWNERS"]),
 ];
 
 /// `/api/institutions/`.
@@ -139,12 +120,7 @@ const fn text(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column {
-        name,
-        kind: Kind::Text,
-        operators,
-        read,
-    }
+    Column { name, kind: Kind::Text, operators, read }
 }
 
 const fn bank(
@@ -170,11 +146,7 @@ const fn bank(
 
 const fn open_finance(id: u64, name: &'static str, display_name: &'static str, color: &'static str) -> Institution {
     let bank = bank(id, name, display_name, "BR", color);
-    Institution {
-        integration: "openfinance",
-        resources: OPEN_FINANCE,
-        ..bank
-    }
+    Institution { integration: "openfinance", resources: OPEN_FINANCE, ..bank }
 }
 
 const fn authority(
@@ -185,10 +157,5 @@ const fn authority(
     resources: &'static [&'static str],
 ) -> Institution {
     let bank = bank(id, name, display_name, "MX", "#444444");
-    Institution {
-        kind,
-        resources,
-        website: "https://www.authority.example/",
-        ..bank
-    }
+    Institution { kind, resources, website: "https://www.authority.example/", ..bank }
 }

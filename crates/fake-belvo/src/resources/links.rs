@@ -26,12 +26,8 @@ pub(crate) static LINKS: Resource = Resource {
         text("institution", ONE_OF, |place| Cell::text(place.link.institution.name)),
         text("access_mode", EXACT, |place| Cell::text(access_mode(place.link))),
         text("created_by", &["not_in"], |_| Cell::text(CREATED_BY)),
-        text("external_id", ONE_OF, |place| {
-            Cell::maybe(place.link.external_id.as_deref())
-        }),
-        text("institution_user_id", ONE_OF, |place| {
-            Cell::text(institution_user_id(place.link))
-        }),
+        text("external_id", ONE_OF, |place| Cell::maybe(place.link.external_id.as_deref())),
+        text("institution_user_id", ONE_OF, |place| Cell::text(institution_user_id(place.link))),
         text("refresh_rate", EXACT, |place| Cell::maybe(refresh_rate(place.link))),
         text("status", ONE_OF, |place| Cell::text(place.link.status)),
         Column {
@@ -84,10 +80,5 @@ const fn text(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column {
-        name,
-        kind: Kind::Text,
-        operators,
-        read,
-    }
+    Column { name, kind: Kind::Text, operators, read }
 }

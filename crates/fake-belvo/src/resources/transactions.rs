@@ -38,50 +38,28 @@ pub(crate) static TRANSACTIONS: Resource = Resource {
 const COLUMNS: &[Column] = &[
     column("link", Kind::Text, ONE_OF, |place| Cell::text(place.link.id.as_str())),
     column("id", Kind::Undocumented, ONE_OF, |place| Cell::text(place.located_id())),
-    column("account", Kind::Text, ONE_OF, |place| {
-        Cell::maybe(place.account().map(Place::located_id))
-    }),
+    column("account", Kind::Text, ONE_OF, |place| Cell::maybe(place.account().map(Place::located_id))),
     column("account__balance__available", Kind::Amount, INTERVAL, |place| {
-        place.account().map_or(Cell::Missing, |account| {
-            Cell::ordinal(accounts::available(account).ordinal())
-        })
+        place.account().map_or(Cell::Missing, |account| Cell::ordinal(accounts::available(account).ordinal()))
     }),
     column("account__balance__current", Kind::Amount, INTERVAL, |place| {
-        place.account().map_or(Cell::Missing, |account| {
-            Cell::ordinal(accounts::current(account).ordinal())
-        })
+        place.account().map_or(Cell::Missing, |account| Cell::ordinal(accounts::current(account).ordinal()))
     }),
-    column("account_type", Kind::Text, ONE_OF, |place| {
-        Cell::maybe(place.account().map(accounts::type_of))
-    }),
+    column("account_type", Kind::Text, ONE_OF, |place| Cell::maybe(place.account().map(accounts::type_of))),
     column("accounting_date", Kind::Day, INTERVAL, |place| {
         accounting_date(place).map_or(Cell::Missing, |day| Cell::ordinal(day.0))
     }),
-    column("amount", Kind::Amount, INTERVAL, |place| {
-        Cell::ordinal(amount(place).ordinal())
-    }),
-    column("collected_at", Kind::Moment, INTERVAL, |place| {
-        Cell::ordinal(place.row.collected)
-    }),
-    column("created_at", Kind::MomentByDay, INTERVAL, |place| {
-        Cell::ordinal(place.row.created)
-    }),
-    column("currency", Kind::Text, ONE_OF, |place| {
-        Cell::text(place.link.institution.currency())
-    }),
+    column("amount", Kind::Amount, INTERVAL, |place| Cell::ordinal(amount(place).ordinal())),
+    column("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.row.collected)),
+    column("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.row.created)),
+    column("currency", Kind::Text, ONE_OF, |place| Cell::text(place.link.institution.currency())),
     column("credit_card_data__bill_name", Kind::Text, &["in"], |place| {
-        if on_card(place) {
-            Cell::text(bill_name(place))
-        } else {
-            Cell::Missing
-        }
+        if on_card(place) { Cell::text(bill_name(place)) } else { Cell::Missing }
     }),
     column("reference", Kind::Text, ONE_OF, |place| Cell::maybe(reference(place))),
     column("status", Kind::Text, ONE_OF, |place| Cell::text(status(place))),
     column("type", Kind::Text, ONE_OF, |place| Cell::maybe(flow(place))),
-    column("value_date", Kind::Day, INTERVAL, |place| {
-        Cell::ordinal(value_date(place).0)
-    }),
+    column("value_date", Kind::Day, INTERVAL, |place| Cell::ordinal(value_date(place).0)),
 ];
 
 /// Rows below this number have no rare values, so that small, documented sets stay tame.
@@ -92,11 +70,7 @@ pub(crate) fn flow(place: Place<'_>) -> Option<&'static str> {
     if place.index >= TAME && place.dice().once_in("flow", 512) {
         return None;
     }
-    Some(if place.index.is_multiple_of(2) {
-        "INFLOW"
-    } else {
-        "OUTFLOW"
-    })
+    Some(if place.index.is_multiple_of(2) { "INFLOW" } else { "OUTFLOW" })
 }
 
 /// The first load spreads evenly over the link's history, first and last day included; later rows are a few days old.
@@ -131,11 +105,7 @@ pub(crate) fn amount(place: Place<'_>) -> Amount {
 
 /// A change settles what was pending.
 pub(crate) fn status(place: Place<'_>) -> &'static str {
-    if place.row.revision == 0 && place.dice().once_in("pending", 20) {
-        "PENDING"
-    } else {
-        "PROCESSED"
-    }
+    if place.row.revision == 0 && place.dice().once_in("pending", 20) { "PENDING" } else { "PROCESSED" }
 }
 
 fn accounting_date(place: Place<'_>) -> Option<Day> {
@@ -165,11 +135,7 @@ fn description(place: Place<'_>) -> Option<String> {
         return None;
     }
     let number = 100_000 + dice.roll("folio", 800_000) + u64::from(place.row.revision);
-    Some(format!(
-        "{} {} {number}",
-        merchant(place).name,
-        dice.pick("person", &PEOPLE)
-    ))
+    Some(format!("{} {} {number}", merchant(place).name, dice.pick("person", &PEOPLE)))
 }
 
 fn on_card(place: Place<'_>) -> bool {
@@ -178,20 +144,14 @@ fn on_card(place: Place<'_>) -> bool {
 
 fn bill_name(place: Place<'_>) -> String {
     let month = value_date(place).to_string();
-    let names = [
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ];
+    let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let number: usize = month.get(5..7).and_then(|month| month.parse().ok()).unwrap_or(1);
     format!("{}-{}", names[(number - 1) % 12], month.get(..4).unwrap_or("2024"))
 }
 
 /// The documented totals: how many, how many of each direction, and the first and the last value date.
 fn totals(link: &Link) -> String {
-    let places = || {
-        link.table(&TRANSACTIONS)
-            .present()
-            .filter_map(|index| link.place(&TRANSACTIONS, index))
-    };
+    let places = || link.table(&TRANSACTIONS).present().filter_map(|index| link.place(&TRANSACTIONS, index));
     let flows = |wanted| places().filter(|place| flow(*place) == Some(wanted)).count();
     let mut out = String::new();
     Object::write(&mut out, None, |data| {
@@ -208,10 +168,7 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
     let (dice, row) = (place.dice(), place.row);
     let style = dice.bits("style");
     object.put("id", place.located_id());
-    object.put(
-        "internal_identification",
-        format!("{:016x}{:016x}", dice.bits("internal"), style),
-    );
+    object.put("internal_identification", format!("{:016x}{:016x}", dice.bits("internal"), style));
     match place.account() {
         Some(account) => object.put("account", Raw(embedded(account, written))),
         None => object.nulls(&["account"]),
@@ -227,10 +184,7 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
     });
     let on_loan = place.account().is_some_and(accounts::is_loan);
     object.nest_if("loan_data", on_loan, |loan| loans::write_payment(place, loan));
-    object.put(
-        "payment_type",
-        on_card(place).then(|| *dice.pick("payment", &["FULL", "INSTALLMENT"])),
-    );
+    object.put("payment_type", on_card(place).then(|| *dice.pick("payment", &["FULL", "INSTALLMENT"])));
     object.put("operation_type", *dice.pick("operation", &OPERATIONS));
     object.nulls(&["operation_type_additional_info"]);
     object.put("mcc", on_card(place).then(|| merchant(place).mcc));
@@ -259,10 +213,7 @@ fn write_dates(place: Place<'_>, object: &mut Object<'_>) {
 fn write_money(place: Place<'_>, object: &mut Object<'_>) {
     let dice = place.dice();
     object.put("amount", amount(place));
-    object.put(
-        "local_currency_amount",
-        dice.once_in("local", 16).then(|| amount(place)),
-    );
+    object.put("local_currency_amount", dice.once_in("local", 16).then(|| amount(place)));
     let balance = Amount::new(dice.roll("balance", 100_000_000), 2);
     object.put("balance", (!dice.once_in("no balance", 3)).then_some(balance));
     object.put("currency", place.link.institution.currency());
@@ -272,10 +223,7 @@ fn write_meaning(place: Place<'_>, object: &mut Object<'_>) {
     let (dice, merchant) = (place.dice(), merchant(place));
     let unknown = dice.once_in("unknown", 12);
     object.put("description", description(place));
-    object.put(
-        "observations",
-        dice.once_in("observed", 10).then_some("Sujeito a confirmação"),
-    );
+    object.put("observations", dice.once_in("observed", 10).then_some("Sujeito a confirmação"));
     object.nest_if("merchant", !unknown, |object| {
         object.nulls(&["logo"]);
         object.put("website", merchant.website);
@@ -295,26 +243,12 @@ fn write_card(place: Place<'_>, card: &mut Object<'_>) {
     card.put("bill_due_date", value_date(place).plus(20));
     card.put("bill_internal_identification", dice.digits("bill", 18));
     card.nulls(&["bill_status"]);
-    card.put(
-        "previous_bill_total",
-        dice.once_in("previous", 2).then(|| amount(place).to_string()),
-    );
+    card.put("previous_bill_total", dice.once_in("previous", 2).then(|| amount(place).to_string()));
     card.put("bill_amount", Amount::new(300, 0));
     card.put("card_number", place.account().map(accounts::card_number));
-    card.nulls(&[
-        "fee_type",
-        "fee_type_additional_info",
-        "credits_type",
-        "credits_type_additional_info",
-    ]);
-    card.put(
-        "installment_identifier",
-        format!("PARCELA_{}", dice.digits("installment", 3)),
-    );
-    card.put(
-        "number_of_installments",
-        dice.once_in("installments", 2).then_some(4_u64),
-    );
+    card.nulls(&["fee_type", "fee_type_additional_info", "credits_type", "credits_type_additional_info"]);
+    card.put("installment_identifier", format!("PARCELA_{}", dice.digits("installment", 3)));
+    card.put("number_of_installments", dice.once_in("installments", 2).then_some(4_u64));
     card.nulls(&["credit_card_bill"]);
 }
 
@@ -335,10 +269,5 @@ const fn column(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column {
-        name,
-        kind,
-        operators,
-        read,
-    }
+    Column { name, kind, operators, read }
 }

@@ -22,29 +22,15 @@ async fn everything_under_api_wants_the_right_credentials() {
 async fn a_list_of_transactions_wants_a_link() {
     let server = server().await;
     for path in ["/api/transactions/", "/api/transactions/?link="] {
-        assert_eq!(
-            get(&server, path).await.error(),
-            (400, "required".into(), Some("link".into()))
-        );
+        assert_eq!(get(&server, path).await.error(), (400, "required".into(), Some("link".into())));
     }
 }
 
 #[tokio::test]
 async fn a_path_without_its_slash_is_404() {
     let server = server().await;
-    for path in [
-        "/api/links",
-        "/api",
-        "/api/nothing/",
-        "/api/accounts//",
-        "/",
-        "/api/links/x/y/",
-    ] {
-        assert_eq!(
-            get(&server, path).await.error(),
-            (404, "not_found".into(), None),
-            "{path}"
-        );
+    for path in ["/api/links", "/api", "/api/nothing/", "/api/accounts//", "/", "/api/links/x/y/"] {
+        assert_eq!(get(&server, path).await.error(), (404, "not_found".into(), None), "{path}");
     }
 }
 
@@ -57,11 +43,7 @@ async fn an_unknown_object_is_404() {
         "/api/accounts/7d0afe4c-373d-490c-90e4-06xx4cdd4a17/",
         "/api/institutions/1/",
     ] {
-        assert_eq!(
-            get(&server, path).await.error(),
-            (404, "not_found".into(), None),
-            "{path}"
-        );
+        assert_eq!(get(&server, path).await.error(), (404, "not_found".into(), None), "{path}");
     }
 }
 
@@ -98,10 +80,7 @@ async fn a_filter_that_cannot_be_read_is_400() {
 #[tokio::test]
 async fn the_edge_limit_refuses_in_html_once_it_is_switched_on() {
     let server = server().await;
-    server.control().set_settings(Settings {
-        edge_limit_per_30s: 3,
-        ..Settings::default()
-    });
+    server.control().set_settings(Settings { edge_limit_per_30s: 3, ..Settings::default() });
     for _ in 0..3 {
         assert_eq!(get(&server, "/api/").await.status, 200);
     }
@@ -111,15 +90,9 @@ async fn the_edge_limit_refuses_in_html_once_it_is_switched_on() {
 #[tokio::test]
 async fn pages_that_are_too_large_time_out() {
     let server = server().await;
-    server.control().set_settings(Settings {
-        max_page_size_before_408: 250,
-        ..Settings::default()
-    });
+    server.control().set_settings(Settings { max_page_size_before_408: 250, ..Settings::default() });
     let path = |size: usize| format!("/api/transactions/?link={HISTORICAL_LINK}&page_size={size}");
-    assert_eq!(
-        get(&server, &path(500)).await.error(),
-        (408, "request_timeout".into(), None)
-    );
+    assert_eq!(get(&server, &path(500)).await.error(), (408, "request_timeout".into(), None));
     assert_eq!(get(&server, &path(250)).await.status, 200);
 }
 
@@ -127,34 +100,19 @@ async fn pages_that_are_too_large_time_out() {
 async fn a_link_request_that_lacks_something_says_what() {
     let server = server().await;
     let answer = post(&server, "/api/links/", r#"{"institution":"erebor_mx_retail"}"#).await;
-    let fields: Vec<_> = answer
-        .json()
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| error["field"].clone())
-        .collect();
-    assert_eq!(
-        (answer.status, fields),
-        (400, vec!["username".into(), "password".into()])
-    );
+    let fields: Vec<_> = answer.json().as_array().unwrap().iter().map(|error| error["field"].clone()).collect();
+    assert_eq!((answer.status, fields), (400, vec!["username".into(), "password".into()]));
 
     let unknown = r#"{"institution":"no_such_bank","username":"u","password":"p"}"#;
     assert_eq!(post(&server, "/api/links/", unknown).await.error().1, "does_not_exist");
     let mode = r#"{"institution":"erebor_mx_retail","username":"u","password":"p","access_mode":"often"}"#;
-    assert_eq!(
-        post(&server, "/api/links/", mode).await.error().2.as_deref(),
-        Some("access_mode")
-    );
+    assert_eq!(post(&server, "/api/links/", mode).await.error().2.as_deref(), Some("access_mode"));
     assert_eq!(post(&server, "/api/links/", "{").await.error().1, "parse_error");
 }
 
 #[tokio::test]
 async fn other_methods_are_405() {
     let server = server().await;
-    assert_eq!(
-        delete(&server, "/api/links/").await.error(),
-        (405, "method_not_allowed".into(), None)
-    );
+    assert_eq!(delete(&server, "/api/links/").await.error(), (405, "method_not_allowed".into(), None));
     assert_eq!(post(&server, "/api/institutions/", "{}").await.error().0, 405);
 }

@@ -7,14 +7,7 @@ use fake_belvo::{Fault, Match, NewLink, Rule};
 use crate::support::{HISTORICAL_LINK, all_ids, client, delete, get, post, server};
 
 fn rule(fault: Fault) -> Rule {
-    Rule {
-        matches: Match::default(),
-        fault,
-        count: None,
-        probability: None,
-        after: 0,
-        seed: 0,
-    }
+    Rule { matches: Match::default(), fault, count: None, probability: None, after: 0, seed: 0 }
 }
 
 #[tokio::test]
@@ -29,10 +22,7 @@ async fn a_rule_fires_as_often_as_it_says_and_only_where_it_says() {
     }
     assert_eq!(statuses, [200, 500, 500, 200]);
     assert_eq!(get(&server, "/api/links/").await.status, 200);
-    assert_eq!(
-        get(&server, "/api/institutions/").await.error(),
-        (400, "too_many_sessions".into(), None)
-    );
+    assert_eq!(get(&server, "/api/institutions/").await.error(), (400, "too_many_sessions".into(), None));
     let report = get(&server, "/_control/faults").await.json();
     assert_eq!((&report[0]["fired"], &report[0]["matched"]), (&2.into(), &3.into()));
     assert_eq!(delete(&server, "/_control/faults").await.status, 204);
@@ -42,12 +32,9 @@ async fn a_rule_fires_as_often_as_it_says_and_only_where_it_says() {
 #[tokio::test]
 async fn statuses_come_with_belvos_array_and_the_edge_answers_in_html() {
     let server = server().await;
-    for (status, code) in [
-        (500, "unexpected_error"),
-        (502, "service_unavailable"),
-        (429, "too_many_requests"),
-        (408, "request_timeout"),
-    ] {
+    for (status, code) in
+        [(500, "unexpected_error"), (502, "service_unavailable"), (429, "too_many_requests"), (408, "request_timeout")]
+    {
         server.control().clear_faults();
         server.control().add_faults(vec![rule(Fault::Status(status))]).unwrap();
         assert_eq!(get(&server, "/api/links/").await.error(), (status, code.into(), None));
@@ -61,41 +48,13 @@ async fn statuses_come_with_belvos_array_and_the_edge_answers_in_html() {
 async fn a_rule_can_be_about_one_link_and_one_page() {
     let server = server().await;
     let link = server.control().create_link(NewLink::default()).unwrap().link_id;
-    let matches = Match {
-        link: Some(link.clone()),
-        page: Some(2),
-        ..Match::default()
-    };
-    server
-        .control()
-        .add_faults(vec![Rule {
-            matches,
-            ..rule(Fault::Status(500))
-        }])
-        .unwrap();
+    let matches = Match { link: Some(link.clone()), page: Some(2), ..Match::default() };
+    server.control().add_faults(vec![Rule { matches, ..rule(Fault::Status(500)) }]).unwrap();
+    assert_eq!(get(&server, &format!("/api/transactions/?link={link}")).await.status, 200);
+    assert_eq!(get(&server, &format!("/api/transactions/?link={link}&page=2")).await.status, 500);
+    assert_eq!(get(&server, &format!("/api/transactions/?link={link}&page=3")).await.status, 200);
     assert_eq!(
-        get(&server, &format!("/api/transactions/?link={link}")).await.status,
-        200
-    );
-    assert_eq!(
-        get(&server, &format!("/api/transactions/?link={link}&page=2"))
-            .await
-            .status,
-        500
-    );
-    assert_eq!(
-        get(&server, &format!("/api/transactions/?link={link}&page=3"))
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        get(
-            &server,
-            &format!("/api/transactions/?link={HISTORICAL_LINK}&page_size=9&page=2")
-        )
-        .await
-        .status,
+        get(&server, &format!("/api/transactions/?link={HISTORICAL_LINK}&page_size=9&page=2")).await.status,
         200
     );
 }
@@ -108,11 +67,7 @@ async fn a_probability_hits_the_same_requests_each_time() {
         server.control().clear_faults();
         server
             .control()
-            .add_faults(vec![Rule {
-                probability: Some(0.5),
-                seed: 3,
-                ..rule(Fault::Status(500))
-            }])
+            .add_faults(vec![Rule { probability: Some(0.5), seed: 3, ..rule(Fault::Status(500)) }])
             .unwrap();
         let mut statuses = Vec::new();
         for _ in 0..20 {
@@ -127,16 +82,7 @@ async fn a_probability_hits_the_same_requests_each_time() {
 #[tokio::test]
 async fn an_answer_can_come_late_or_never() {
     let server = server().await;
-    server
-        .control()
-        .add_faults(vec![
-            Rule {
-                count: Some(1),
-                ..rule(Fault::DelayMs(120))
-            },
-            rule(Fault::Hang),
-        ])
-        .unwrap();
+    server.control().add_faults(vec![Rule { count: Some(1), ..rule(Fault::DelayMs(120)) }, rule(Fault::Hang)]).unwrap();
     let started = Instant::now();
     assert_eq!(get(&server, "/api/links/").await.status, 200);
     assert!(started.elapsed() >= Duration::from_millis(120));
@@ -146,10 +92,7 @@ async fn an_answer_can_come_late_or_never() {
     while server.control().requests().in_flight > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(
-        server.control().requests().recent.last().map(|entry| entry.status),
-        Some(0)
-    );
+    assert_eq!(server.control().requests().recent.last().map(|entry| entry.status), Some(0));
 }
 
 #[tokio::test]
@@ -172,12 +115,7 @@ async fn a_body_can_break_off() {
     let server = server().await;
     server.control().add_faults(vec![rule(Fault::CutBody)]).unwrap();
     let url = format!("{}/api/transactions/?link={HISTORICAL_LINK}", server.base_url());
-    let response = client()
-        .get(url)
-        .basic_auth("secret-id", Some("secret-password"))
-        .send()
-        .await
-        .unwrap();
+    let response = client().get(url).basic_auth("secret-id", Some("secret-password")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert!(response.text().await.is_err());
 }
@@ -187,22 +125,10 @@ async fn a_page_can_lie_about_its_count_and_its_next_without_touching_its_object
     let server = server().await;
     let path = format!("/api/transactions/?link={HISTORICAL_LINK}");
     let right = get(&server, &path).await.text;
-    let once = |fault| Rule {
-        count: Some(1),
-        ..rule(fault)
-    };
+    let once = |fault| Rule { count: Some(1), ..rule(fault) };
     let foreign = "http://elsewhere.example/api/transactions/";
-    server
-        .control()
-        .add_faults(vec![
-            once(Fault::WrongCount(-2)),
-            once(Fault::ForeignNext(foreign.into())),
-        ])
-        .unwrap();
-    assert_eq!(
-        get(&server, &path).await.text,
-        right.replacen(r#""count":19"#, r#""count":17"#, 1)
-    );
+    server.control().add_faults(vec![once(Fault::WrongCount(-2)), once(Fault::ForeignNext(foreign.into()))]).unwrap();
+    assert_eq!(get(&server, &path).await.text, right.replacen(r#""count":19"#, r#""count":17"#, 1));
     let next = get(&server, &path).await;
     assert_eq!(next.json()["next"], foreign);
     assert_eq!(next.ids().len(), 19);
@@ -221,14 +147,7 @@ async fn an_answer_can_be_garbage() {
 #[tokio::test]
 async fn rows_that_move_between_pages_are_missed_or_seen_twice() {
     let server = server().await;
-    let link = server
-        .control()
-        .create_link(NewLink {
-            transactions: 30,
-            ..NewLink::default()
-        })
-        .unwrap()
-        .link_id;
+    let link = server.control().create_link(NewLink { transactions: 30, ..NewLink::default() }).unwrap().link_id;
     let path = format!("/api/transactions/?link={link}&page_size=10");
     let order = all_ids(&server, &path).await;
     server.control().add_faults(vec![rule(Fault::RowsMove(1))]).unwrap();

@@ -24,14 +24,8 @@ pub(crate) async fn server() -> Server {
 
 pub(crate) fn config() -> Config {
     Config {
-        webhook: WebhookConfig {
-            retry_interval: Duration::from_millis(1),
-            ..WebhookConfig::default()
-        },
-        settings: Settings {
-            load_delay_ms: 20,
-            ..Settings::default()
-        },
+        webhook: WebhookConfig { retry_interval: Duration::from_millis(1), ..WebhookConfig::default() },
+        settings: Settings { load_delay_ms: 20, ..Settings::default() },
         ..Config::default()
     }
 }
@@ -51,29 +45,17 @@ impl Answer {
 
     pub(crate) fn ids(&self) -> Vec<String> {
         let results = self.json()["results"].as_array().unwrap().clone();
-        results
-            .iter()
-            .map(|result| result["id"].as_str().unwrap().to_owned())
-            .collect()
+        results.iter().map(|result| result["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Status, and code and field of the only error in Belvo's array.
     pub(crate) fn error(&self) -> (u16, String, Option<String>) {
         let body = self.json();
-        let [error] = body.as_array().unwrap().as_slice() else {
-            panic!("one error expected: {body}")
-        };
+        let [error] = body.as_array().unwrap().as_slice() else { panic!("one error expected: {body}") };
         let request_id = error["request_id"].as_str().unwrap();
-        assert!(
-            request_id.len() == 32 && request_id.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            "{request_id}"
-        );
+        assert!(request_id.len() == 32 && request_id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{request_id}");
         assert!(error["message"].is_string());
-        (
-            self.status,
-            error["code"].as_str().unwrap().to_owned(),
-            error["field"].as_str().map(str::to_owned),
-        )
+        (self.status, error["code"].as_str().unwrap().to_owned(), error["field"].as_str().map(str::to_owned))
     }
 
     pub(crate) fn is_html(&self, status: u16) -> bool {
@@ -83,48 +65,26 @@ impl Answer {
 
 /// GETs with the right credentials; `url` is absolute or a path of this server.
 pub(crate) async fn get(server: &Server, url: &str) -> Answer {
-    send(
-        client()
-            .get(absolute(server, url))
-            .basic_auth("secret-id", Some("secret-password")),
-    )
-    .await
+    send(client().get(absolute(server, url)).basic_auth("secret-id", Some("secret-password"))).await
 }
 
 pub(crate) async fn post(server: &Server, path: &str, body: &str) -> Answer {
-    let request = client()
-        .post(absolute(server, path))
-        .header("content-type", "application/json");
-    send(
-        request
-            .basic_auth("secret-id", Some("secret-password"))
-            .body(body.to_owned()),
-    )
-    .await
+    let request = client().post(absolute(server, path)).header("content-type", "application/json");
+    send(request.basic_auth("secret-id", Some("secret-password")).body(body.to_owned())).await
 }
 
 pub(crate) async fn put(server: &Server, path: &str, body: &str) -> Answer {
-    let request = client()
-        .put(absolute(server, path))
-        .header("content-type", "application/json");
+    let request = client().put(absolute(server, path)).header("content-type", "application/json");
     send(request.body(body.to_owned())).await
 }
 
 pub(crate) async fn delete(server: &Server, path: &str) -> Answer {
-    send(
-        client()
-            .delete(absolute(server, path))
-            .basic_auth("secret-id", Some("secret-password")),
-    )
-    .await
+    send(client().delete(absolute(server, path)).basic_auth("secret-id", Some("secret-password"))).await
 }
 
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
-    let content_type = response
-        .headers()
-        .get("content-type")
-        .map(|value| value.to_str().unwrap().to_owned());
+    let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     Answer {
         status: response.status().as_u16(),
         content_type: content_type.unwrap_or_default(),
@@ -133,11 +93,7 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(20))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
 }
 
 /// The ids of all pages, found by following `next`.
@@ -153,11 +109,7 @@ pub(crate) async fn all_ids(server: &Server, url: &str) -> Vec<String> {
 }
 
 fn absolute(server: &Server, url: &str) -> String {
-    if url.starts_with("http") {
-        url.to_owned()
-    } else {
-        format!("{}{url}", server.base_url())
-    }
+    if url.starts_with("http") { url.to_owned() } else { format!("{}{url}", server.base_url()) }
 }
 
 /// What a receiver of webhooks got: the `Authorization` header and the body.
@@ -177,9 +129,7 @@ impl Receiver {
         let state = Arc::new(Mutex::new((statuses.iter().rev().copied().collect(), Vec::new())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/webhooks", post_handler())
-            .with_state(Arc::clone(&state));
+        let router = Router::new().route("/webhooks", post_handler()).with_state(Arc::clone(&state));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, state }
     }
@@ -201,17 +151,10 @@ impl Receiver {
 }
 
 fn post_handler() -> axum::routing::MethodRouter<Inbox> {
-    routing::post(
-        |State(state): State<Inbox>, headers: HeaderMap, body: String| async move {
-            let authorization = headers
-                .get("authorization")
-                .map(|value| value.to_str().unwrap().to_owned());
-            let mut state = state.lock().unwrap();
-            state.1.push((
-                authorization,
-                serde_json::from_str(&body).unwrap_or(Value::String(body)),
-            ));
-            StatusCode::from_u16(state.0.pop().unwrap_or(202)).unwrap()
-        },
-    )
+    routing::post(|State(state): State<Inbox>, headers: HeaderMap, body: String| async move {
+        let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let mut state = state.lock().unwrap();
+        state.1.push((authorization, serde_json::from_str(&body).unwrap_or(Value::String(body))));
+        StatusCode::from_u16(state.0.pop().unwrap_or(202)).unwrap()
+    })
 }

@@ -1,0 +1,85 @@
+# Thin names over commands; `make help` lists them. Needs Rust, Python 3.10 or newer with venv, a C compiler, make:
+# everything else is installed into .tools/ on first use.
+
+PYTHON ?= python3
+
+# Which template parameters `make up` overrides, e.g. PARAMETERS="--parameter RetryBaseSeconds=1".
+PARAMETERS ?=
+EVENT ?= events/webhook/transactions-historical-update.json
+
+TOOLS := $(PYTHON) tools/install.py
+SAM := .tools/sam/bin
+AWS_PYTHON := .tools/aws/bin/python
+STACK := PYTHONPATH=tools $(AWS_PYTHON) -m stack
+# Neither a profile nor an account of whoever runs this is needed to check a template.
+OFFLINE := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := .tools/deny/bin/cargo-deny
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status invoke build fmt lint test tools tools-deny \
+	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e
+
+help: ## What there is to type
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools ## The main job from end to end, on this machine: a bank connection becomes rows
+	@PYTHONPATH=tools $(AWS_PYTHON) tools/demo.py
+
+up: tools ## Deploy everything to a local AWS beside a Belvo of our own, and leave it running
+	@$(STACK) up $(PARAMETERS)
+
+down: tools ## End what `make up` started
+	@$(STACK) down
+
+status: tools ## What is running, how full the queues are, what the table holds
+	@$(STACK) status
+
+invoke: tools ## Run one event through a function in Docker: make invoke EVENT=events/webhook/....json
+	@PYTHONPATH=tools $(AWS_PYTHON) tools/invoke.py $(EVENT)
+
+build: tools ## Build the functions as they are deployed, and fake-belvo
+	@$(STACK) build
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: check-format check-clippy check-docs check-boundaries check-template ## All checks that run nothing
+
+# Cheapest first. The end-to-end run builds the functions for release and takes the longest.
+test: lint check-dependencies test-rust test-e2e ## Everything
+	@echo "All checks passed."
+
+check-format:
+	cargo fmt --all --check
+
+check-clippy:
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+check-docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+check-boundaries:
+	$(PYTHON) tools/check_boundaries.py
+
+check-template: tools
+	$(OFFLINE) $(SAM)/cfn-lint template.yaml
+	$(OFFLINE) $(SAM)/sam validate --lint
+
+# Banned crates, licences, sources (deny.toml). Building cargo-deny takes minutes: that is left to whoever wants it.
+check-dependencies:
+	@if [ -x $(CARGO_DENY) ]; then $(CARGO_DENY) check bans licenses sources; \
+	else echo "check-dependencies: skipped, since cargo-deny is not installed (make tools-deny)"; fi
+
+test-rust:
+	cargo test --workspace --quiet
+
+# Built first, where one sees it: pytest keeps the output of what it runs to itself.
+test-e2e: build ## Only the run on the deployed stack
+	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
+
+tools: ## Install the tools into .tools/ (whatever needs them does it by itself)
+	@$(TOOLS)
+
+tools-deny: ## Install cargo-deny into .tools/ (takes some minutes)
+	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root .tools/deny

@@ -1,0 +1,129 @@
+//! A DynamoDB engine that serves a table with `fixture.json` and, on one account, many more transactions. They are
+//! stored by the code that does so in AWS: what the programs understand is what the sync writes.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{LinkId, Message, ObjectId, Record, Webhook};
+use local_table::TABLE_NAME;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use store::{Checkpoint, Counts, EventKey, LinkStatus, Table};
+
+/// The account with many transactions, one of the fixture's first link.
+pub(crate) const ACCOUNT: &str = "0d3ffb69-f83b-456e-ad8e-208d0998d71d";
+/// Of more than a kilobyte each: a page of a query holds a megabyte.
+const MANY: u16 = 2_300;
+const NOW: i64 = 1_709_300_000_000;
+
+#[derive(Deserialize)]
+struct Fixture {
+    links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    id: String,
+    external_id: String,
+    status: String,
+    resources: BTreeMap<String, Resource>,
+}
+
+/// The objects that Belvo lists, and the ids of those that it then says were deleted.
+#[derive(Deserialize)]
+struct Resource {
+    listed: Vec<Box<RawValue>>,
+    deleted: Vec<String>,
+}
+
+/// Serves the table for as long as this process lives. Returns the engine's address.
+pub(crate) fn serve() -> String {
+    let (sender, receiver) = channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    thread::spawn(move || {
+        runtime.unwrap().block_on(async {
+            let client = local_table::start().await;
+            fill(&client).await;
+            tell_address(&client, sender).await;
+            std::future::pending::<()>().await;
+        });
+    });
+    receiver.recv().expect("the table is filled")
+}
+
+/// [`MANY`] transactions in the order of their days: each as Belvo lists it, and the line that is to be printed for it.
+pub(crate) fn many() -> impl Iterator<Item = (String, String)> {
+    let text = "Pix ".repeat(300);
+    (0..MANY).map(move |n| {
+        let (id, day) = (format!("a-{n:04}"), format!("2023-{:02}-{:02}", n / 200 + 1, n / 10 % 20 + 1));
+        let account = format!(r#""account":{{"id":"{ACCOUNT}"}}"#);
+        (
+            format!(r#"{{"id":"{id}",{account},"value_date":"{day}","description":"{text}","amount":{n}.070}}"#),
+            format!(r#"{{"amount":"{n}.07","description":"{text}","id":"{id}","value_date":"{day}"}}"#),
+        )
+    })
+}
+
+async fn fill(client: &Client) {
+    let table = Table::new(client.clone(), TABLE_NAME.to_owned());
+    let mut fixture: Fixture = serde_json::from_str(include_str!("../../../fixture.json")).unwrap();
+    let transactions = fixture.links[0].resources.get_mut("TRANSACTIONS").unwrap();
+    let many = many().map(|(object, _)| RawValue::from_string(object).unwrap());
+    transactions.listed.extend(many);
+    for link in &fixture.links {
+        for (webhook_type, resource) in &link.resources {
+            sync(&table, link, webhook_type, resource).await;
+        }
+    }
+    assert_takes_several_pages(client).await;
+}
+
+/// One whole pass, as the sync function does it.
+async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resource) {
+    let id = &LinkId::parse(&link.id).unwrap();
+    let kind = domain::Resource::of_webhook_type(webhook_type).unwrap();
+    let pass = table.begin_pass(id, kind, Some(&link.external_id), NOW).await.unwrap();
+    for object in &resource.listed {
+        let (record, _) = Record::read(kind, object).unwrap();
+        table.upsert(id, kind, record, pass.stamp).await.unwrap();
+    }
+    for object in &resource.deleted {
+        let object = ObjectId::parse(object).unwrap();
+        table.bury(id, kind, &object, pass.stamp + 1, NOW).await.unwrap();
+    }
+    let (checkpoint, event) = (Checkpoint::default(), event(id, webhook_type));
+    let finished = table.finish(&pass, &checkpoint, &event, Counts::default(), NOW).await;
+    assert!(finished.unwrap());
+    let statuses = [LinkStatus::Active, LinkStatus::InvalidCredentials];
+    let status = statuses.into_iter().find(|status| status.as_str() == link.status);
+    table.set_link_status(id, status.unwrap()).await.unwrap();
+}
+
+fn event(link: &LinkId, webhook_type: &str) -> EventKey {
+    let body = format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"historical_update","link_id":"{link}"}}"#);
+    let webhook = Webhook::parse(body.as_bytes()).unwrap();
+    EventKey::of(&Message::carry(&webhook, body.as_bytes(), NOW)[0])
+}
+
+/// Otherwise nothing would show that the programs go on to the last page.
+async fn assert_takes_several_pages(client: &Client) {
+    let query = client
+        .query()
+        .table_name(TABLE_NAME)
+        .index_name("gsi1")
+        .key_condition_expression("gsi1pk = :account")
+        .expression_attribute_values(":account", AttributeValue::S(format!("ACCOUNT#{ACCOUNT}")));
+    let first_page = query.send().await.unwrap();
+    assert!(first_page.count() < i32::from(MANY) / 2 && first_page.last_evaluated_key().is_some());
+}
+
+/// `local_table` hands out a client only; the requests of the client say where it sends them.
+async fn tell_address(client: &Client, sender: Sender<String>) {
+    let request = client.list_tables().customize().mutate_request(move |request| {
+        sender.send(request.uri().trim_end_matches('/').to_owned()).unwrap();
+    });
+    request.send().await.unwrap();
+}

@@ -1,0 +1,70 @@
+"""One stack for all tests: the real template, the real functions, a local AWS and fake-belvo.
+
+It has its own ports and directory, so whatever `make up` left running is not disturbed. With E2E_KEEP=1 it is left
+running afterwards, to look at; the next run ends it.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from deployment import Deployment
+from stack.settings import ROOT, Settings
+
+STATE_DIR = ROOT / os.environ.get("E2E_STACK_DIR", ".local/e2e")
+
+# Small, so that a message that fails for good reaches the dead-letter queue within seconds.
+PARAMETERS = {
+    "RetryBaseSeconds": "1",
+    "RetryCapSeconds": "2",
+    "MaxReceiveCount": "4",
+    # Many small tests in one minute are not what the limit on requests to Belvo is for.
+    "BelvoRequestsPer30s": "5000",
+}
+
+
+@pytest.fixture(scope="session")
+def deployment() -> Iterator[Deployment]:
+    settings = Settings(
+        state_dir=STATE_DIR,
+        aws_port=int(os.environ.get("E2E_GATEWAY_PORT") or free_port()),
+        belvo_port=int(os.environ.get("E2E_FAKE_BELVO_PORT") or free_port()),
+        stack_name="belvo-sync-e2e",
+    )
+    # What an interrupted run may have left.
+    run_stack(settings, "down")
+    try:
+        run_stack(settings, "up", *(f"--parameter={name}={value}" for name, value in PARAMETERS.items()))
+        yield Deployment.load(settings)
+    finally:
+        if not os.environ.get("E2E_KEEP"):
+            run_stack(settings, "down")
+
+
+@pytest.fixture
+def belvo(deployment: Deployment):
+    """fake-belvo's control; faults that a test set are cleared."""
+    yield deployment.belvo
+    deployment.belvo.clear_faults()
+
+
+def run_stack(settings: Settings, *arguments: str) -> None:
+    """As a process of its own, as `make up` runs it; pytest shows its output if it fails."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT / "tools"),
+        "STACK_DIR": str(settings.state_dir),
+        "STACK_NAME": settings.stack_name,
+        "GATEWAY_PORT": str(settings.aws_port),
+        "FAKE_BELVO_PORT": str(settings.belvo_port),
+    }
+    subprocess.run([sys.executable, "-m", "stack", *arguments], cwd=ROOT, env=environment, check=True)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,170 @@
+"""The deployed stack as a test sees it: post webhooks, look into queue, table and logs.
+
+Only what is public is used: HTTP, the stack's outputs, and the table as docs/data-model.md describes it.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pytest
+import requests
+from stack import deploy
+from stack.fake_belvo import BelvoKey, Control
+from stack.lifecycle import queue_depth
+from stack.local_aws import LocalAws
+from stack.settings import Settings
+from stack.table import Table
+
+# An upper bound for things that take a second or two; no test asserts how long they take.
+PATIENCE_SECONDS = 90
+
+RIGHT_ONE = "the header that Belvo sends"
+
+T = TypeVar("T")
+
+
+@dataclass
+class Deployment:
+    webhook_url: str
+    # Credentials stay out of pytest's reports.
+    authorization: str = field(repr=False)
+    outputs: dict[str, str]
+    aws: LocalAws
+    belvo: Control
+    belvo_key: BelvoKey = field(repr=False)
+
+    @classmethod
+    def load(cls, settings: Settings) -> "Deployment":
+        description = json.loads(settings.outputs_file.read_text())
+        aws = LocalAws(settings)
+        return cls(
+            webhook_url=description["webhook_url"],
+            authorization=deploy.read_authorization(aws, description["outputs"]),
+            outputs=description["outputs"],
+            aws=aws,
+            belvo=Control(settings.belvo_url),
+            belvo_key=BelvoKey.load_or_create(settings),
+        )
+
+    # The front door
+
+    def post(self, body: Any, authorization: str | None = RIGHT_ONE) -> requests.Response:
+        """Posts a webhook as Belvo does. None leaves the Authorization header out."""
+        return self.request("POST", body, self.authorization if authorization is RIGHT_ONE else authorization)
+
+    def request(self, method: str, body: Any = None, authorization: str | None = None) -> requests.Response:
+        headers = {"Content-Type": "application/json"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        data = body if isinstance(body, bytes | str | None) else json.dumps(body)
+        return requests.request(method, self.webhook_url, data=data, headers=headers, timeout=30)
+
+    # Queues
+
+    def depth(self, output: str = "QueueUrl") -> int:
+        """Messages in a queue, waiting or not."""
+        return sum(queue_depth(self.aws, self.outputs[output]))
+
+    def dead_letters(self) -> list[dict]:
+        """Takes all messages out of the dead-letter queue, with their bodies parsed and their attributes."""
+        sqs, url, letters = self.aws.client("sqs"), self.outputs["DeadLetterQueueUrl"], []
+        while received := sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"]).get("Messages"):
+            for message in received:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                letters.append({"body": json.loads(message["Body"]), "attributes": message["Attributes"]})
+        return letters
+
+    @contextmanager
+    def paused_sync(self) -> Iterator[None]:
+        """Nothing takes messages out of the queue, so that they can be counted."""
+        functions, name = self.aws.client("lambda"), self.outputs["SyncFunctionName"]
+        [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        wait_until(lambda: self.depth() == 0, "the queue to run empty")
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    # Functions
+
+    @contextmanager
+    def environment(self, output: str, variable: str, value: str) -> Iterator[None]:
+        """A function with one variable more, in fresh environments: its next invocation is a cold start."""
+        functions, name = self.aws.client("lambda"), self.outputs[output]
+        original = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        changed = original | {variable: value}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": original})
+
+    def logs(self) -> list[str]:
+        """Every line in every log group of the stack."""
+        logs, lines = self.aws.client("logs"), []
+        for group in logs.describe_log_groups()["logGroups"]:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+            lines += [event["message"] for page in pages for event in page["events"]]
+        return lines
+
+    # The table
+
+    def items(self, partition: str, prefix: str = "") -> dict[str, dict]:
+        return Table(self.aws, self.outputs["TableName"]).items(partition, prefix)
+
+    def link_items(self, link_id: str, prefix: str = "") -> dict[str, dict]:
+        return self.items(f"LINK#{link_id}", prefix)
+
+    def records(self, link_id: str, resource: str) -> dict[str, dict]:
+        return Table(self.aws, self.outputs["TableName"]).records(link_id, resource)
+
+    def events(self, link_id: str) -> list[dict]:
+        """What happened to the webhooks of a link, oldest first."""
+        return list(self.link_items(link_id, "EVENT#").values())
+
+    def outcomes(self, link_id: str) -> list[str]:
+        return [event["outcome"] for event in self.events(link_id)]
+
+    def wait_for_outcome(self, link_id: str, outcome: str) -> dict:
+        """Waits until an event of the link has ended like this."""
+
+        def ended() -> dict | None:
+            return next((event for event in self.events(link_id) if event["outcome"] == outcome), None)
+
+        return wait_until(ended, lambda: f"an event to end as {outcome}; they are {self.outcomes(link_id)}")
+
+
+def webhook(
+    link_id: str, webhook_type: str = "TRANSACTIONS", webhook_code: str = "historical_update", **data: Any
+) -> dict:
+    """A webhook in the form that Belvo documents."""
+    return {
+        "webhook_id": uuid.uuid4().hex,
+        "webhook_type": webhook_type,
+        "process_type": webhook_code,
+        "webhook_code": webhook_code,
+        "link_id": link_id,
+        "request_id": str(uuid.uuid4()),
+        "external_id": None,
+        "data": data,
+    }
+
+
+def new_link_id() -> str:
+    return str(uuid.uuid4())
+
+
+def wait_until(condition: Callable[[], T], what: str | Callable[[], str]) -> T:
+    """Asks until the answer is truthy, and returns it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {PATIENCE_SECONDS} s in vain for {what if isinstance(what, str) else what()}")
+        time.sleep(0.2)
+    return answer

@@ -1,0 +1,100 @@
+"""No log line holds a credential or anything about a person.
+
+Canaries are planted wherever such a thing can come in, in well-formed and malformed data. Then every line in every log
+group is searched for them.
+"""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from deployment import Deployment, new_link_id, wait_until, webhook
+from stack.fake_belvo import Control
+
+CANARY = "canary7f3e"
+
+# What somebody would recognise a person or a credential by, wherever in a body it stands.
+PLANTED = {
+    "name": f"{CANARY}-Ana María",
+    "account_number": f"{CANARY}-0034567890",
+    "description": f"{CANARY} PAGO TARJETA",
+    "amount": 918273645.4637,
+    "token": f"{CANARY}-token",
+    "password": f"{CANARY}-password",
+}
+# Parts that survive escaping and rounding.
+TELLTALES = [CANARY, "918273645"]
+
+
+def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment):
+    link_id = new_link_id()
+    good = webhook(link_id, "HOROSCOPES", "unheard_of", **PLANTED)
+    text = json.dumps(good)
+    expected = {
+        202: [good, webhook(link_id, "ACCOUNTS", "new_accounts_available", **PLANTED), good | PLANTED],
+        400: [
+            text[:-2],
+            text.replace(":", "="),
+            json.dumps([PLANTED]),
+            good | {"webhook_type": {"nested": PLANTED}},
+            good | {"link_id": f"{CANARY}/{CANARY}"},
+            f"{CANARY} is no JSON".encode() + b"\xff",
+        ],
+        413: [text + " " * 1024 * 1024],
+    }
+    for status, bodies in expected.items():
+        for body in bodies:
+            assert deployment.post(body).status_code == status
+    for authorization in (f"Bearer {CANARY}", f"Basic {CANARY}", CANARY):
+        assert deployment.post(good, authorization=authorization).status_code == 401
+
+    deployment.wait_for_outcome(link_id, "unknown")
+    assert_not_in_logs(deployment, TELLTALES, proof=link_id)
+
+
+def test_no_log_line_holds_what_belvo_answered(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=200)
+    deployment.post(webhook(link_id))
+    deployment.wait_for_outcome(link_id, "applied")
+    assert_not_in_logs(deployment, personal_data(belvo, link_id), proof=link_id)
+
+
+def test_no_log_line_holds_a_credential(deployment: Deployment):
+    body = webhook(new_link_id())
+    deployment.post(body)
+    token = deployment.authorization.removeprefix("Bearer ")
+    assert_not_in_logs(deployment, [token, deployment.belvo_key.secret_password], proof=body["request_id"])
+
+
+@pytest.mark.parametrize(
+    "fault", ["garbage", "cut_body", {"wrong_count": 3}, {"foreign_next": f"http://{CANARY}/"}, {"status": 500}]
+)
+def test_no_log_line_holds_what_arrived_broken(deployment: Deployment, belvo: Control, fault: str | dict):
+    """Parsers like to quote what they did not understand."""
+    link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=200)
+    belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": fault})
+
+    deployment.post(webhook(link_id))
+
+    wait_until(lambda: deployment.depth() == 0, "the message to be put aside or done")
+    deployment.dead_letters()
+    telltales = personal_data(belvo, link_id) | {CANARY, "%PDF", "not the JSON that you are looking for"}
+    assert_not_in_logs(deployment, telltales, proof=link_id)
+
+
+def personal_data(belvo: Control, link_id: str) -> set[str]:
+    """Texts and amounts of a link at Belvo, long enough not to stand in a log by chance."""
+    transactions, accounts = belvo.truth(link_id, "transactions"), belvo.truth(link_id, "accounts")
+    found = [each["description"] for each in transactions]
+    found += [str(each[name]) for each in transactions for name in ("amount", "balance")]
+    found += [each[name] for each in accounts for name in ("name", "number", "public_identification_value")]
+    telltales = {text for text in found if text and len(text) >= 8}
+    assert len(telltales) > 100
+    return telltales
+
+
+def assert_not_in_logs(deployment: Deployment, telltales: Iterable[str], proof: str) -> None:
+    """`proof`: something harmless that must be there, or else it is not the right logs that were searched."""
+    wait_until(lambda: any(proof in line for line in deployment.logs()), f"{proof} in the logs")
+    lines = deployment.logs()
+    assert [(telltale, line) for telltale in telltales for line in lines if telltale in line] == []

@@ -1,0 +1,83 @@
+"""Installs the project's Python tools into .tools/, once.
+
+Two virtual environments, since SAM and the local AWS want different versions of boto3:
+
+    .tools/sam   sam, cargo-lambda (with zig), cfn-lint
+    .tools/aws   ministack, pytest, boto3, requests
+
+Everything is pinned by hash. A stamp remembers what was installed, so that a second run takes no time.
+
+    python3 tools/install.py [sam] [aws]
+"""
+
+import hashlib
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("sam", "aws")
+OLDEST_PYTHON = (3, 10)
+
+
+def main() -> None:
+    if sys.version_info < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        sys.exit(f"Python {sys.version.split()[0]} is too old: the tools need {oldest} or newer.")
+    for name in sys.argv[1:] or ENVIRONMENTS:
+        if name not in ENVIRONMENTS:
+            sys.exit(f"There is no environment {name!r}; there are: {', '.join(ENVIRONMENTS)}.")
+        install(name)
+
+
+def install(name: str) -> None:
+    requirements = ROOT / "tools" / f"requirements-{name}.txt"
+    home = ROOT / ".tools" / name
+    stamp = home / "installed"
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode() + str(home).encode()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+
+    started = time.monotonic()
+    say(f"installing {requirements.relative_to(ROOT)} into {home.relative_to(ROOT)} (once; a minute or two)")
+    create_environment(home)
+    pip_install(home, requirements)
+    # Last, so that whatever is interrupted is done again.
+    stamp.write_text(wanted)
+    say(f"{home.relative_to(ROOT)} is ready ({time.monotonic() - started:.0f} s)")
+
+
+def create_environment(home: Path) -> None:
+    try:
+        venv.create(home, with_pip=True, clear=True)
+    except subprocess.CalledProcessError:
+        sys.exit("Python's venv cannot install pip here. On Debian and Ubuntu: apt-get install python3-venv")
+
+
+def pip_install(home: Path, requirements: Path) -> None:
+    """Runs pip and shows one line of progress for every few packages; all of its output if it fails."""
+    pip = [home / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    # The list is complete, so there is nothing left to resolve.
+    command = [*pip, "--require-hashes", "--no-deps", "-r", requirements]
+    total = sum("==" in line for line in requirements.read_text().splitlines())
+    output = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout:
+            output.append(line)
+            fetched = sum(seen.startswith("Collecting ") for seen in output)
+            if line.startswith("Collecting ") and fetched % 20 == 0:
+                say(f"  {fetched} of about {total} packages")
+            if line.startswith("Installing collected packages"):
+                say("  unpacking")
+    if process.returncode != 0:
+        sys.exit("".join(output[-40:]) + f"\npip could not install {requirements.relative_to(ROOT)}.")
+
+
+def say(text: str) -> None:
+    print(f"tools: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

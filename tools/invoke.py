@@ -1,0 +1,129 @@
+"""Runs one event through its function in Docker, as Lambda would: `sam local invoke`.
+
+    python3 tools/invoke.py events/webhook/transactions-historical-update.json
+
+The directory says which function. What the function needs of AWS (its secret, the queue, the table) is made for this
+run on a local AWS that listens on Docker's bridge, where the container reaches it, and nowhere else; afterwards it is
+ended. events/env.json holds the names, and the token is the one in the events: they are no secrets.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stack import deploy
+from stack.console import fail, say
+from stack.fake_belvo import BelvoKey, FakeBelvo
+from stack.local_aws import LocalAws
+from stack.settings import ROOT, Settings
+
+ENVIRONMENT_FILE = ROOT / "events" / "env.json"
+FUNCTIONS = {"webhook": "WebhookFunction", "sync": "SyncFunction"}
+
+AWS_PORT, BELVO_PORT = 4570, 8570
+# The bridge's usual address, which events/env.json is written for.
+USUAL_BRIDGE = "172.17.0.1"
+
+WEBHOOK_TOKEN = "local-webhook-token-for-sam-local-invoke-only"
+BELVO_KEY = BelvoKey("local-secret-id", "local-secret-password")
+
+
+def main() -> None:
+    events = [Path(argument).resolve() for argument in sys.argv[1:]]
+    if not events:
+        sys.exit(__doc__)
+    bridge = docker_bridge()
+    settings = Settings(ROOT / ".local" / "invoke", AWS_PORT, BELVO_PORT, host=bridge)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    deploy.build_functions(settings)
+    deploy.build_fake_belvo(settings)
+    with surroundings(settings):
+        for event in events:
+            print(json.dumps(invoke(settings, event), indent=2), flush=True)
+
+
+def invoke(settings: Settings, event: Path) -> dict:
+    """The function's answer. Its log lines go to stderr."""
+    function = FUNCTIONS.get(event.parent.name) or fail(f"{event} is not below events/{' or events/'.join(FUNCTIONS)}")
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as variables:
+        variables.write(ENVIRONMENT_FILE.read_text().replace(USUAL_BRIDGE, settings.host))
+        variables.flush()
+        command = [
+            deploy.SAM, "local", "invoke", function,
+            "--template", settings.build_dir / "template.yaml",
+            "--event", event,
+            "--env-vars", variables.name,
+            # Declares the variable, which the template leaves out on the real AWS.
+            "--parameter-overrides", f"AwsEndpointUrl={settings.aws_url}",
+            "--skip-pull-image",
+        ]
+        run = subprocess.run(
+            command, cwd=ROOT, env=deploy.environment(settings), stdout=subprocess.PIPE, text=True, check=False
+        )
+    if run.returncode != 0 or not run.stdout.strip():
+        fail(f"sam local invoke {function} gave no answer")
+    return json.loads(run.stdout)
+
+
+def docker_bridge() -> str:
+    """The host's address on Docker's default network. Makes sure that there is an image to run functions in."""
+    if subprocess.run([ROOT / "tools" / "docker-base"], check=False).returncode != 0:
+        fail("`sam local invoke` needs Docker; `make up` does without")
+    template = "{{(index .IPAM.Config 0).Gateway}}"
+    command = ["docker", "network", "inspect", "bridge", "--format", template]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or USUAL_BRIDGE
+
+
+@contextmanager
+def surroundings(settings: Settings) -> Iterator[None]:
+    """A local AWS with what the functions use, and a Belvo."""
+    aws, belvo = LocalAws(settings), FakeBelvo(settings)
+    for process in (aws.process, belvo.process):
+        process.stop()
+    try:
+        aws.start()
+        belvo.start(BELVO_KEY)
+        create_resources(aws)
+        yield
+    finally:
+        belvo.process.stop()
+        aws.process.stop()
+
+
+def create_resources(aws: LocalAws) -> None:
+    names = json.loads(ENVIRONMENT_FILE.read_text())
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(
+        Name=names["WebhookFunction"]["WEBHOOK_SECRET_ARN"], SecretString=json.dumps({"token": WEBHOOK_TOKEN})
+    )
+    secrets.create_secret(Name=names["SyncFunction"]["BELVO_SECRET_ARN"], SecretString=json.dumps(vars(BELVO_KEY)))
+    queue = names["WebhookFunction"]["QUEUE_URL"].rpartition("/")[2]
+    aws.client("sqs").create_queue(QueueName=queue, Attributes={"FifoQueue": "true"})
+    create_table(aws, names["SyncFunction"]["TABLE_NAME"])
+
+
+def create_table(aws: LocalAws, name: str) -> None:
+    """Keys and indexes as in template.yaml."""
+    indexes = ("gsi1", "gsi2")
+    attributes = [f"{prefix}{part}" for prefix in ("", *indexes) for part in ("pk", "sk")]
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": attribute, "AttributeType": "S"} for attribute in attributes],
+        KeySchema=keys(""),
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": keys(index), "Projection": {"ProjectionType": "ALL"}} for index in indexes
+        ],
+    )
+
+
+def keys(prefix: str) -> list[dict]:
+    return [{"AttributeName": f"{prefix}pk", "KeyType": "HASH"}, {"AttributeName": f"{prefix}sk", "KeyType": "RANGE"}]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""build, up, down, status."""
+
+import json
+from dataclasses import dataclass, field
+
+from stack import deploy
+from stack.console import fail, say, step
+from stack.fake_belvo import BelvoKey, FakeBelvo
+from stack.local_aws import LocalAws
+from stack.settings import Settings
+from stack.table import Table
+
+# Belvo tries again after minutes; nobody wants to wait for that here.
+WEBHOOK_RETRY_MS = 2_000
+
+
+def build(settings: Settings) -> None:
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with step("Building the functions for release (the first time: some minutes)"):
+        deploy.build_functions(settings)
+    with step("Building fake-belvo"):
+        deploy.build_fake_belvo(settings)
+
+
+@dataclass
+class Running:
+    """A stack that is up."""
+
+    outputs: dict[str, str]
+    webhook_url: str
+    belvo_url: str
+    aws: LocalAws
+    belvo: FakeBelvo
+    # Credentials stay out of tracebacks.
+    authorization: str = field(repr=False)
+    belvo_key: BelvoKey = field(repr=False)
+
+    @property
+    def table(self) -> Table:
+        return Table(self.aws, self.outputs["TableName"])
+
+
+def up(settings: Settings, parameters: dict[str, str]) -> None:
+    running = start(settings, parameters)
+    welcome(settings, running.webhook_url, running.authorization)
+
+
+def start(settings: Settings, parameters: dict[str, str]) -> Running:
+    build(settings)
+    aws, belvo = LocalAws(settings), FakeBelvo(settings)
+    key = BelvoKey.load_or_create(settings)
+    if not aws.process.is_running():
+        refuse_taken_port(settings.aws_port, "GATEWAY_PORT", taken=aws.answers())
+        with step(f"Starting the local AWS on {settings.aws_url}"):
+            aws.start()
+    if not belvo.process.is_running():
+        refuse_taken_port(settings.belvo_port, "FAKE_BELVO_PORT", taken=belvo.control.answers())
+        with step(f"Starting fake-belvo on {settings.belvo_url}"):
+            belvo.start(key)
+    with step("Deploying template.yaml"):
+        deploy.deploy(settings, local_parameters(settings, key) | parameters)
+        deploy.grant_batches(aws)
+
+    outputs = deploy.read_outputs(aws, settings.stack_name)
+    authorization = deploy.read_authorization(aws, outputs)
+    url = webhook_url(settings, outputs)
+    belvo.control.set_webhook(url, authorization, WEBHOOK_RETRY_MS)
+    description = {
+        "aws_url": settings.aws_url,
+        "belvo_url": settings.belvo_url,
+        "webhook_url": url,
+        "outputs": outputs,
+    }
+    settings.outputs_file.write_text(json.dumps(description, indent=2) + "\n")
+    return Running(outputs, url, settings.belvo_url, aws, belvo, authorization, key)
+
+
+def down(settings: Settings) -> None:
+    """Ends only what `up` of this directory started."""
+    for name, was_running in end(settings).items():
+        say(f"{name}: {'ended' if was_running else 'was not running'}")
+
+
+def end(settings: Settings) -> dict[str, bool]:
+    """The same without a word: which of the processes were running."""
+    processes = (FakeBelvo(settings).process, LocalAws(settings).process)
+    ended = {process.name: process.stop() for process in processes}
+    settings.outputs_file.unlink(missing_ok=True)
+    return ended
+
+
+def status(settings: Settings) -> None:
+    aws, belvo = LocalAws(settings), FakeBelvo(settings)
+    for process in (aws.process, belvo.process):
+        pid = process.pid()
+        say(f"{process.name:<12} {f'runs as process {pid}' if pid else 'does not run'}")
+    if not (aws.process.is_running() and settings.outputs_file.is_file()):
+        return
+    outputs = json.loads(settings.outputs_file.read_text())["outputs"]
+    for title, output in (("queue", "QueueUrl"), ("dead letters", "DeadLetterQueueUrl")):
+        waiting, in_flight = queue_depth(aws, outputs[output])
+        say(f"{title:<12} {waiting} waiting, {in_flight} in flight or backing off")
+    items = aws.client("dynamodb").scan(TableName=outputs["TableName"], Select="COUNT")["Count"]
+    say(f"{'table':<12} {items} items")
+
+
+def queue_depth(aws: LocalAws, url: str) -> tuple[int, int]:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return int(attributes[names[0]]), int(attributes[names[1]])
+
+
+def local_parameters(settings: Settings, key: BelvoKey) -> dict[str, str]:
+    return {
+        "BelvoBaseUrl": settings.belvo_url,
+        "BelvoSecretId": key.secret_id,
+        "BelvoSecretPassword": key.secret_password,
+        "AwsEndpointUrl": settings.aws_url,
+    }
+
+
+def webhook_url(settings: Settings, outputs: dict[str, str]) -> str:
+    """The stack's WebhookUrl in a form that every client can reach.
+
+    Its host is <api id>.execute-api.localhost. curl and browsers know that anything.localhost is this machine; the
+    system's resolver, and with it most programs, often do not. The local AWS takes the id in the path as well.
+    """
+    api_id = outputs["WebhookUrl"].removeprefix("http://").partition(".")[0]
+    return f"{settings.aws_url}/_aws/execute-api/{api_id}/$default/webhooks"
+
+
+def refuse_taken_port(port: int, variable: str, *, taken: bool) -> None:
+    if taken:
+        fail(f"something else answers on port {port}; choose another one with {variable}=...")
+
+
+def welcome(settings: Settings, url: str, authorization: str) -> None:
+    say(f"""
+belvo-sync is up, and stays up until `make down`.
+
+  webhook      {url}
+  Belvo        {settings.belvo_url} (fake-belvo; key in {settings.belvo_key_file})
+  AWS          {settings.aws_url} (access key test, secret test, region us-east-1)
+  names        {settings.outputs_file}
+  logs         {settings.state_dir}/*.log
+
+Make a bank link at Belvo, then announce its transactions as Belvo would:
+
+  curl -X POST {settings.belvo_url}/_control/links -H 'content-type: application/json' \\
+    -d '{{"id": "my-first-link", "accounts": 3, "transactions": 2500}}'
+  curl -i -X POST '{url}' \\
+    -H 'Authorization: {authorization}' -H 'content-type: application/json' \\
+    -d '{{"webhook_id": "1", "webhook_type": "TRANSACTIONS", "webhook_code": "historical_update",
+         "link_id": "my-first-link", "request_id": "2", "external_id": null, "data": {{"total_transactions": 2500}}}}'
+
+  make status  (how far it is)""")

@@ -1,0 +1,57 @@
+"""The table as an application reads it, with its numbers as Decimals."""
+
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from stack.local_aws import LocalAws
+
+
+class Table:
+    def __init__(self, aws: LocalAws, name: str) -> None:
+        self._dynamodb = aws.client("dynamodb")
+        self._name = name
+
+    def items(self, partition: str, prefix: str = "") -> dict[str, dict]:
+        """The items of a partition whose sort key begins like this, by sort key."""
+        pages = self._dynamodb.get_paginator("query").paginate(**self._query(partition, prefix))
+        items = [plain(item) for page in pages for item in page["Items"]]
+        return {item["sk"]: item for item in items}
+
+    def records(self, link_id: str, resource: str) -> dict[str, dict]:
+        """The records of a resource and its tombstones, by Belvo's id."""
+        items = self.items(f"LINK#{link_id}", f"{resource}#")
+        return {sk.removeprefix(f"{resource}#"): item for sk, item in items.items()}
+
+    def count(self, partition: str, prefix: str) -> int:
+        pages = self._dynamodb.get_paginator("query").paginate(**self._query(partition, prefix), Select="COUNT")
+        return sum(page["Count"] for page in pages)
+
+    def _query(self, partition: str, prefix: str) -> dict[str, Any]:
+        return {
+            "TableName": self._name,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)" if prefix else "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": partition}} | ({":prefix": {"S": prefix}} if prefix else {}),
+        }
+
+
+def plain(item: dict) -> dict:
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in item.items()}
+
+
+def content(belvo_object: Any, *, of: str) -> Any:
+    """What a record's `data` has to hold, of a Belvo object or of that `data` itself.
+
+    A transaction's account is a record of its own. The times of collection may lag: that they change is no change.
+    """
+    volatile = {"collected_at", "last_accessed_at"}
+    left_out = volatile | ({"account"} if of == "TRANSACTIONS" else set())
+    return {name: without(volatile, value) for name, value in belvo_object.items() if name not in left_out}
+
+
+def without(names: set[str], value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without(names, each) for name, each in value.items() if name not in names}
+    return [without(names, each) for each in value] if isinstance(value, list) else value
