@@ -18,7 +18,7 @@ CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status invoke build fmt lint test tools tools-deny \
-	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e
+	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ fmt: ## Format the code
 lint: check-format check-clippy check-docs check-boundaries check-template ## All checks that run nothing
 
 # Cheapest first. The end-to-end run builds the functions for release and takes the longest.
-test: lint check-dependencies test-rust test-e2e ## Everything
+test: lint check-dependencies test-rust test-e2e test-events ## Everything
 	@echo "All checks passed."
 
 check-format:
@@ -77,6 +77,9 @@ test-rust:
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
 test-e2e: build ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
+
+test-events: tools ## Only the events of events/, through `sam local invoke` (where Docker is)
+	@PYTHONPATH=tools $(AWS_PYTHON) tools/check_events.py
 
 tools: ## Install the tools into .tools/ (whatever needs them does it by itself)
 	@$(TOOLS)

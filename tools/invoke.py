@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,14 +36,20 @@ def main() -> None:
     events = [Path(argument).resolve() for argument in sys.argv[1:]]
     if not events:
         sys.exit(__doc__)
-    bridge = docker_bridge()
-    settings = Settings(ROOT / ".local" / "invoke", AWS_PORT, BELVO_PORT, host=bridge)
+    with functions() as run:
+        for event in events:
+            print(json.dumps(run(event), indent=2), flush=True)
+
+
+@contextmanager
+def functions() -> Iterator[Callable[[Path], dict]]:
+    """The built functions with all that they need around them: takes an event, gives its function's answer."""
+    settings = Settings(ROOT / ".local" / "invoke", AWS_PORT, BELVO_PORT, host=docker_bridge())
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     deploy.build_functions(settings)
     deploy.build_fake_belvo(settings)
     with surroundings(settings):
-        for event in events:
-            print(json.dumps(invoke(settings, event), indent=2), flush=True)
+        yield lambda event: invoke(settings, event)
 
 
 def invoke(settings: Settings, event: Path) -> dict:

@@ -140,6 +140,16 @@ class Deployment:
         return wait_until(ended, lambda: f"an event to end as {outcome}; they are {self.outcomes(link_id)}")
 
 
+    def wait_for_applied(self, link_id: str, count: int) -> None:
+        """Waits until the link has so many events, and all of them are applied."""
+
+        def all_applied() -> bool:
+            outcomes = self.outcomes(link_id)
+            return len(outcomes) >= count and set(outcomes) == {"applied"}
+
+        wait_until(all_applied, lambda: f"{count} applied events; they are {self.outcomes(link_id)}")
+
+
 def webhook(
     link_id: str, webhook_type: str = "TRANSACTIONS", webhook_code: str = "historical_update", **data: Any
 ) -> dict:

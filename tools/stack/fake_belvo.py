@@ -53,6 +53,7 @@ class Control:
     """Makes things happen at Belvo."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._api = f"{url}/api/"
         self._url = f"{url}/_control"
 

@@ -1,0 +1,16 @@
+"""Our Belvo is Belvo enough for Belvo's own Python client: it logs in and lists everything."""
+
+import subprocess
+import sys
+
+from deployment import Deployment
+from stack.settings import ROOT
+
+
+def test_the_official_python_client_logs_in_and_lists_everything(deployment: Deployment):
+    key = deployment.belvo_key
+    check = [sys.executable, ROOT / "tests/belvo_python/check.py", deployment.belvo.url, key.secret_id, key.secret_password]
+
+    result = subprocess.run(check, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stdout + result.stderr

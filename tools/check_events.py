@@ -1,0 +1,61 @@
+"""Runs every event of events/ through its function with `sam local invoke`, and checks each answer.
+
+Needs Docker. Where there is none this says so and does nothing, unless REQUIRE_DOCKER is set, as in .ci/run: then that
+is a failure.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import invoke
+from stack.console import fail, say
+from stack.settings import ROOT
+
+REQUEST_ID = "4363b08b-51eb-4350-9c74-5df5ac92a7f6"
+# What the webhook function answers to the events that are not simply accepted.
+STATUS = {"bad-json": 400, "wrong-credentials": 401, "url-validation": 200}
+WITH_REQUEST_ID = (202, 400)
+
+
+def main() -> None:
+    if not has_docker():
+        if os.environ.get("REQUIRE_DOCKER"):
+            fail("no Docker engine answers, and REQUIRE_DOCKER is set")
+        say("check-events: SKIPPED, since no Docker engine answers here (`sam local invoke` needs one)")
+        return
+    events = sorted(ROOT.glob("events/*/*.json"))
+    failed = 0
+    with invoke.functions() as run:
+        for event in events:
+            answer = run(event)
+            is_right = expected_of_webhook(event, answer) if event.parent.name == "webhook" else is_done(answer)
+            failed += not is_right
+            say(f"check-events: {event.relative_to(ROOT)}: {'ok' if is_right else f'WRONG ANSWER {answer}'}")
+    say(f"{len(events) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+def expected_of_webhook(event: Path, answer: dict) -> bool:
+    status = STATUS.get(event.stem, 202)
+    body = json.loads(answer["body"]) if answer.get("body") else {}
+    expected_request_id = REQUEST_ID if status in WITH_REQUEST_ID else None
+    return answer.get("statusCode") == status and body.get("request_id") == expected_request_id
+
+
+def is_done(answer: dict) -> bool:
+    """No message comes back: it was applied, or recorded as unknown."""
+    return answer == {"batchItemFailures": []}
+
+
+def has_docker() -> bool:
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False).returncode == 0
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+
+
+if __name__ == "__main__":
+    main()
