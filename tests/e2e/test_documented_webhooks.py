@@ -51,6 +51,7 @@ def test_transactions_updated_and_then_deleted(deployment: Deployment):
     assert stored(deployment, UPDATED_LINK, "TRANSACTIONS").keys() == announced
     assert stored(deployment, UPDATED_LINK, "TRANSACTIONS") == truth(deployment, UPDATED_LINK, "TRANSACTIONS")
 
+    deployment.belvo.change_transactions(UPDATED_LINK, delete=sorted(announced), announce=False)
     post(deployment, "transactions-deleted")
     tombstones = deployment.records(UPDATED_LINK, "TRANSACTIONS")
     assert tombstones.keys() == announced

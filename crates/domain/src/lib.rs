@@ -26,7 +26,7 @@ pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
 pub use message::{MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Source, UNROUTED, Undecodable, Withheld};
 pub use number::Number;
-pub use plan::{Announced, Filter, Plan};
+pub use plan::{Announced, DELETED, Filter, Plan, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};
 pub use resource::Resource;
 pub use time::{Day, EpochMillis, moment_micros, now};

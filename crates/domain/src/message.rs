@@ -10,6 +10,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::plan::{DELETED, UPDATED};
 use crate::{EpochMillis, Fields, ObjectId, Webhook, sha256_hex};
 
 /// The most ids that one message carries of each list.
@@ -22,7 +23,9 @@ pub const UNROUTED: &str = "unrouted";
 const VERSION: u64 = 1;
 /// What is kept beside id lists when a webhook is split or cut: members of the envelope up to this size each, and members
 /// of `data` up to this size together.
-const MAX_KEPT_MEMBER_BYTES: usize = 1024;
+///
+/// The words that a message cannot do without have at most 256 bytes, which JSON may write as 1,538.
+const MAX_KEPT_MEMBER_BYTES: usize = 2 * 1024;
 
 /// One message of the queue.
 #[derive(Debug, Clone)]
@@ -51,7 +54,7 @@ pub enum Source {
     Resync,
     /// The schedule.
     Reconcile,
-    /// The sync function itself, which ran out of time.
+    /// The sync function itself, which had too many ids to ask for.
     Continuation,
 }
 
@@ -132,13 +135,13 @@ impl Message {
         parts.into_iter().enumerate().map(message).map(|message| message.cut_to_fit(&withheld)).collect()
     }
 
-    /// The message that does the rest of this one's work: these ids, in the place of its id list. `leg`, the stamp of the
-    /// pass that sends it, tells the legs of one job apart.
+    /// The message that does the rest of this one's work: these ids, in the place of the list whose name starts with
+    /// `prefix`. `leg`, the stamp of the pass that sends it, tells the legs of one job apart.
     #[must_use]
-    pub fn continuation(&self, ids: &[ObjectId], leg: EpochMillis) -> Self {
+    pub fn continuation(&self, prefix: &str, ids: &[ObjectId], leg: EpochMillis) -> Self {
         let ids: Vec<_> = ids.iter().map(ObjectId::as_str).collect();
         let data = self.webhook.data();
-        let list = data.iter().find(|member| id_list(*member).is_some()).map_or("updated_ids", |(name, _)| name);
+        let list = id_lists(&data).find(|(name, _)| name.starts_with(prefix)).map_or(prefix, |(name, _)| name);
         let data = serde_json::value::to_raw_value(&BTreeMap::from([(list, ids)])).ok();
         Self {
             source: Source::Continuation,
@@ -207,7 +210,7 @@ impl Message {
 /// a large webhook must not be multiplied.
 fn split(webhook: &Webhook) -> Vec<Webhook> {
     let data = webhook.data();
-    let lists: Vec<IdList<'_>> = data.iter().filter_map(id_list).collect();
+    let lists: Vec<IdList<'_>> = id_lists(&data).collect();
     let parts = lists.iter().map(|(_, ids)| ids.len().div_ceil(MAX_IDS_PER_MESSAGE)).max().unwrap_or(1).max(1);
     if parts == 1 {
         return vec![webhook.clone()];
@@ -219,10 +222,9 @@ fn split(webhook: &Webhook) -> Vec<Webhook> {
 type IdList<'a> = (&'a str, Vec<&'a RawValue>);
 
 /// `updated_transactions` and `deleted_transactions` today; any list that is named alike tomorrow.
-fn id_list<'a>((name, raw): (&'a str, &'a RawValue)) -> Option<IdList<'a>> {
-    let named = name.starts_with("updated_") || name.starts_with("deleted_");
-    let ids: Vec<&RawValue> = named.then(|| serde_json::from_str(raw.get()).ok())??;
-    Some((name, ids))
+pub(crate) fn id_lists<'a>(data: &'a Fields<'a>) -> impl Iterator<Item = IdList<'a>> {
+    let named = data.iter().filter(|(name, _)| name.starts_with(UPDATED) || name.starts_with(DELETED));
+    named.filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)))
 }
 
 /// The `data` of one part: its slice of every id list, and the other members as long as they are few and short.
@@ -347,13 +349,23 @@ mod tests {
     fn a_continuation_carries_the_rest_of_the_ids_under_a_key_of_its_own() {
         let whole = carry(&with_ids(3, "")).remove(0);
         let rest = [ObjectId::parse("a").unwrap(), ObjectId::parse("b").unwrap()];
-        let leg = Message::decode(&whole.continuation(&rest, 7).encode()).unwrap();
+        let leg = Message::decode(&whole.continuation(DELETED, &rest, 7).encode()).unwrap();
         assert_eq!(
             (ids_of(&leg), leg.source, leg.group_id()),
             (vec!["a".into(), "b".into()], Source::Continuation, "l-1")
         );
         assert_eq!(leg.received_at, whole.received_at);
-        assert!(leg.key != whole.key && leg.key != whole.continuation(&rest, 8).key && leg.key.len() <= 128);
+        assert!(leg.key != whole.key && leg.key != whole.continuation(DELETED, &rest, 8).key && leg.key.len() <= 128);
+    }
+
+    #[test]
+    fn a_type_that_is_written_in_escapes_survives_the_splitting() {
+        let webhook_type = "\\u0041".repeat(256);
+        let ids = serde_json::to_string(&vec!["x"; 600]).unwrap();
+        let body = format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"y","data":{{"updated_x":{ids}}}}}"#);
+        for message in carry(&body) {
+            assert_eq!(Message::decode(&message.encode()).unwrap().webhook.webhook_type(), "A".repeat(256));
+        }
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub struct Announced {
     pub days: Option<(Day, Day)>,
 }
 
+/// The names of lists of changed ids start so: `updated_transactions`.
+pub const UPDATED: &str = "updated_";
+/// The names of lists of removed ids start so: `deleted_transactions`.
+pub const DELETED: &str = "deleted_";
+
 impl Plan {
     /// Reads the meaning of a webhook.
     #[must_use]
@@ -91,7 +96,7 @@ impl Plan {
 
     /// Ids that cannot be fetched one by one are found by listing everything.
     fn get(resource: &'static Resource, data: &Fields<'_>) -> Self {
-        match ids(data, "updated_") {
+        match ids(data, UPDATED) {
             Some(Ids { usable, unusable: 0 }) => Self::Get { resource, ids: usable },
             _ => Self::List { resource, filter: Filter::Whole, announced: Announced::default() },
         }
@@ -99,7 +104,7 @@ impl Plan {
 
     /// An unusable id was never stored under, so that there is nothing to delete.
     fn delete(resource: &'static Resource, data: &Fields<'_>) -> Self {
-        match ids(data, "deleted_") {
+        match ids(data, DELETED) {
             Some(Ids { usable, .. }) => Self::Delete { resource, ids: usable },
             None => Self::Refused("the webhook announces deletions without a list of ids"),
         }
@@ -152,8 +157,7 @@ struct Ids {
 
 /// The ids of the first list whose name starts so; none when there is no such list.
 fn ids(data: &Fields<'_>, prefix: &str) -> Option<Ids> {
-    let (_, raw) = data.iter().find(|(name, _)| name.starts_with(prefix))?;
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+    let (_, items) = crate::message::id_lists(data).find(|(name, _)| name.starts_with(prefix))?;
     let read = |raw: &&RawValue| crate::json::text(raw).and_then(|text| ObjectId::parse(&text).ok());
     let mut usable: Vec<ObjectId> = items.iter().filter_map(read).collect();
     let unusable = items.len() - usable.len();
@@ -235,6 +239,8 @@ mod tests {
         let data = r#"{"count":2,"deleted_transactions":["a",7]}"#;
         let expected = Plan::Delete { resource: resource("TRANSACTIONS"), ids };
         assert_eq!(plan("TRANSACTIONS", "transactions_deleted", data), expected);
+        let counted = r#"{"deleted_count":1,"deleted_transactions":["a"]}"#;
+        assert_eq!(plan("TRANSACTIONS", "transactions_deleted", counted), expected, "a number is no list");
         assert!(matches!(plan("TRANSACTIONS", "transactions_deleted", "{}"), Plan::Refused(_)));
     }
 

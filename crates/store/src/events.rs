@@ -102,7 +102,7 @@ impl Table {
             Some(reason) => update
                 .update_expression("SET outcome = :outcome, reason = :reason")
                 .expression_attribute_values(":reason", s(reason)),
-            None => update.update_expression("SET outcome = :outcome"),
+            None => update.update_expression("SET outcome = :outcome REMOVE reason"),
         };
         update.send().await.map_err(|error| call_failed(&error))?;
         Ok(())
@@ -123,7 +123,9 @@ impl Table {
             ("unreadable", counts.unreadable),
         ];
         let names = counts.map(|(name, _)| format!("{name} = :{name}")).join(", ");
-        let update = self.update_part(event.0.clone()).update_expression(format!("SET outcome = :outcome, {names}"));
+        let update = self
+            .update_part(event.0.clone())
+            .update_expression(format!("SET outcome = :outcome, {names} REMOVE reason"));
         let update = update.expression_attribute_values(":outcome", s(outcome.as_str()));
         let add = |update: aws_sdk_dynamodb::types::builders::UpdateBuilder, (name, count): (&str, u64)| {
             update.expression_attribute_values(format!(":{name}"), n(count))

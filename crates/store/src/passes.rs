@@ -40,7 +40,7 @@ pub struct Pass {
 pub struct SyncState {
     /// The day on which the last complete pass began: what is new was created on it or later.
     pub watermark: Option<Day>,
-    /// The stamp of the last pass that began, finished or not.
+    /// The stamp of the last pass that began to look at Belvo, finished or not.
     pub last_pass_at: Option<Stamp>,
     /// The stamp of the last whole listing that was finished.
     pub listed_at: Option<Stamp>,
@@ -147,7 +147,25 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
         let stamp = self.take_stamp(link, external_id, now).await?;
-        let before = self.note_pass(link, resource, stamp).await?;
+        let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before: SyncState::default() };
+        pass.before = self.note_look(&pass).await?;
+        Ok(pass)
+    }
+
+    /// The same for a pass that will not ask Belvo, and so leaves no note that anybody looked.
+    ///
+    /// # Errors
+    /// [`PassRefused`]
+    pub async fn begin_unseeing_pass(
+        &self,
+        link: &LinkId,
+        resource: &'static Resource,
+        external_id: Option<&str>,
+        now: EpochMillis,
+    ) -> Result<Pass, PassRefused> {
+        // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
+        let stamp = self.take_stamp(link, external_id, now).await?;
+        let before = self.sync_state(link, resource).await?;
         Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before })
     }
 
@@ -289,14 +307,17 @@ impl Table {
         }
     }
 
-    /// Notes the pass and reads what was noted before.
-    async fn note_pass(&self, link: &LinkId, resource: &Resource, stamp: Stamp) -> Result<SyncState, StoreTrouble> {
+    /// Notes that a pass looks at Belvo from now on, and reads what was noted before.
+    ///
+    /// # Errors
+    /// [`StoreTrouble::Contended`] when a later pass has noted it already.
+    pub async fn note_look(&self, pass: &Pass) -> Result<SyncState, StoreTrouble> {
         let update = self
-            .update(keys::sync_state(link, resource))
+            .update(keys::sync_state(&pass.link, pass.resource))
             .update_expression("SET last_pass_at = :s")
             // A pass that was overtaken before it got here must not set the time back: deletions are judged by it.
             .condition_expression("attribute_not_exists(last_pass_at) OR last_pass_at <= :s")
-            .expression_attribute_values(":s", n(stamp))
+            .expression_attribute_values(":s", n(pass.stamp))
             .return_values(ReturnValue::AllOld);
         match update.send().await {
             Ok(output) => Ok(SyncState::read(&output.attributes.unwrap_or_default())),

@@ -27,7 +27,7 @@ use crate::{Stamp, StoreTrouble, Table, expires_at, keys};
 const MAX_KEYS_PER_READ: usize = 100;
 /// How often keys that DynamoDB left over are asked for.
 const READ_ATTEMPTS: u32 = 6;
-/// The first wait before that; each further one is twice as long.
+/// The wait before the second time; each further one is twice as long.
 const READ_PAUSE: Duration = Duration::from_millis(25);
 
 /// What became of an upsert.
@@ -116,7 +116,7 @@ impl Table {
                 return Ok(items);
             }
             if attempt > 0 {
-                tokio::time::sleep(READ_PAUSE * 2_u32.pow(attempt)).await;
+                tokio::time::sleep(READ_PAUSE * 2_u32.pow(attempt - 1)).await;
             }
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(left))

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use store::{Counts, Known, Pass, Table, Upsert};
 
 use crate::failure::Failure;
+use crate::writing::fence;
 
 /// The most accounts of one link that are kept. Further ones are left to their own listing.
 const MAX_ACCOUNTS: usize = 1_000;
@@ -38,8 +39,12 @@ impl Accounts {
     /// Stores the copies that are newer than what is stored.
     pub(crate) async fn store(self, table: &Table, pass: &Pass) -> Result<Counts, Failure> {
         let accounts = Resource::accounts();
+        if self.0.is_empty() {
+            return Ok(Counts::default());
+        }
         let ids: Vec<_> = self.0.keys().cloned().collect();
         let known = table.known(&pass.link, accounts, &ids).await?;
+        fence(table, pass).await?;
         let mut counts = Counts::default();
         for (id, copy) in self.0 {
             let Ok((record, _)) = Record::read(accounts, &copy.raw) else {

@@ -1,7 +1,9 @@
 //! One message, from its plan to its outcome.
 
+use std::time::{Duration, Instant};
+
 use belvo::{Client, Error, Listing};
-use domain::{Announced, Day, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Resource, now};
+use domain::{Announced, DELETED, Day, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Resource, UPDATED, now};
 use queue::Queue;
 use store::{Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, Pass, PassRefused, SyncState, Table};
 
@@ -17,9 +19,8 @@ const RELISTINGS: usize = 2;
 const RETRIES_WHEN_FEWER: u32 = 2;
 /// Up to so many ids, asking for each is as cheap as asking whether `id__in` is allowed.
 const FEW_IDS: usize = 2;
-/// The most objects that one message asks for one by one: what Belvo allows in about half a minute. The rest travels on in
-/// a message of its own, so that a long list makes progress whatever happens to one of its legs.
-const MAX_SINGLE_REQUESTS: usize = 40;
+/// The most tombstones of one listing that are asked for again.
+const MAX_RECHECKED: usize = 40;
 /// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
 const CLOCK_MARGIN_MS: EpochMillis = 250;
 
@@ -31,6 +32,9 @@ pub(crate) struct Job<'a> {
     pub(crate) queue: &'a Queue,
     /// How often the message was received.
     pub(crate) attempt: u32,
+    /// How long it may ask for objects one by one. The rest travels on in a message of its own, so that a long list makes
+    /// progress whatever happens to one of its legs.
+    pub(crate) leg: Duration,
 }
 
 /// How a job ended.
@@ -82,15 +86,19 @@ impl Job<'_> {
     /// Does what the message asks for.
     pub(crate) async fn run(&self) -> Result<Ended, Failure> {
         let event = self.table.begin_event(self.message, now()).await?;
-        let ended = match self.carry_out(&event).await {
+        let plan = Plan::of(&self.message.webhook);
+        let ended = match self.carry_out(&event, &plan).await {
             Err(Failure::Belvo(Error::Unauthorized)) => {
                 self.access.renew().await?;
-                self.carry_out(&event).await
+                self.carry_out(&event, &plan).await
             }
             result => result,
         };
         let ended = match ended {
-            Err(Failure::Belvo(Error::LinkRefused { code })) => self.refused_link(&code).await?,
+            // What is deleted is not announced again: such a message waits.
+            Err(Failure::Belvo(Error::LinkRefused { code })) if !matches!(plan, Plan::Delete { .. }) => {
+                self.refused_link(&code).await?
+            }
             ended => ended?,
         };
         // A pass that was finished has ended its event itself, together with its checkpoint.
@@ -100,22 +108,26 @@ impl Job<'_> {
         Ok(ended)
     }
 
-    /// Leaves the reason of a failure where people look for it. That this fails too changes nothing.
+    /// Leaves the reason of a failure where people look for it. That this fails too changes nothing. That another pass was
+    /// quicker is no reason to look for.
     pub(crate) async fn note(&self, failure: &Failure) {
+        if matches!(failure, Failure::Overtaken) {
+            return;
+        }
         let webhook = &self.message.webhook;
         if let (Some(link), Some(resource)) = (webhook.link_id(), Resource::of_webhook_type(webhook.webhook_type())) {
             let _ = self.table.note_failure(link, resource, failure.kind()).await;
         }
     }
 
-    async fn carry_out(&self, event: &EventKey) -> Result<Ended, Failure> {
+    async fn carry_out(&self, event: &EventKey, plan: &Plan) -> Result<Ended, Failure> {
         let Some(link) = self.message.webhook.link_id() else { return Ok(Ended::Unknown) };
-        let applied = match Plan::of(&self.message.webhook) {
+        let applied = match plan {
             Plan::Unknown => return Ok(Ended::Unknown),
             Plan::Refused(reason) => return Ok(Ended::Refused(reason)),
-            Plan::List { resource, filter, announced } => self.list(event, link, resource, filter, &announced).await,
-            Plan::Get { resource, ids } => self.get(event, link, resource, &ids).await,
-            Plan::Delete { resource, ids } => self.delete(event, link, resource, &ids).await,
+            Plan::List { resource, filter, announced } => self.list(event, link, resource, *filter, announced).await,
+            Plan::Get { resource, ids } => self.get(event, link, resource, ids).await,
+            Plan::Delete { resource, ids } => self.delete(event, link, resource, ids).await,
         };
         match applied {
             Err(Stopped::Erased) => Ok(Ended::Refused("the link was erased")),
@@ -200,15 +212,16 @@ impl Job<'_> {
             return Ok((listing, true));
         }
         let pass = self.begin_pass(&listing.link, listing.resource).await?;
-        let some = &buried[..buried.len().min(MAX_SINGLE_REQUESTS)];
+        let some = &buried[..buried.len().min(MAX_RECHECKED)];
         let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
-        match objects.fetch_each(some).await {
-            Ok(more) => add(counts, more),
-            Err(Failure::Belvo(_)) => return Ok((pass, false)),
-            Err(failure) => return Err(failure.into()),
+        let fetched = objects.fetch_each(some, Instant::now() + self.leg).await;
+        add(counts, fetched.counts);
+        match fetched.failure {
+            None | Some(Failure::Belvo(_)) => {}
+            Some(failure) => return Err(failure.into()),
         }
         add(counts, objects.store_accounts().await?);
-        Ok((pass, some.len() == buried.len()))
+        Ok((pass, fetched.left.is_empty() && some.len() == buried.len()))
     }
 
     async fn get(
@@ -221,13 +234,17 @@ impl Job<'_> {
         let belvo = self.access.client().await?;
         let pass = self.begin_pass(link, resource).await?;
         let objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
-        let worth_listing = ids.len() > FEW_IDS && self.access.allows_id_in(now());
-        let listed = if worth_listing { objects.fetch_listed(ids).await? } else { None };
-        if worth_listing && listed.is_none() {
-            self.access.note_id_in_failed(now());
+        let mut counts = Counts::default();
+        let mut left = ids.to_vec();
+        if ids.len() > FEW_IDS && self.access.allows_id_in(now()) {
+            let listed = objects.fetch_listed(ids).await?;
+            if listed.gave_up {
+                self.access.note_id_in_failed(now());
+            }
+            counts = listed.counts;
+            left = listed.left;
         }
-        let (mut counts, left) = listed.unwrap_or_else(|| (Counts::default(), ids.to_vec()));
-        add(&mut counts, self.fetch_some(&objects, &pass, &left).await?);
+        add(&mut counts, self.fetch_leg(&objects, &pass, UPDATED, &left).await?);
         add(&mut counts, objects.store_accounts().await?);
         let checkpoint = Checkpoint { belvo_answered: true, ..Checkpoint::default() };
         self.finish(event, &pass, &checkpoint, counts).await
@@ -240,12 +257,15 @@ impl Job<'_> {
         resource: &'static Resource,
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
-        let pass = self.begin_pass(link, resource).await?;
+        let external_id = self.message.webhook.external_id();
+        let pass = self.table.begin_unseeing_pass(link, resource, external_id, now()).await?;
         // What was looked at after the announcement may have come back since: then each id is asked for.
-        let seen_since = pass.before.last_pass_at.is_some_and(|last| last >= self.message.received_at);
+        let last_look = pass.before.last_pass_at;
+        let seen_since = last_look.is_some_and(|look| look + CLOCK_MARGIN_MS >= self.message.received_at);
         let counts = if seen_since {
+            self.table.note_look(&pass).await?;
             let objects = Objects::prepare(self.access.client().await?, self.table, &pass, ids).await?;
-            self.fetch_some(&objects, &pass, ids).await?
+            self.fetch_leg(&objects, &pass, DELETED, ids).await?
         } else {
             bury_all(self.table, &pass, ids).await?
         };
@@ -253,15 +273,26 @@ impl Job<'_> {
         self.finish(event, &pass, &checkpoint, counts).await
     }
 
-    /// Asks for objects one by one, and sends the message for those that are too many for this one.
-    async fn fetch_some(&self, objects: &Objects<'_>, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
-        let (some, rest) = ids.split_at(ids.len().min(MAX_SINGLE_REQUESTS));
-        let counts = objects.fetch_each(some).await?;
-        if !rest.is_empty() {
-            // Before this event ends: if that fails, the message comes back and both are done again, which is harmless.
-            self.queue.send(&[self.message.continuation(rest, pass.stamp)]).await?;
+    /// Asks for objects one by one for a while, and sends a message for those that are left. When Belvo fails before the
+    /// first one, so does this.
+    async fn fetch_leg(
+        &self,
+        objects: &Objects<'_>,
+        pass: &Pass,
+        prefix: &str,
+        ids: &[ObjectId],
+    ) -> Result<Counts, Failure> {
+        let fetched = objects.fetch_each(ids, Instant::now() + self.leg).await;
+        match fetched.failure {
+            Some(Failure::Belvo(_)) if fetched.left.len() < ids.len() => {}
+            Some(failure) => return Err(failure),
+            None => {}
         }
-        Ok(counts)
+        if !fetched.left.is_empty() {
+            // Before this event ends: if that fails, the message comes back and both are done again, which is harmless.
+            self.queue.send(&[self.message.continuation(prefix, &fetched.left, pass.stamp)]).await?;
+        }
+        Ok(fetched.counts)
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {

@@ -38,6 +38,10 @@ use tracing::{error, info, warn};
 
 /// How long before Lambda's deadline a job is dropped, so that the message can still be given back.
 const MARGIN: Duration = Duration::from_secs(5);
+/// How long noting the reason of a failure may take.
+const NOTE_LIMIT: Duration = Duration::from_secs(1);
+/// How long one message asks for objects one by one; at the default pace that is about forty of them.
+const LEG: Duration = Duration::from_secs(30);
 /// What one call to SQS or Secrets Manager may take.
 const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_millis(1_500) };
 /// What one call to DynamoDB may take. Throttling is waited out within it: one link is one partition of the table, and a
@@ -54,6 +58,8 @@ pub struct Worker {
     table: Table,
     queue: Queue,
     backoff: Backoff,
+    /// How long one message may ask Belvo for objects one by one.
+    leg: Duration,
 }
 
 impl Worker {
@@ -79,6 +85,7 @@ impl Worker {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+            leg: LEG,
             backoff: Backoff {
                 base: Duration::from_secs(platform::parsed("RETRY_BASE_SECONDS", 5)?),
                 cap: Duration::from_secs(platform::parsed("RETRY_CAP_SECONDS", 900)?),
@@ -113,26 +120,27 @@ impl Worker {
         let started = std::time::Instant::now();
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         let body = sqs.body.as_deref().unwrap_or_default();
-        let result = match Message::decode(body) {
+        let undecodable = match Message::decode(body) {
             // A message that we cannot read is not ours to drop: it ends in the dead-letter queue, where somebody looks.
-            Err(undecodable) => Err(Failure::Undecodable(undecodable)),
+            Err(undecodable) => undecodable,
             Ok(message) => {
                 let job = self.job(&message, attempt(sqs));
                 let result = tokio::time::timeout(left, job.run()).await.unwrap_or(Err(Failure::OutOfTime));
-                if let Err(failure) = &result {
-                    job.note(failure).await;
-                }
                 log(&message, &result, attempt(sqs), started.elapsed());
-                result
+                if let Err(failure) = &result {
+                    self.give_back(sqs, failure).await;
+                    // With what is left of the margin: that the message comes back soon matters more.
+                    let _ = tokio::time::timeout(NOTE_LIMIT, job.note(failure)).await;
+                }
+                return result.is_ok();
             }
         };
-        let Err(failure) = result else { return true };
-        self.give_back(sqs, &failure).await;
+        self.give_back(sqs, &undecodable.into()).await;
         false
     }
 
     fn job<'a>(&'a self, message: &'a Message, attempt: u32) -> Job<'a> {
-        Job { message, access: &self.access, table: &self.table, queue: &self.queue, attempt }
+        Job { message, access: &self.access, table: &self.table, queue: &self.queue, attempt, leg: self.leg }
     }
 
     async fn give_back(&self, sqs: &SqsMessage, failure: &Failure) {

@@ -3,8 +3,9 @@
 //! A 404 is a deletion only when Belvo itself says `not_found` and, in the same pass, gives the link: with wrong
 //! credentials or on a wrong host everything is "not found".
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use belvo::{Client, Error, Listing};
 use domain::{ObjectId, Record};
@@ -34,7 +35,25 @@ pub(crate) struct Objects<'a> {
     link_exists: OnceCell<bool>,
 }
 
+/// What asking for objects one by one came to.
+pub(crate) struct Fetched {
+    pub(crate) counts: Counts,
+    /// The ids that were not dealt with, for want of time or because of the failure.
+    pub(crate) left: Vec<ObjectId>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// What listing objects by their ids came to.
+pub(crate) struct Listed {
+    pub(crate) counts: Counts,
+    /// The ids that did not come: Belvo may not have them, or gave up on the filter.
+    pub(crate) left: Vec<ObjectId>,
+    /// Belvo refused or ignored the filter.
+    pub(crate) gave_up: bool,
+}
+
 /// What became of one object.
+#[derive(Clone, Copy)]
 enum Fate {
     Written,
     Unchanged,
@@ -46,8 +65,10 @@ enum Fate {
 /// Makes tombstones of the ids, without asking.
 pub(crate) async fn bury_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
     fence(table, pass).await?;
+    let mut counts = Counts::default();
     let burials = ids.iter().map(|id| bury(table, pass, id));
-    count(burials, WRITES_AT_ONCE).await
+    joined::all(burials, WRITES_AT_ONCE, |fate| tell(&mut counts, fate)).await?;
+    Ok(counts)
 }
 
 async fn bury(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
@@ -72,36 +93,54 @@ impl<'a> Objects<'a> {
         self.accounts.into_inner().unwrap_or_else(PoisonError::into_inner).store(self.table, self.pass).await
     }
 
-    /// Asks for each id and stores what comes; an id that Belvo does not have becomes a tombstone.
-    pub(crate) async fn fetch_each(&self, ids: &[ObjectId]) -> Result<Counts, Failure> {
-        let fetches = ids.iter().map(|id| self.fetch(id));
-        count(fetches, REQUESTS_AT_ONCE).await
+    /// Asks for each id and stores what comes; an id that Belvo does not have becomes a tombstone. Nothing new is begun
+    /// after `until` or after a failure.
+    pub(crate) async fn fetch_each(&self, ids: &[ObjectId], until: Instant) -> Fetched {
+        let mut counts = Counts::default();
+        let mut done = HashSet::new();
+        // The first few are begun in any case: then there is progress, however late it is.
+        let work = ids.iter().enumerate().take_while(|(begun, _)| *begun < REQUESTS_AT_ONCE || Instant::now() < until);
+        let work = work.map(|(_, id)| async move { Ok((id, self.fetch(id).await?)) });
+        let take = |(id, fate)| {
+            done.insert(id);
+            tell(&mut counts, fate);
+        };
+        let failure = joined::all(work, REQUESTS_AT_ONCE, take).await.err();
+        let left = ids.iter().filter(|id| !done.contains(id)).cloned().collect();
+        Fetched { counts, left, failure }
     }
 
-    /// Asks for many ids at once with `id__in`. Gives back the ids that did not come: Belvo may not have them. `None`
-    /// when it refused or ignored the filter.
-    pub(crate) async fn fetch_listed(&self, ids: &[ObjectId]) -> Result<Option<(Counts, Vec<ObjectId>)>, Failure> {
-        let mut counts = Counts::default();
-        let mut missing = Vec::new();
-        for piece in ids.chunks(IDS_PER_REQUEST) {
-            let page = match self.belvo.page(&self.listing(piece), 1).await {
-                Ok(page) => page,
-                // Belvo's firewall may refuse a filter that its schema lacks; that is no rate limit.
-                Err(Error::RefusedByEdge | Error::Refused { status: 400 | 403, .. }) => return Ok(None),
-                Err(error) => return Err(error.into()),
+    /// Asks for many ids at once with `id__in`, as long as Belvo answers that.
+    pub(crate) async fn fetch_listed(&self, ids: &[ObjectId]) -> Result<Listed, Failure> {
+        let mut listed = Listed { counts: Counts::default(), left: Vec::new(), gave_up: false };
+        for (number, piece) in ids.chunks(IDS_PER_REQUEST).enumerate() {
+            let Some(given) = self.list_ids(piece).await? else {
+                listed.gave_up = true;
+                listed.left.extend_from_slice(&ids[number * IDS_PER_REQUEST..]);
+                return Ok(listed);
             };
-            counts.pages += 1;
-            let mut given = self.by_id(&page.objects);
-            let asked: Vec<_> = piece.iter().filter_map(|id| given.remove(id)).collect();
-            if !given.is_empty() {
-                return Ok(None);
-            }
-            missing.extend(piece.iter().filter(|id| !asked.iter().any(|record| record.id == **id)).cloned());
+            listed.counts.pages += 1;
+            listed.left.extend(piece.iter().filter(|id| !given.contains_key(id)).cloned());
             fence(self.table, self.pass).await?;
-            let writes = asked.into_iter().map(|record| self.store(record));
-            add(&mut counts, count(writes, WRITES_AT_ONCE).await?);
+            let writes = given.into_values().map(|record| self.store(record));
+            let counts = &mut listed.counts;
+            joined::all(writes, WRITES_AT_ONCE, |fate| tell(counts, fate)).await?;
         }
-        Ok(Some((counts, missing)))
+        Ok(listed)
+    }
+
+    /// One list of these ids. None when Belvo refused the filter or ignored it: its firewall may refuse what its schema
+    /// lacks, and that is no rate limit.
+    async fn list_ids(&self, ids: &[ObjectId]) -> Result<Option<HashMap<ObjectId, Record>>, Failure> {
+        match self.belvo.page(&self.listing(ids), 1).await {
+            Ok(page) => {
+                let given = self.by_id(&page.objects);
+                let asked: HashSet<_> = ids.iter().collect();
+                Ok(given.keys().all(|id| asked.contains(id)).then_some(given))
+            }
+            Err(Error::RefusedByEdge | Error::Refused { status: 400 | 403 | 414, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn listing(&self, ids: &[ObjectId]) -> Listing {
@@ -169,21 +208,14 @@ fn fate(written: Written, done: Fate) -> Fate {
     }
 }
 
-/// Runs the work and counts what became of each object.
-async fn count<F>(work: impl Iterator<Item = F>, at_once: usize) -> Result<Counts, Failure>
-where
-    F: Future<Output = Result<Fate, Failure>>,
-{
-    let mut counts = Counts::default();
-    let tell = |fate| match fate {
+fn tell(counts: &mut Counts, fate: Fate) {
+    match fate {
         Fate::Written => counts.written += 1,
         Fate::Unchanged => counts.unchanged += 1,
         Fate::Stale => counts.stale += 1,
         Fate::Deleted => counts.deleted += 1,
         Fate::Unreadable => counts.unreadable += 1,
-    };
-    joined::all(work, at_once, tell).await?;
-    Ok(counts)
+    }
 }
 
 /// Adds one set of counts to another.

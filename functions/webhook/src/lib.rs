@@ -26,7 +26,7 @@ use queue::Queue;
 use sources::AllowedSources;
 use tracing::{error, info, warn};
 
-/// The one path that the API routes to this function.
+/// The one path that the API routes to this function. A custom domain may put its base path before it.
 const PATH: &str = "/webhooks";
 /// The largest body that is read. Belvo's largest, a list of ids, is far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -83,7 +83,7 @@ impl Receiver {
     }
 
     async fn answer(&self, request: &Request) -> Answer {
-        if request.uri().path().trim_end_matches('/') != PATH {
+        if !request.uri().path().trim_end_matches('/').ends_with(PATH) {
             return Answer::NotFound;
         }
         match *request.method() {
