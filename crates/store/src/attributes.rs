@@ -46,3 +46,18 @@ pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
+
+/// At least what DynamoDB counts for an item or a map: names, texts, and three bytes for each value that holds others.
+/// (Source: DynamoDB developer guide, "DynamoDB item sizes and formats".)
+pub(crate) fn size(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+pub(crate) fn size_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len() + 1,
+        AttributeValue::L(items) => 3 + items.iter().map(|item| 1 + size_of_value(item)).sum::<usize>(),
+        AttributeValue::M(members) => 3 + members.len() + size(members),
+        _ => 2,
+    }
+}

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use domain::{EpochMillis, Message, Source, Value};
 
-use crate::attributes::{Item, n, s, to_attribute};
+use crate::attributes::{Item, n, s, size, to_attribute};
 use crate::passes::BUILD_FAILED;
 use crate::table::call_failed;
 use crate::{StoreTrouble, Table, expires_at, keys};
@@ -166,19 +166,5 @@ fn data(message: &Message) -> Option<AttributeValue> {
         value => (name, to_attribute(value)),
     });
     let kept: Item = kept.collect();
-    (size_of_map(&kept) <= MAX_DATA_BYTES).then_some(AttributeValue::M(kept))
-}
-
-/// Roughly what DynamoDB counts: names and texts.
-fn size_of_map(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
-}
-
-fn size_of_value(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
-        AttributeValue::L(items) => items.iter().map(size_of_value).sum(),
-        AttributeValue::M(members) => size_of_map(members),
-        _ => 1,
-    }
+    (size(&kept) <= MAX_DATA_BYTES).then_some(AttributeValue::M(kept))
 }

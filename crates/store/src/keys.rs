@@ -24,6 +24,11 @@ pub(crate) fn record(link: &LinkId, resource: &Resource, id: &ObjectId) -> Key {
     key(link_pk(link), format!("{}#{id}", resource.webhook_type))
 }
 
+/// With what the sort keys of a resource's records begin.
+pub(crate) fn record_prefix(resource: &Resource) -> String {
+    format!("{}#", resource.webhook_type)
+}
+
 /// The object that a record's sort key names.
 pub(crate) fn object_id(sk: &str, resource: &Resource) -> Option<ObjectId> {
     let id = sk.strip_prefix(resource.webhook_type)?.strip_prefix('#')?;

@@ -14,15 +14,17 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
 
-use crate::attributes::{Item, map, n, number, s, strings, text};
+use crate::attributes::{Item, map, n, number, s, size, size_of_value, strings, text};
 use crate::keys::Key;
 use crate::table::call_failed;
-use crate::{Stamp, StoreTrouble, Table, expires_at, keys};
+use crate::{Pass, Stamp, StoreTrouble, Table, expires_at, keys};
 
+/// DynamoDB takes items of at most 400 KB; some room is left for how it counts.
+const MAX_ITEM_BYTES: usize = 390 * 1024;
 /// BatchGetItem takes at most 100 keys.
 const MAX_KEYS_PER_READ: usize = 100;
 /// How often keys that DynamoDB left over are asked for.
@@ -200,13 +202,86 @@ impl Table {
         done(put).await
     }
 
+    /// Marks the live records of a resource that a finished whole listing lacks: `missing_since`. Their data stays, since
+    /// Belvo drops old data by itself. How many were marked.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn mark_missing(
+        &self,
+        listing: &Pass,
+        is_listed: impl Fn(&ObjectId) -> bool,
+        now: EpochMillis,
+    ) -> Result<u64, StoreTrouble> {
+        let mut marked = 0;
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .projection_expression("sk, deleted_at, missing_since")
+            .expression_attribute_values(":pk", s(keys::link_pk(&listing.link)))
+            .expression_attribute_values(":prefix", s(keys::record_prefix(listing.resource)));
+        let mut items = query.into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| call_failed(&error))?;
+            let is_settled = item.contains_key("deleted_at") || item.contains_key("missing_since");
+            let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, listing.resource));
+            if let Some(id) = id.filter(|id| !is_settled && !is_listed(id)) {
+                marked += u64::from(self.mark_one_missing(listing, &id, now).await?);
+            }
+        }
+        Ok(marked)
+    }
+
+    /// `false` when somebody has seen or deleted the object meanwhile.
+    async fn mark_one_missing(&self, listing: &Pass, id: &ObjectId, now: EpochMillis) -> Result<bool, StoreTrouble> {
+        let update = self
+            .update(keys::record(&listing.link, listing.resource, id))
+            .update_expression("SET missing_since = :now")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(deleted_at) AND fetched_at <= :s")
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":s", n(listing.stamp));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(call_failed(&error)),
+        }
+    }
+
     fn put(&self, item: Item) -> PutItemFluentBuilder {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
         put.return_values_on_condition_check_failure(AllOld)
     }
 }
 
+/// The item of a record, made to fit: of one that DynamoDB would refuse for its size the largest members are left out.
 fn live(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
+    let mut omitted = Vec::new();
+    let mut item = whole(link, resource, record, stamp);
+    while size(&item) > MAX_ITEM_BYTES {
+        let Some(name) = omit_largest(&mut item) else { break };
+        omitted.push(name);
+        item.insert("omitted".to_owned(), strings(&omitted));
+    }
+    item
+}
+
+/// Takes the largest member out of `data`, and out of `as_text` what it says of it.
+fn omit_largest(item: &mut Item) -> Option<String> {
+    let AttributeValue::M(data) = item.get_mut("data")? else { return None };
+    let largest = data.iter().filter(|(name, _)| *name != "id").max_by_key(|(_, value)| size_of_value(value));
+    let name = largest?.0.clone();
+    data.remove(&name);
+    if let Some(AttributeValue::L(paths)) = item.get_mut("as_text") {
+        let is_of = |path: &String| path == &name || path.starts_with(&format!("{name}."));
+        paths.retain(|path| !path.as_s().is_ok_and(is_of));
+    }
+    Some(name)
+}
+
+fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
     let mut item: HashMap<_, _> = keys::record(link, resource, &record.id);
     if let (Some(account), Some(_)) = (&record.account_id, resource.date) {
         item.insert("gsi1pk".to_owned(), s(keys::by_account(account)));

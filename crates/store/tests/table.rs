@@ -341,3 +341,43 @@ async fn a_link_that_belvo_answers_for_is_active_again() {
     assert!(given.table.finish(&pass, &asked, &event, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("active"));
 }
+
+#[tokio::test]
+async fn a_record_that_is_too_large_is_stored_without_its_largest_members_and_says_so() {
+    let given = given_an_empty_table().await;
+    let (pdf, xml) = ("p".repeat(500 * 1024), "x".repeat(300 * 1024));
+    let rows = vec!["1e999"; 30_000].join(",");
+    let json = format!(r#"{{"id":"t-1","amount":10.5,"pdf":"{pdf}","xml":"{xml}","rows":[{rows}],"note":1e999}}"#);
+    let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
+    let record = Record::read(transactions(), &raw).unwrap().0;
+    assert_eq!(given.table.upsert(&given.link, transactions(), record, 1).await.unwrap(), Upsert::Written);
+    let item = given.transaction().await;
+    let texts =
+        |name: &str| item[name].as_l().unwrap().iter().map(|each| each.as_s().unwrap().clone()).collect::<Vec<_>>();
+    assert_eq!(texts("omitted"), ["pdf", "xml", "rows"]);
+    assert_eq!((amount(&item), texts("as_text")), ("10.5", vec!["note".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_a_whole_listing_lacks_is_marked_and_keeps_its_data() {
+    let given = given_an_empty_table().await;
+    given.upsert("1", 5).await;
+    let listing = given.begin_pass(NOW).await;
+    assert_eq!(given.table.mark_missing(&listing, |_| true, NOW).await.unwrap(), 0);
+    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW).await.unwrap(), 1);
+    let item = given.transaction().await;
+    assert_eq!((n(&item, "missing_since"), amount(&item)), (Some(NOW.to_string()), "1"));
+    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW + 5).await.unwrap(), 0, "since then, not since now");
+    assert_eq!(given.upsert("1", NOW).await, Upsert::Written);
+    assert!(!given.transaction().await.contains_key("missing_since"), "it is there again");
+}
+
+#[tokio::test]
+async fn what_was_seen_after_a_listing_is_not_marked_by_it_and_neither_is_a_tombstone() {
+    let given = given_an_empty_table().await;
+    let listing = given.begin_pass(NOW).await;
+    given.upsert("1", NOW + 1).await;
+    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW).await.unwrap(), 0);
+    given.bury(NOW + 2).await;
+    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW).await.unwrap(), 0);
+}

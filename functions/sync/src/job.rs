@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::listing::{self, PAGE_SIZE};
 use crate::objects::{Objects, add, bury_all};
 use crate::tally::Tally;
+use crate::writing::fence;
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
@@ -163,6 +164,10 @@ impl Job<'_> {
             check: Some(tally.check()),
             belvo_answered: true,
         };
+        if checkpoint.listed.is_some() && pass.before.last_pass_at.is_some() {
+            fence(self.table, &pass).await?;
+            self.table.mark_missing(&pass, |id| tally.has(id), now()).await?;
+        }
         let mut counts = tally.counts;
         add(&mut counts, tally.accounts.store(self.table, &pass).await?);
         let (pass, all_rechecked) = self.recheck(belvo, pass, &tally.buried, &mut counts).await?;

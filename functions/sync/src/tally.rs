@@ -72,9 +72,7 @@ impl Tally {
         if let Some(account) = account {
             self.accounts.note(account);
         }
-        let mut hasher = DefaultHasher::new();
-        record.id.hash(&mut hasher);
-        if !self.distinct.insert(hasher.finish()) || !self.is_announced_day(record) {
+        if !self.distinct.insert(fingerprint(&record.id)) || !self.is_announced_day(record) {
             return;
         }
         self.matching += 1;
@@ -100,6 +98,11 @@ impl Tally {
         self.moved || seen < self.listed
     }
 
+    /// Was this object found?
+    pub(crate) fn has(&self, id: &ObjectId) -> bool {
+        self.distinct.contains(&fingerprint(id))
+    }
+
     /// How many distinct objects were found.
     pub(crate) fn distinct(&self) -> u64 {
         self.distinct.len() as u64
@@ -123,6 +126,13 @@ impl Tally {
         };
         record.day(date).is_some_and(|day| (first..=last).contains(&day))
     }
+}
+
+/// Eight bytes that stand for an id. Two of a million ids fall together once in tens of millions of listings.
+fn fingerprint(id: &ObjectId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl World {
         items.into_iter().map(|item| (text(&item, "sk")[prefix.len()..].to_owned(), item)).collect()
     }
 
-    /// Is every object that Belvo has stored with Belvo's content, and is everything else a tombstone?
+    /// Is every object that Belvo has stored with Belvo's content, and is everything else a tombstone or marked as missing?
     pub(crate) async fn assert_converged(&self, webhook_type: &str) {
         let resource = Resource::of_webhook_type(webhook_type).unwrap();
         let mut stored = self.records(webhook_type).await;
@@ -185,7 +185,8 @@ impl World {
             assert!(stored.as_ref() == Some(&expected), "{} differs: {stored:?} from {expected:?}", record.id);
         }
         for (id, item) in stored {
-            assert!(item.contains_key("deleted_at"), "{id} is not at Belvo and no tombstone");
+            let is_settled = item.contains_key("deleted_at") || item.contains_key("missing_since");
+            assert!(is_settled, "{id} is not at Belvo, no tombstone and not missing");
         }
     }
 }

@@ -392,6 +392,20 @@ async fn a_deeply_nested_webhook_still_gets_its_event_item() {
 }
 
 #[tokio::test]
+async fn what_belvo_dropped_without_a_word_is_marked_as_missing_and_keeps_its_data() {
+    let world = World::with_transactions(30).await;
+    world.list_transactions().await;
+    let dropped = world.change(r#"{"delete":2}"#).await.deleted;
+    world.list_transactions().await;
+    world.assert_converged("TRANSACTIONS").await;
+    let record = world.record("TRANSACTIONS", &dropped[0]).await;
+    assert!(record.contains_key("missing_since") && record.contains_key("data"));
+    world.change(&format!(r#"{{"restore":["{}"]}}"#, dropped[0])).await;
+    world.list_transactions().await;
+    assert!(!world.record("TRANSACTIONS", &dropped[0]).await.contains_key("missing_since"));
+}
+
+#[tokio::test]
 async fn what_this_release_does_not_know_is_recorded_and_leaves_the_queue() {
     let world = World::with_transactions(0).await;
     let unknown = world.succeed("MOON_PHASES", "new_moon", "{}").await;
