@@ -97,6 +97,12 @@ impl Error {
         }
     }
 
+    /// May the same question for less be answered?
+    #[must_use]
+    pub fn asks_for_less(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::TooLarge(_))
+    }
+
     /// A short word for logs, metrics and the table.
     #[must_use]
     pub fn kind(&self) -> &'static str {

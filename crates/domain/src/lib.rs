@@ -24,7 +24,9 @@ mod webhook;
 pub use hash::sha256_hex;
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
-pub use message::{MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Source, UNROUTED, Undecodable, Withheld};
+pub use message::{
+    Found, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable, Withheld,
+};
 pub use number::Number;
 pub use plan::{Announced, DELETED, Filter, Plan, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};

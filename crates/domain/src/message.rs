@@ -42,6 +42,47 @@ pub struct Message {
     pub webhook: Webhook,
     /// Set when not everything of the webhook travels in this message.
     pub withheld: Option<Withheld>,
+    /// Set when a listing that this webhook asks for has begun, and is to be gone on with.
+    pub listing: Option<Progress>,
+}
+
+/// How far a listing has come that did not fit into one invocation. It is gone on with only if the page that was read last
+/// is still the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// When it began, by the clock of its host.
+    pub began_at: EpochMillis,
+    /// The stamp of its first pass.
+    pub stamp: EpochMillis,
+    /// The day from which on it lists; none for everything.
+    pub since: Option<String>,
+    /// The last page that was written, counted from 1.
+    pub page: u64,
+    /// How many objects the list had.
+    pub count: u64,
+    /// SHA-256 of the ids of that page.
+    pub digest: String,
+    /// How often it was begun anew because the list had moved.
+    pub relistings: usize,
+    /// What was found so far.
+    pub found: Found,
+}
+
+/// What a listing has found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Objects, each counted once.
+    pub distinct: u64,
+    /// Those of them that the webhook's totals count.
+    pub matching: u64,
+    /// Inflows among these.
+    pub inflows: u64,
+    /// Outflows among these.
+    pub outflows: u64,
+    /// Objects that could not be read.
+    pub unreadable: u64,
+    /// Did the list move, so that this may not be all?
+    pub moved: bool,
 }
 
 /// Who put a message into the queue.
@@ -54,7 +95,7 @@ pub enum Source {
     Resync,
     /// The schedule.
     Reconcile,
-    /// The sync function itself, which had too many ids to ask for.
+    /// The sync function itself, which had more to do than fits into one invocation.
     Continuation,
 }
 
@@ -97,6 +138,8 @@ struct Written<'a> {
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'a Withheld>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listing: Option<&'a Progress>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +151,7 @@ struct Read<'a> {
     #[serde(borrow)]
     webhook: &'a RawValue,
     withheld: Option<Withheld>,
+    listing: Option<Progress>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +175,7 @@ impl Message {
             part: Part { index, of },
             webhook,
             withheld: (of > 1).then(|| withheld.clone()),
+            listing: None,
         };
         parts.into_iter().enumerate().map(message).map(|message| message.cut_to_fit(&withheld)).collect()
     }
@@ -143,12 +188,18 @@ impl Message {
         let data = self.webhook.data();
         let list = id_lists(&data).find(|(name, _)| name.starts_with(prefix)).map_or(prefix, |(name, _)| name);
         let data = serde_json::value::to_raw_value(&BTreeMap::from([(list, ids)])).ok();
-        Self {
-            source: Source::Continuation,
-            key: format!("{}-{leg}", sha256_hex(self.key.as_bytes())),
-            webhook: self.webhook.with_data(data),
-            ..self.clone()
-        }
+        Self { webhook: self.webhook.with_data(data), ..self.next_leg(leg) }
+    }
+
+    /// The message that goes on with a listing. `leg` as for [`Message::continuation`].
+    #[must_use]
+    pub fn listing_continuation(&self, progress: Progress, leg: EpochMillis) -> Self {
+        Self { listing: Some(progress), ..self.next_leg(leg) }
+    }
+
+    fn next_leg(&self, leg: EpochMillis) -> Self {
+        let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
+        Self { source: Source::Continuation, key, ..self.clone() }
     }
 
     /// The body for SQS, in ASCII: SQS refuses some of Unicode.
@@ -162,6 +213,7 @@ impl Message {
             part: self.part,
             webhook: &self.webhook,
             withheld: self.withheld.as_ref(),
+            listing: self.listing.as_ref(),
         };
         // A struct of strings, numbers and JSON that was already read cannot fail to be written.
         escape_to_ascii(serde_json::to_string(&written).unwrap_or_default())
@@ -185,6 +237,7 @@ impl Message {
             part: read.part,
             webhook,
             withheld: read.withheld,
+            listing: read.listing,
         })
     }
 
@@ -366,6 +419,24 @@ mod tests {
         for message in carry(&body) {
             assert_eq!(Message::decode(&message.encode()).unwrap().webhook.webhook_type(), "A".repeat(256));
         }
+    }
+
+    #[test]
+    fn the_progress_of_a_listing_travels_with_its_webhook() {
+        let whole = carry(&with_ids(3, "")).remove(0);
+        let progress = Progress {
+            began_at: 1,
+            stamp: 2,
+            since: Some("2024-02-29".to_owned()),
+            page: 7,
+            count: 12_345,
+            digest: sha256_hex(b"ids"),
+            relistings: 1,
+            found: Found { distinct: 7_000, moved: true, ..Found::default() },
+        };
+        let leg = Message::decode(&whole.listing_continuation(progress.clone(), 9).encode()).unwrap();
+        assert_eq!((leg.listing, leg.source), (Some(progress), Source::Continuation));
+        assert_eq!(ids_of(&whole).len(), 3);
     }
 
     #[test]

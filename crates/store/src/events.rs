@@ -20,6 +20,8 @@ pub struct EventKey(Item);
 pub enum Outcome {
     /// Everything that it asked for was done.
     Applied,
+    /// A part of it was done; an event of its own does the rest.
+    Continued,
     /// A whole listing that began after it was received has done it already.
     Covered,
     /// This release does not know what it asks for.
@@ -51,6 +53,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
+            Self::Continued => "continued",
             Self::Covered => "covered",
             Self::Unknown => "unknown",
             Self::Refused => "refused",

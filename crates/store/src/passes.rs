@@ -190,13 +190,14 @@ impl Table {
         pass: &Pass,
         checkpoint: &Checkpoint,
         event: &EventKey,
+        outcome: Outcome,
         counts: Counts,
         now: EpochMillis,
     ) -> Result<bool, StoreTrouble> {
         let updates = [
             self.link_success(pass, checkpoint, now)?,
             self.state_success(pass, checkpoint, now)?,
-            self.event_outcome(event, Outcome::Applied, counts)?,
+            self.event_outcome(event, outcome, counts)?,
         ];
         let items = updates.map(|update| TransactWriteItem::builder().update(update).build());
         let call = self.client.transact_write_items().set_transact_items(Some(items.to_vec()));

@@ -193,7 +193,7 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
         check: Some(Check::Verified),
         belvo_answered: true,
     };
-    let finish = |pass| given.table.finish(pass, &checkpoint, &event, Counts::default(), NOW);
+    let finish = |pass| given.table.finish(pass, &checkpoint, &event, Outcome::Applied, Counts::default(), NOW);
     assert!(!finish(&overtaken).await.unwrap());
     assert_eq!(given.state().await.watermark, None);
     assert!(finish(&newest).await.unwrap());
@@ -212,7 +212,7 @@ async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error
         belvo_answered: true,
     };
     let pass = given.begin_pass(NOW).await;
-    assert!(given.table.finish(&pass, &later, &event, Counts::default(), NOW).await.unwrap());
+    assert!(given.table.finish(&pass, &later, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     let state = given.item("LINK#link-1", "SYNC#TRANSACTIONS").await;
     assert_eq!((s(&state, "watermark"), s(&state, "check")), (Some("2024-03-01"), Some("drift")));
     assert_eq!((n(&state, "count").as_deref(), n(&state, "listed_at")), (Some("2"), Some(NOW.to_string())));
@@ -220,7 +220,7 @@ async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error
 
     let earlier = Checkpoint { watermark: Day::parse("2024-02-01"), ..Checkpoint::default() };
     let pass = given.begin_pass(NOW).await;
-    assert!(given.table.finish(&pass, &earlier, &event, Counts::default(), NOW).await.unwrap());
+    assert!(given.table.finish(&pass, &earlier, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(given.state().await.watermark, Day::parse("2024-03-01"));
     assert_eq!(given.state().await.listed_at, Some(NOW), "this pass was no whole listing");
 }
@@ -272,7 +272,7 @@ async fn an_event_has_one_item_from_its_first_attempt_to_its_outcome() {
 
     let pass = given.begin_pass(NOW).await;
     let counts = Counts { pages: 1, written: 2, unchanged: 3, stale: 4, deleted: 5, unreadable: 6 };
-    assert!(given.table.finish(&pass, &Checkpoint::default(), &event, counts, NOW).await.unwrap());
+    assert!(given.table.finish(&pass, &Checkpoint::default(), &event, Outcome::Applied, counts, NOW).await.unwrap());
     let item = given.item("LINK#link-1", &sk).await;
     assert_eq!((s(&item, "outcome"), n(&item, "deleted").as_deref()), (Some("applied"), Some("5")));
 }
@@ -335,10 +335,10 @@ async fn a_link_that_belvo_answers_for_is_active_again() {
     let pass = given.begin_pass(NOW).await;
     given.table.set_link_status(&given.link, LinkStatus::Gone).await.unwrap();
     let unasked = Checkpoint::default();
-    assert!(given.table.finish(&pass, &unasked, &event, Counts::default(), NOW).await.unwrap());
+    assert!(given.table.finish(&pass, &unasked, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("gone"));
     let asked = Checkpoint { belvo_answered: true, ..unasked };
-    assert!(given.table.finish(&pass, &asked, &event, Counts::default(), NOW).await.unwrap());
+    assert!(given.table.finish(&pass, &asked, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("active"));
 }
 

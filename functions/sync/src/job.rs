@@ -3,13 +3,17 @@
 use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
-use domain::{Announced, DELETED, Day, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Resource, UPDATED, now};
+use domain::{
+    Announced, DELETED, Day, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Progress, Resource, UPDATED, now,
+};
 use queue::Queue;
-use store::{Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, Pass, PassRefused, SyncState, Table};
+use store::{
+    Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, Pass, PassRefused, Stamp, SyncState, Table,
+};
 
 use crate::access::Access;
 use crate::failure::Failure;
-use crate::listing::{self, PAGE_SIZE};
+use crate::listing::{PAGE_SIZE, Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
 use crate::tally::Tally;
 use crate::writing::fence;
@@ -33,6 +37,8 @@ pub(crate) struct Job<'a> {
     pub(crate) queue: &'a Queue,
     /// How often the message was received.
     pub(crate) attempt: u32,
+    /// After this no page of a listing is begun.
+    pub(crate) until: Instant,
     /// How long it may ask for objects one by one. The rest travels on in a message of its own, so that a long list makes
     /// progress whatever happens to one of its legs.
     pub(crate) leg: Duration,
@@ -41,8 +47,8 @@ pub(crate) struct Job<'a> {
 /// How a job ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// Done.
-    Applied { counts: Counts, check: Option<Check> },
+    /// A pass was finished, and its event with it: applied, or continued by a message of its own.
+    Finished { outcome: Outcome, counts: Counts, check: Option<Check> },
     /// A whole listing that began later has done it.
     Covered,
     /// Nothing that this release knows.
@@ -54,7 +60,7 @@ pub(crate) enum Ended {
 impl Ended {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Applied { .. } => Outcome::Applied,
+            Self::Finished { outcome, .. } => *outcome,
             Self::Covered => Outcome::Covered,
             Self::Unknown => Outcome::Unknown,
             Self::Refused(_) => Outcome::Refused,
@@ -63,14 +69,14 @@ impl Ended {
 
     pub(crate) fn counts(&self) -> Counts {
         match self {
-            Self::Applied { counts, .. } => *counts,
+            Self::Finished { counts, .. } => *counts,
             _ => Counts::default(),
         }
     }
 
     pub(crate) fn check(&self) -> Option<Check> {
         match self {
-            Self::Applied { check, .. } => *check,
+            Self::Finished { check, .. } => *check,
             _ => None,
         }
     }
@@ -103,7 +109,7 @@ impl Job<'_> {
             ended => ended?,
         };
         // A pass that was finished has ended its event itself, together with its checkpoint.
-        if ended.outcome() != Outcome::Applied {
+        if !matches!(ended, Ended::Finished { .. }) {
             self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
         }
         Ok(ended)
@@ -152,32 +158,39 @@ impl Job<'_> {
             return Ok(Ended::Covered);
         }
         let belvo = self.access.client().await?;
-        let (pass, tally, whole) = self.read_list(belvo, link, resource, filter, announced).await?;
+        let Leg { pass, mut tally, start, rest } = self.read_list(belvo, link, resource, filter, announced).await?;
         let may_come_later = filter == Filter::SinceWatermark && self.attempt <= RETRIES_WHEN_FEWER;
-        if may_come_later && tally.check() == Check::Drift {
+        if rest.is_none() && may_come_later && tally.check() == Check::Drift {
             return Err(Failure::FewerThanAnnounced.into());
         }
-        let listed = Listed { stamp: pass.stamp, began_at: pass.began_at, count: tally.distinct() };
-        let mut checkpoint = Checkpoint {
-            watermark: (!tally.moved()).then(|| Day::of(pass.began_at)),
-            listed: (whole && !tally.moved()).then_some(listed),
-            check: Some(tally.check()),
-            belvo_answered: true,
+        let mut checkpoint = match &rest {
+            None => start.checkpoint(&tally),
+            Some(_) => Checkpoint { belvo_answered: true, ..Checkpoint::default() },
         };
-        if checkpoint.listed.is_some() && pass.before.last_pass_at.is_some() {
+        if checkpoint.listed.is_some() && start.is_in(&pass) && pass.before.last_pass_at.is_some() {
             fence(self.table, &pass).await?;
             self.table.mark_missing(&pass, |id| tally.has(id), now()).await?;
         }
-        let mut counts = tally.counts;
-        add(&mut counts, tally.accounts.store(self.table, &pass).await?);
-        let (pass, all_rechecked) = self.recheck(belvo, pass, &tally.buried, &mut counts).await?;
-        if !all_rechecked {
+        let accounts = std::mem::take(&mut tally.accounts);
+        add(&mut tally.counts, accounts.store(self.table, &pass).await?);
+        let buried = std::mem::take(&mut tally.buried);
+        let (pass, all_rechecked) = self.recheck(belvo, pass, &buried, &mut tally.counts).await?;
+        if rest.is_none() && !all_rechecked {
             checkpoint.check = Some(Check::Drift);
         }
-        self.finish(event, &pass, &checkpoint, counts).await
+        let outcome = match rest {
+            None => Outcome::Applied,
+            Some(rest) => {
+                let progress = start.progress(&tally, rest);
+                self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
+                Outcome::Continued
+            }
+        };
+        self.finish(event, &pass, &checkpoint, outcome, tally.counts).await
     }
 
-    /// Reads the list, again when it moved meanwhile. Each reading is a pass of its own.
+    /// Reads the list, or goes on with it; again from the beginning when it moved meanwhile. Each reading is a pass of its
+    /// own.
     async fn read_list(
         &self,
         belvo: &Client,
@@ -185,21 +198,23 @@ impl Job<'_> {
         resource: &'static Resource,
         filter: Filter,
         announced: &Announced,
-    ) -> Result<(Pass, Tally, bool), Stopped> {
-        let mut relistings = 0;
+    ) -> Result<Leg, Stopped> {
+        let mut from = self.message.listing.as_ref();
+        let mut relistings = from.map_or(0, |progress| progress.relistings);
         loop {
             let pass = self.begin_pass(link, resource).await?;
-            let since = match filter {
-                Filter::Whole => None,
-                // The filter knows days only, and the day before may still have got something after we looked.
-                Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
+            let start = match from {
+                Some(progress) => Start::of_progress(progress),
+                None => Start::of_pass(&pass, filter, relistings),
             };
-            let filters = since.map(|day| ("created_at__gte", day.to_string())).into_iter().collect();
+            let filters = start.since.map(|day| ("created_at__gte", day.to_string())).into_iter().collect();
             let listing = Listing { path: resource.path, link: link.clone(), filters, page_size: PAGE_SIZE };
-            let tally = listing::read(belvo, self.table, &pass, &listing, announced).await?;
+            let reader = Reader::new(belvo, self.table, &pass, &listing, self.until);
+            let Reading { tally, rest } = reader.read(announced, from).await?;
             if !tally.moved() || relistings == RELISTINGS {
-                return Ok((pass, tally, since.is_none()));
+                return Ok(Leg { pass, tally, start, rest });
             }
+            from = None;
             relistings += 1;
         }
     }
@@ -249,10 +264,11 @@ impl Job<'_> {
             counts = listed.counts;
             left = listed.left;
         }
-        add(&mut counts, self.fetch_leg(&objects, &pass, UPDATED, &left).await?);
+        let (more, outcome) = self.fetch_leg(&objects, &pass, UPDATED, &left).await?;
+        add(&mut counts, more);
         add(&mut counts, objects.store_accounts().await?);
         let checkpoint = Checkpoint { belvo_answered: true, ..Checkpoint::default() };
-        self.finish(event, &pass, &checkpoint, counts).await
+        self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
     async fn delete(
@@ -267,15 +283,15 @@ impl Job<'_> {
         // What was looked at after the announcement may have come back since: then each id is asked for.
         let last_look = pass.before.last_pass_at;
         let seen_since = last_look.is_some_and(|look| look + CLOCK_MARGIN_MS >= self.message.received_at);
-        let counts = if seen_since {
+        let (counts, outcome) = if seen_since {
             self.table.note_look(&pass).await?;
             let objects = Objects::prepare(self.access.client().await?, self.table, &pass, ids).await?;
             self.fetch_leg(&objects, &pass, DELETED, ids).await?
         } else {
-            bury_all(self.table, &pass, ids).await?
+            (bury_all(self.table, &pass, ids).await?, Outcome::Applied)
         };
         let checkpoint = Checkpoint { belvo_answered: seen_since, ..Checkpoint::default() };
-        self.finish(event, &pass, &checkpoint, counts).await
+        self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
     /// Asks for objects one by one for a while, and sends a message for those that are left. When Belvo fails before the
@@ -286,18 +302,20 @@ impl Job<'_> {
         pass: &Pass,
         prefix: &str,
         ids: &[ObjectId],
-    ) -> Result<Counts, Failure> {
+    ) -> Result<(Counts, Outcome), Failure> {
         let fetched = objects.fetch_each(ids, Instant::now() + self.leg).await;
         match fetched.failure {
             Some(Failure::Belvo(_)) if fetched.left.len() < ids.len() => {}
             Some(failure) => return Err(failure),
             None => {}
         }
+        let mut outcome = Outcome::Applied;
         if !fetched.left.is_empty() {
+            outcome = Outcome::Continued;
             // Before this event ends: if that fails, the message comes back and both are done again, which is harmless.
             self.queue.send(&[self.message.continuation(prefix, &fetched.left, pass.stamp)]).await?;
         }
-        Ok(fetched.counts)
+        Ok((fetched.counts, outcome))
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {
@@ -309,10 +327,11 @@ impl Job<'_> {
         event: &EventKey,
         pass: &Pass,
         checkpoint: &Checkpoint,
+        outcome: Outcome,
         counts: Counts,
     ) -> Result<Ended, Stopped> {
-        if self.table.finish(pass, checkpoint, event, counts, now()).await? {
-            Ok(Ended::Applied { counts, check: checkpoint.check })
+        if self.table.finish(pass, checkpoint, event, outcome, counts, now()).await? {
+            Ok(Ended::Finished { outcome, counts, check: checkpoint.check })
         } else {
             Err(Failure::Overtaken.into())
         }
@@ -341,6 +360,71 @@ impl Job<'_> {
             self.table.set_link_status(link, status).await?;
         }
         Ok(Ended::Refused("Belvo cannot use the link before the user acts"))
+    }
+}
+
+/// What one invocation has read of a listing.
+struct Leg {
+    pass: Pass,
+    tally: Tally,
+    start: Start,
+    rest: Option<(u64, String)>,
+}
+
+/// Where a listing began; perhaps in an earlier leg.
+struct Start {
+    began_at: EpochMillis,
+    stamp: Stamp,
+    since: Option<Day>,
+    relistings: usize,
+}
+
+impl Start {
+    fn of_pass(pass: &Pass, filter: Filter, relistings: usize) -> Self {
+        let since = match filter {
+            Filter::Whole => None,
+            // The filter knows days only, and the day before may still have got something after we looked.
+            Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
+        };
+        Self { began_at: pass.began_at, stamp: pass.stamp, since, relistings }
+    }
+
+    fn of_progress(progress: &Progress) -> Self {
+        Self {
+            began_at: progress.began_at,
+            stamp: progress.stamp,
+            since: progress.since.as_deref().and_then(Day::parse),
+            relistings: progress.relistings,
+        }
+    }
+
+    /// Did it begin in this pass?
+    fn is_in(&self, pass: &Pass) -> bool {
+        self.stamp == pass.stamp
+    }
+
+    /// What the finished listing leaves behind. One that moved does not count as a listing.
+    fn checkpoint(&self, tally: &Tally) -> Checkpoint {
+        let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
+        Checkpoint {
+            watermark: (!tally.moved()).then(|| Day::of(self.began_at)),
+            listed: (self.since.is_none() && !tally.moved()).then_some(listed),
+            check: Some(tally.check()),
+            belvo_answered: true,
+        }
+    }
+
+    fn progress(&self, tally: &Tally, (page, digest): (u64, String)) -> Progress {
+        Progress {
+            began_at: self.began_at,
+            stamp: self.stamp,
+            since: self.since.map(|day| day.to_string()),
+            page,
+            count: tally.listed(),
+            digest,
+            relistings: self.relistings,
+            found: tally.found_so_far(),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ mod writing;
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use access::Access;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -36,12 +36,13 @@ use queue::Queue;
 use store::Table;
 use tracing::{error, info, warn};
 
-/// How long before Lambda's deadline a job is dropped, so that the message can still be given back.
+/// How long before Lambda's deadline a job is dropped at the latest, so that the message can still be given back; of a
+/// short invocation a fifth.
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long noting the reason of a failure may take.
 const NOTE_LIMIT: Duration = Duration::from_secs(1);
-/// How long one message asks for objects one by one; at the default pace that is about forty of them.
-const LEG: Duration = Duration::from_secs(30);
+/// What fits into one invocation with room for what is under way at its end.
+const LEGS: Legs = Legs { pages: Duration::from_mins(1), objects: Duration::from_secs(30) };
 /// What one call to SQS or Secrets Manager may take.
 const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_millis(1_500) };
 /// What one call to DynamoDB may take. Throttling is waited out within it: one link is one partition of the table, and a
@@ -58,8 +59,16 @@ pub struct Worker {
     table: Table,
     queue: Queue,
     backoff: Backoff,
-    /// How long one message may ask Belvo for objects one by one.
-    leg: Duration,
+    legs: Legs,
+}
+
+/// For how long one message begins something new; what is left then travels on in a message of its own.
+#[derive(Debug, Clone, Copy)]
+struct Legs {
+    /// Pages of a list.
+    pages: Duration,
+    /// Objects that are asked for one by one; at the default pace these are about forty.
+    objects: Duration,
 }
 
 impl Worker {
@@ -85,7 +94,7 @@ impl Worker {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
-            leg: LEG,
+            legs: LEGS,
             backoff: Backoff {
                 base: Duration::from_secs(platform::parsed("RETRY_BASE_SECONDS", 5)?),
                 cap: Duration::from_secs(platform::parsed("RETRY_CAP_SECONDS", 900)?),
@@ -99,7 +108,7 @@ impl Worker {
     /// # Errors
     /// When a failed message has no id to report it by: then the whole batch comes back.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-        let deadline = event.context.deadline().checked_sub(MARGIN).unwrap_or(SystemTime::UNIX_EPOCH);
+        let deadline = event.context.deadline();
         let mut waiting_groups = HashSet::new();
         let mut response = SqsBatchResponse::default();
         for message in event.payload.records {
@@ -117,15 +126,16 @@ impl Worker {
 
     /// Works on one message. `false` when it must come back; then it is already hidden for a while.
     async fn work(&self, sqs: &SqsMessage, deadline: SystemTime) -> bool {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        let limit = left.saturating_sub(MARGIN.min(left / 5));
         let body = sqs.body.as_deref().unwrap_or_default();
         let undecodable = match Message::decode(body) {
             // A message that we cannot read is not ours to drop: it ends in the dead-letter queue, where somebody looks.
             Err(undecodable) => undecodable,
             Ok(message) => {
-                let job = self.job(&message, attempt(sqs));
-                let result = tokio::time::timeout(left, job.run()).await.unwrap_or(Err(Failure::OutOfTime));
+                let job = self.job(&message, attempt(sqs), limit);
+                let result = tokio::time::timeout(limit, job.run()).await.unwrap_or(Err(Failure::OutOfTime));
                 log(&message, &result, attempt(sqs), started.elapsed());
                 if let Err(failure) = &result {
                     self.give_back(sqs, failure).await;
@@ -139,8 +149,16 @@ impl Worker {
         false
     }
 
-    fn job<'a>(&'a self, message: &'a Message, attempt: u32) -> Job<'a> {
-        Job { message, access: &self.access, table: &self.table, queue: &self.queue, attempt, leg: self.leg }
+    fn job<'a>(&'a self, message: &'a Message, attempt: u32, limit: Duration) -> Job<'a> {
+        Job {
+            message,
+            access: &self.access,
+            table: &self.table,
+            queue: &self.queue,
+            attempt,
+            until: Instant::now() + self.legs.pages.min(limit / 2),
+            leg: self.legs.objects.min(limit / 2),
+        }
     }
 
     async fn give_back(&self, sqs: &SqsMessage, failure: &Failure) {

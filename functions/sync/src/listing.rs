@@ -1,87 +1,171 @@
 //! Reading a whole list, or what is new of it.
 //!
-//! The first page says how many there are; the others are fetched and written side by side, a few at a time: while some
-//! are written, others are on their way. Memory is bounded by the pages under way, not by the list.
+//! The first page says how many objects there are; the others are fetched and written side by side, a few at a time: while
+//! some are written, others are on their way. Memory is bounded by the pages under way, not by the list.
+//!
+//! A list that is too long for one invocation is read in legs. A leg stops between two pages, and the next one reads the
+//! last page again: only if that is unchanged, and the count too, does it go on; otherwise the listing begins anew.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use belvo::{Client, Error, Listing, Page};
-use domain::Announced;
+use domain::{Announced, Progress, Record};
 use store::{Pass, Table};
 
 use crate::failure::Failure;
 use crate::joined;
 use crate::tally::Tally;
-use crate::writing::write_page;
+use crate::writing::{digest, write_page};
 
 /// Objects a page; Belvo's largest.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
+/// What is asked for instead when Belvo takes too long for a page. Each divides the one before it, so that pages keep their
+/// place in the list.
+const PIECE_SIZES: [u32; 7] = [PAGE_SIZE, 500, 250, 125, 25, 5, 1];
 /// Pages that are fetched or written at once.
 const PAGES_AT_ONCE: usize = 4;
 /// The longest list that is read: ten million objects.
 const MAX_PAGES: u64 = 10_000;
 
-/// Reads every page of a list and writes its records.
-pub(crate) async fn read(
-    belvo: &Client,
-    table: &Table,
-    pass: &Pass,
-    listing: &Listing,
-    announced: &Announced,
-) -> Result<Tally, Failure> {
-    let tally = Mutex::new(Tally::new(pass.resource, announced));
-    let first = belvo.page(listing, 1).await?;
-    let last = last_page(&first, listing.page_size);
-    if last > MAX_PAGES {
-        return Err(Failure::TooManyPages);
+/// What is read, and as what.
+pub(crate) struct Reader<'a> {
+    belvo: &'a Client,
+    table: &'a Table,
+    pass: &'a Pass,
+    listing: &'a Listing,
+    /// After this no page is begun, but for the first few of a leg.
+    until: Instant,
+    /// How many objects Belvo has lately been able to give at once.
+    piece: AtomicU32,
+}
+
+/// What a leg has read.
+pub(crate) struct Reading {
+    pub(crate) tally: Tally,
+    /// The last page that was written, and the digest of its ids; none when there is no other.
+    pub(crate) rest: Option<(u64, String)>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(
+        belvo: &'a Client,
+        table: &'a Table,
+        pass: &'a Pass,
+        listing: &'a Listing,
+        until: Instant,
+    ) -> Self {
+        Self { belvo, table, pass, listing, until, piece: AtomicU32::new(PAGE_SIZE) }
     }
-    take(table, pass, &first, 1, last, &tally).await?;
-    drop(first);
-    let pages = (2..=last).map(|number| {
-        let tally = &tally;
-        async move {
-            match fetch(belvo, listing, number).await? {
-                Some(page) => take(table, pass, &page, number, last, tally).await?,
-                None => tally.lock().unwrap_or_else(PoisonError::into_inner).note_move(),
+
+    /// Reads the pages of a list, from the beginning or from where an earlier leg stopped, and writes their records.
+    pub(crate) async fn read(&self, announced: &Announced, from: Option<&Progress>) -> Result<Reading, Failure> {
+        let tally = Mutex::new(Tally::new(self.pass.resource, announced, from));
+        let first = from.map_or(1, |progress| progress.page);
+        let page = self.page(first, &tally).await?;
+        let Some(page) = page.filter(|page| from.is_none_or(|progress| self.is_unchanged(page, progress))) else {
+            return Ok(moved(tally));
+        };
+        let last = page.count.div_ceil(u64::from(PAGE_SIZE)).max(1);
+        if last > MAX_PAGES {
+            return Err(Failure::TooManyPages);
+        }
+        let reached = Mutex::new((first, String::new()));
+        if from.is_none() {
+            self.take(&page, 1, last, &tally, &reached).await?;
+        }
+        drop(page);
+        let in_time = |begun: usize| begun < PAGES_AT_ONCE || Instant::now() < self.until;
+        let pages = (first + 1..=last).enumerate().take_while(|(begun, _)| in_time(*begun)).map(|(_, number)| {
+            let (tally, reached) = (&tally, &reached);
+            async move {
+                match self.page(number, tally).await? {
+                    Some(page) => self.take(&page, number, last, tally, reached).await?,
+                    None => tally.lock().unwrap_or_else(PoisonError::into_inner).note_move(),
+                }
+                Ok(())
             }
-            Ok(())
+        });
+        joined::all(pages, PAGES_AT_ONCE, |()| ()).await?;
+        let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reached = reached.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // A page that was gone is not reached; then the list has moved, and is begun anew.
+        let rest = (reached.0 < last && !tally.moved()).then_some(reached);
+        if rest.is_none() {
+            tally.complete();
         }
-    });
-    joined::all(pages, PAGES_AT_ONCE, |()| ()).await?;
-    Ok(tally.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// The number of the last page. Should Belvo give smaller pages than it was asked for, the first one shows their size.
-fn last_page(first: &Page, asked: u32) -> u64 {
-    let given = first.objects.len() as u64;
-    let size = if first.has_next && given > 0 { given } else { u64::from(asked) };
-    first.count.div_ceil(size).max(1)
-}
-
-/// A page after the first. That it is not there any more means that the list became shorter.
-async fn fetch(belvo: &Client, listing: &Listing, number: u64) -> Result<Option<Page>, Failure> {
-    match belvo.page(listing, number).await {
-        Ok(page) => Ok(Some(page)),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+        Ok(Reading { tally, rest })
     }
-}
 
-/// Counts a page and writes it. A page behind the last one means that the list became longer.
-async fn take(
-    table: &Table,
-    pass: &Pass,
-    page: &Page,
-    number: u64,
-    last: u64,
-    tally: &Mutex<Tally>,
-) -> Result<(), Failure> {
-    {
-        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.page(page.count);
+    /// One page of a thousand objects, in as many pieces as Belvo needs. None when it is not there (any more).
+    async fn page(&self, number: u64, tally: &Mutex<Tally>) -> Result<Option<Page>, Failure> {
+        let page_size = u64::from(PAGE_SIZE);
+        let (begin, end) = ((number - 1) * page_size, number * page_size);
+        let mut whole: Option<Page> = None;
+        let mut offset = begin;
+        while offset < end && whole.as_ref().is_none_or(|page| page.has_next) {
+            let piece = self.piece.load(Ordering::Relaxed);
+            let listing = Listing { page_size: piece, ..self.listing.clone() };
+            match self.belvo.page(&listing, offset / u64::from(piece) + 1).await {
+                Ok(page) => {
+                    tally.lock().unwrap_or_else(PoisonError::into_inner).page(page.count);
+                    offset += u64::from(piece);
+                    whole = Some(join(whole, page));
+                }
+                Err(error) if error.asks_for_less() && smaller(piece).is_some() => {
+                    // Others may have come to the same end; the smallest counts.
+                    self.piece.fetch_min(smaller(piece).unwrap_or(1), Ordering::Relaxed);
+                }
+                Err(Error::NotFound { .. }) if offset > 0 => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Writes a page. A page behind the last one means that the list became longer.
+    async fn take(
+        &self,
+        page: &Page,
+        number: u64,
+        last: u64,
+        tally: &Mutex<Tally>,
+        reached: &Mutex<(u64, String)>,
+    ) -> Result<(), Failure> {
         if page.has_next != (number < last) {
-            tally.note_move();
+            tally.lock().unwrap_or_else(PoisonError::into_inner).note_move();
         }
+        let digest = write_page(self.table, self.pass, &page.objects, tally).await?;
+        let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if number >= reached.0 {
+            *reached = (number, digest);
+        }
+        Ok(())
     }
-    write_page(table, pass, &page.objects, tally).await
+
+    /// Is this the page at which the leg before stopped, in the list that it was?
+    fn is_unchanged(&self, page: &Page, progress: &Progress) -> bool {
+        let ids = page.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
+        let ids: Vec<_> = ids.map(|(record, _)| record.id).collect();
+        page.count == progress.count && digest(ids.iter()) == progress.digest
+    }
+}
+
+fn moved(tally: Mutex<Tally>) -> Reading {
+    let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tally.note_move();
+    Reading { tally, rest: None }
+}
+
+/// The next smaller size of a piece.
+fn smaller(piece: u32) -> Option<u32> {
+    PIECE_SIZES.into_iter().find(|size| *size < piece)
+}
+
+/// Two neighbouring pieces of a page.
+fn join(whole: Option<Page>, mut piece: Page) -> Page {
+    let Some(mut whole) = whole else { return piece };
+    whole.objects.append(&mut piece.objects);
+    Page { has_next: piece.has_next, ..whole }
 }

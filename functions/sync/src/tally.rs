@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use domain::{Announced, EmbeddedAccount, ObjectId, Record, Resource};
+use domain::{Announced, EmbeddedAccount, Found, ObjectId, Progress, Record, Resource};
 use store::{Check, Counts, Upsert};
 
 use crate::accounts::Accounts;
 
-/// What was found so far. Memory: eight bytes an object, and the announced filters.
+/// What was found so far. Memory: eight bytes an object, and the accounts.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) counts: Counts,
@@ -22,43 +22,57 @@ pub(crate) struct Tally {
     resource: &'static Resource,
     announced: Announced,
     /// `count` of the first page.
-    listed: u64,
+    listed: Option<u64>,
     distinct: HashSet<u64>,
-    matching: u64,
-    inflows: u64,
-    outflows: u64,
-    moved: bool,
+    /// What this leg of the listing found and the ones before it; `distinct` and `unreadable` of those before it only.
+    found: Found,
+    is_complete: bool,
 }
 
 impl Tally {
-    pub(crate) fn new(resource: &'static Resource, announced: &Announced) -> Self {
+    /// Of a listing that begins, or goes on.
+    pub(crate) fn new(resource: &'static Resource, announced: &Announced, from: Option<&Progress>) -> Self {
         Self {
             counts: Counts::default(),
             buried: Vec::new(),
             accounts: Accounts::default(),
             resource,
             announced: announced.clone(),
-            listed: 0,
+            listed: from.map(|progress| progress.count),
             distinct: HashSet::new(),
-            matching: 0,
-            inflows: 0,
-            outflows: 0,
-            moved: false,
+            found: from.map(|progress| progress.found).unwrap_or_default(),
+            is_complete: false,
         }
     }
 
     /// A page came, the first or another.
     pub(crate) fn page(&mut self, count: u64) {
-        if self.counts.pages == 0 {
-            self.listed = count;
-        }
         self.counts.pages += 1;
-        self.moved |= count != self.listed;
+        self.found.moved |= *self.listed.get_or_insert(count) != count;
     }
 
     /// A page that should be there is not, or one that should not be there is.
     pub(crate) fn note_move(&mut self) {
-        self.moved = true;
+        self.found.moved = true;
+    }
+
+    /// Every page was read.
+    pub(crate) fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// What all legs have found.
+    pub(crate) fn found_so_far(&self) -> Found {
+        Found {
+            distinct: self.found.distinct + self.distinct.len() as u64,
+            unreadable: self.found.unreadable + self.counts.unreadable,
+            ..self.found
+        }
+    }
+
+    /// How many objects the list has.
+    pub(crate) fn listed(&self) -> u64 {
+        self.listed.unwrap_or_default()
     }
 
     /// An object that cannot be read as a record. It is counted and the listing goes on: one bad object must not hold
@@ -68,17 +82,17 @@ impl Tally {
     }
 
     /// A record was found, perhaps with its account.
-    pub(crate) fn found(&mut self, record: &Record, account: Option<EmbeddedAccount<'_>>) {
+    pub(crate) fn note(&mut self, record: &Record, account: Option<EmbeddedAccount<'_>>) {
         if let Some(account) = account {
             self.accounts.note(account);
         }
         if !self.distinct.insert(fingerprint(&record.id)) || !self.is_announced_day(record) {
             return;
         }
-        self.matching += 1;
+        self.found.matching += 1;
         match record.text("type") {
-            Some("INFLOW") => self.inflows += 1,
-            Some("OUTFLOW") => self.outflows += 1,
+            Some("INFLOW") => self.found.inflows += 1,
+            Some("OUTFLOW") => self.found.outflows += 1,
             _ => {}
         }
     }
@@ -94,8 +108,8 @@ impl Tally {
 
     /// Did the list move while it was read?
     pub(crate) fn moved(&self) -> bool {
-        let seen = self.distinct.len() as u64 + self.counts.unreadable;
-        self.moved || seen < self.listed
+        let Found { distinct, unreadable, moved, .. } = self.found_so_far();
+        moved || (self.is_complete && distinct + unreadable < self.listed())
     }
 
     /// Was this object found?
@@ -103,18 +117,14 @@ impl Tally {
         self.distinct.contains(&fingerprint(id))
     }
 
-    /// How many distinct objects were found.
-    pub(crate) fn distinct(&self) -> u64 {
-        self.distinct.len() as u64
-    }
-
     /// Does what was found agree with what was announced?
     pub(crate) fn check(&self) -> Check {
         let Announced { total, inflows, outflows, .. } = self.announced;
         let fewer = |announced: Option<u64>, found| announced.is_some_and(|announced| found < announced);
-        let missing = fewer(total, self.matching) || fewer(inflows, self.inflows) || fewer(outflows, self.outflows);
+        let found = self.found_so_far();
+        let missing = fewer(total, found.matching) || fewer(inflows, found.inflows) || fewer(outflows, found.outflows);
         match total.or(inflows).or(outflows) {
-            _ if self.moved() || self.counts.unreadable > 0 || missing => Check::Drift,
+            _ if self.moved() || found.unreadable > 0 || missing => Check::Drift,
             Some(_) => Check::Verified,
             None => Check::Unverified,
         }
@@ -149,13 +159,13 @@ mod tests {
         let Plan::List { resource, announced, .. } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap()) else {
             panic!("a listing")
         };
-        Tally::new(resource, &announced)
+        Tally::new(resource, &announced, None)
     }
 
     fn found(tally: &mut Tally, id: &str, day: &str, kind: &str) {
         let json = format!(r#"{{"id":"{id}","value_date":"{day}","type":"{kind}"}}"#);
         let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
-        tally.found(&Record::read(tally.resource, &raw).unwrap().0, None);
+        tally.note(&Record::read(tally.resource, &raw).unwrap().0, None);
     }
 
     #[test]
@@ -165,7 +175,7 @@ mod tests {
         found(&mut tally, "a", "2024-01-01", "INFLOW");
         found(&mut tally, "b", "2024-01-31", "OUTFLOW");
         found(&mut tally, "c", "2024-02-01", "OUTFLOW");
-        assert_eq!((tally.check(), tally.distinct()), (Check::Verified, 3));
+        assert_eq!((tally.check(), tally.found_so_far().distinct), (Check::Verified, 3));
     }
 
     #[test]
@@ -192,6 +202,8 @@ mod tests {
         repeated.page(2);
         found(&mut repeated, "a", "2024-01-01", "INFLOW");
         found(&mut repeated, "a", "2024-01-01", "INFLOW");
+        assert!(!repeated.moved(), "more may come");
+        repeated.complete();
         assert!(repeated.moved());
         assert_eq!(repeated.check(), Check::Drift);
     }
@@ -201,6 +213,7 @@ mod tests {
         let mut tally = tally("{}");
         tally.page(1);
         tally.unreadable();
+        tally.complete();
         assert!(!tally.moved());
         assert_eq!(tally.check(), Check::Drift);
     }

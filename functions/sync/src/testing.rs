@@ -62,7 +62,7 @@ impl World {
             access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
             table: Table::new(dynamodb.clone(), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
-            leg: Duration::from_secs(30),
+            legs: crate::LEGS,
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
         };
         Self { belvo, worker, given_back, sent, secret, dynamodb }

@@ -171,7 +171,7 @@ async fn updated_transactions_are_fetched_by_their_ids_and_those_that_are_gone_b
 #[tokio::test]
 async fn ids_that_are_too_many_for_the_time_travel_on_in_messages_of_their_own() {
     let mut world = World::with_transactions(30).await;
-    world.worker.leg = Duration::ZERO;
+    world.worker.legs.objects = Duration::ZERO;
     world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
     world.list_transactions().await;
     let changed = world.change(r#"{"update":10,"refresh_accounts":false}"#).await;
@@ -406,6 +406,45 @@ async fn what_belvo_dropped_without_a_word_is_marked_as_missing_and_keeps_its_da
 }
 
 #[tokio::test]
+async fn a_list_that_is_too_long_for_one_invocation_is_read_in_legs() {
+    let mut world = World::with_transactions(9_500).await;
+    world.worker.legs.pages = Duration::ZERO;
+    let message = world.succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":9500}"#).await;
+    assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 5_000, "each leg begins a few pages, however short it is");
+    assert_eq!(text(&world.state("TRANSACTIONS").await, "watermark"), "(absent)", "not before every page is written");
+    assert_eq!(world.deliver_continuations().await, 2);
+    world.assert_converged("TRANSACTIONS").await;
+    let state = world.state("TRANSACTIONS").await;
+    assert_eq!((text(&state, "check"), number(&state, "count")), ("verified", Some(9_500)));
+    assert_eq!(world.requests(TRANSACTIONS).len(), 10 + 2, "each later leg reads one page again");
+}
+
+#[tokio::test]
+async fn a_list_that_changed_between_two_legs_is_begun_anew() {
+    let mut world = World::with_transactions(5_500).await;
+    world.worker.legs.pages = Duration::ZERO;
+    world.list_transactions().await;
+    world.change(r#"{"delete":1,"refresh_accounts":false}"#).await;
+    world.worker.legs = crate::LEGS;
+    assert_eq!(world.deliver_continuations().await, 1);
+    assert_eq!(number(&world.state("TRANSACTIONS").await, "count"), Some(5_499));
+    world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_too_much_for_belvo_is_asked_for_in_pieces() {
+    for (limit, pieces) in [(500, 5), (125, 19), (20, 460)] {
+        let world = World::with_transactions(2_300).await;
+        world.belvo.control().set_settings(Settings { max_page_size_before_408: limit, ..Settings::default() });
+        let message = world.list_transactions().await;
+        world.assert_converged("TRANSACTIONS").await;
+        assert_eq!(number(&world.event(&message).await, "pages"), Some(pieces), "with at most {limit} at once");
+        assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "unverified");
+    }
+}
+
+#[tokio::test]
 async fn what_this_release_does_not_know_is_recorded_and_leaves_the_queue() {
     let world = World::with_transactions(0).await;
     let unknown = world.succeed("MOON_PHASES", "new_moon", "{}").await;
@@ -465,7 +504,7 @@ async fn when_the_time_is_short_the_job_is_dropped_and_its_message_given_back() 
     let world = World::with_transactions(5).await;
     world.breaks(r#"[{"fault":"hang"}]"#);
     let message = message("TRANSACTIONS", "historical_update", "{}", now());
-    let failed = world.deliver_within(&[sqs(&message, 1)], crate::MARGIN + Duration::from_millis(200)).await;
+    let failed = world.deliver_within(&[sqs(&message, 1)], Duration::from_millis(500)).await;
     assert_eq!((failed.len(), world.given_back.lock().unwrap().len()), (1, 1));
 }
 

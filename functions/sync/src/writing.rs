@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::{ObjectId, Record};
+use domain::{ObjectId, Record, sha256_hex};
 use serde_json::value::RawValue;
 use store::{Known, Pass, StoreTrouble, Table};
 
@@ -15,21 +15,28 @@ use crate::tally::Tally;
 pub(crate) const WRITES_AT_ONCE: usize = 16;
 
 /// Writes the objects of a page under a pass's stamp, once it is certain that no other pass has begun. A record that
-/// would only change its stamp is not written.
+/// would only change its stamp is not written. Gives the digest of the page's ids.
 pub(crate) async fn write_page(
     table: &Table,
     pass: &Pass,
     objects: &[Box<RawValue>],
     tally: &Mutex<Tally>,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let records: Vec<Record> = objects.iter().filter_map(|raw| read(pass, raw, tally)).collect();
+    let digest = digest(records.iter().map(|record| &record.id));
     let known = known(table, pass, &records).await?;
     fence(table, pass).await?;
     let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));
     let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
     tally.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
     let writes = changed.into_iter().map(|record| write(table, pass, record, tally));
-    joined::all(writes, WRITES_AT_ONCE, |()| ()).await
+    joined::all(writes, WRITES_AT_ONCE, |()| ()).await?;
+    Ok(digest)
+}
+
+/// One digest for the ids of a page, in their order.
+pub(crate) fn digest<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> String {
+    sha256_hex(ids.map(ObjectId::as_str).collect::<Vec<_>>().join(",").as_bytes())
 }
 
 /// Stops a pass that has been overtaken.
@@ -50,7 +57,7 @@ async fn known(table: &Table, pass: &Pass, records: &[Record]) -> Result<HashMap
 fn read(pass: &Pass, raw: &RawValue, tally: &Mutex<Tally>) -> Option<Record> {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     if let Ok((record, account)) = Record::read(pass.resource, raw) {
-        tally.found(&record, account);
+        tally.note(&record, account);
         return Some(record);
     }
     tally.unreadable();

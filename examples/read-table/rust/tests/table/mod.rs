@@ -95,7 +95,7 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
         table.bury(id, kind, &object, pass.stamp + 1, NOW).await.unwrap();
     }
     let (checkpoint, event) = (Checkpoint::default(), event(id, webhook_type));
-    let finished = table.finish(&pass, &checkpoint, &event, Counts::default(), NOW).await;
+    let finished = table.finish(&pass, &checkpoint, &event, store::Outcome::Applied, Counts::default(), NOW).await;
     assert!(finished.unwrap());
     let statuses = [LinkStatus::Active, LinkStatus::InvalidCredentials];
     let status = statuses.into_iter().find(|status| status.as_str() == link.status);
