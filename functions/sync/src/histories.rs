@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::{Message, now};
+use fake_belvo::Settings;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::Config;
@@ -46,6 +47,8 @@ enum Mishap {
         fault: &'static str,
         after: u64,
     },
+    /// Belvo's lists still show what was deleted.
+    Lag,
     /// The invocation is dropped after so many milliseconds.
     Crash(u64),
 }
@@ -76,6 +79,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
     prop_oneof![
         4 => Just(Mishap::None),
         2 => (fault, 0_u64..3).prop_map(|(fault, after)| Mishap::Fault { fault, after }),
+        2 => Just(Mishap::Lag),
         2 => (1_u64..40).prop_map(Mishap::Crash),
     ]
 }
@@ -160,6 +164,13 @@ impl History {
                 self.world.breaks(&format!(r#"[{{"fault":{fault},"count":4,"after":{after}}}]"#));
                 let done = self.world.deliver(&batch).await.is_empty();
                 self.world.belvo.control().clear_faults();
+                done
+            }
+            Mishap::Lag => {
+                let lag = Settings { stale_reads_ms: 60_000, ..Settings::default() };
+                self.world.belvo.control().set_settings(lag);
+                let done = self.world.deliver(&batch).await.is_empty();
+                self.world.belvo.control().set_settings(Settings::default());
                 done
             }
             Mishap::Crash(millis) => {
