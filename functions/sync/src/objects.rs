@@ -10,7 +10,7 @@ use std::time::Instant;
 use belvo::{Client, Error, Listing};
 use domain::{ObjectId, Record};
 use serde_json::value::RawValue;
-use store::{Counts, Known, Pass, Table, Upsert, Written};
+use store::{Counts, Known, Pass, Stamp, Table, Upsert, Written};
 use tokio::sync::OnceCell;
 
 use crate::accounts::Accounts;
@@ -57,6 +57,10 @@ pub(crate) struct Listed {
 enum Fate {
     Written,
     Unchanged,
+    /// Its tombstone stands there, with this stamp.
+    Buried {
+        seen: Stamp,
+    },
     Stale,
     Deleted,
     Unreadable,
@@ -122,9 +126,12 @@ impl<'a> Objects<'a> {
             listed.counts.pages += 1;
             listed.left.extend(piece.iter().filter(|id| !given.contains_key(id)).cloned());
             fence(self.table, self.pass).await?;
-            let writes = given.into_values().map(|record| self.store(record));
-            let counts = &mut listed.counts;
-            joined::all(writes, WRITES_AT_ONCE, |fate| tell(counts, fate)).await?;
+            let writes = given.into_iter().map(|(id, record)| async move { Ok((id, self.upsert(record).await?)) });
+            let Listed { counts, left, .. } = &mut listed;
+            // A list can lag: what it says of a deleted object is asked for by its id.
+            let take =
+                |(id, fate)| if matches!(fate, Fate::Buried { .. }) { left.push(id) } else { tell(counts, fate) };
+            joined::all(writes, WRITES_AT_ONCE, take).await?;
         }
         Ok(listed)
     }
@@ -183,16 +190,24 @@ impl<'a> Objects<'a> {
     /// Stores an object that Belvo gave by its id: that also brings back what was deleted.
     async fn store(&self, record: Record) -> Result<Fate, Failure> {
         let Pass { link, resource, stamp, .. } = self.pass;
+        match self.upsert(record.clone()).await? {
+            Fate::Buried { seen } => {
+                Ok(fate(self.table.revive(link, resource, record, *stamp, seen).await?, Fate::Written))
+            }
+            fate => Ok(fate),
+        }
+    }
+
+    async fn upsert(&self, record: Record) -> Result<Fate, Failure> {
+        let Pass { link, resource, stamp, .. } = self.pass;
         if self.known.get(&record.id).is_some_and(|known| known.makes_unchanged(&record)) {
             return Ok(Fate::Unchanged);
         }
-        match self.table.upsert(link, resource, record.clone(), *stamp).await? {
-            Upsert::Written => Ok(Fate::Written),
-            Upsert::Buried { seen } if seen < *stamp => {
-                Ok(fate(self.table.revive(link, resource, record, *stamp, seen).await?, Fate::Written))
-            }
-            Upsert::Buried { .. } | Upsert::Stale => Ok(Fate::Stale),
-        }
+        Ok(match self.table.upsert(link, resource, record, *stamp).await? {
+            Upsert::Written => Fate::Written,
+            Upsert::Buried { seen } if seen < *stamp => Fate::Buried { seen },
+            Upsert::Buried { .. } | Upsert::Stale => Fate::Stale,
+        })
     }
 
     async fn link_exists(&self) -> Result<bool, Failure> {
@@ -212,7 +227,7 @@ fn tell(counts: &mut Counts, fate: Fate) {
     match fate {
         Fate::Written => counts.written += 1,
         Fate::Unchanged => counts.unchanged += 1,
-        Fate::Stale => counts.stale += 1,
+        Fate::Stale | Fate::Buried { .. } => counts.stale += 1,
         Fate::Deleted => counts.deleted += 1,
         Fate::Unreadable => counts.unreadable += 1,
     }

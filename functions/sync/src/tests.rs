@@ -279,6 +279,18 @@ async fn a_listing_from_a_lagging_replica_does_not_resurrect_a_deleted_transacti
 }
 
 #[tokio::test]
+async fn an_update_from_a_lagging_replica_does_not_resurrect_a_deleted_transaction() {
+    let world = World::with_transactions(10).await;
+    world.belvo.control().set_settings(Settings { stale_reads_ms: 60_000, ..Settings::default() });
+    let deleted = world.change(r#"{"delete":4}"#).await.deleted;
+    world.succeed("TRANSACTIONS", "transactions_deleted", &ids("deleted", &deleted)).await;
+    world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &deleted)).await;
+    for id in &deleted {
+        assert!(world.record("TRANSACTIONS", id).await.contains_key("deleted_at"));
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_transaction_that_belvo_has_again_comes_back_with_the_next_listing() {
     let world = World::with_transactions(10).await;
     let deleted = world.change(r#"{"delete":1}"#).await.deleted;
