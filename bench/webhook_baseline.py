@@ -136,7 +136,7 @@ class Environment:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("binary", nargs="?", type=Path, default=ROOT / ".aws-sam/build/WebhookFunction/bootstrap")
+    parser.add_argument("binary", nargs="?", type=Path, default=ROOT / "target/lambda/webhook/bootstrap")
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--events", type=int, default=300)
     arguments = parser.parse_args()

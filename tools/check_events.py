@@ -28,7 +28,7 @@ def main() -> None:
         return
     events = sorted(ROOT.glob("events/*/*.json"))
     failed = 0
-    with invoke.functions() as run:
+    with invoke.functions(quiet=True) as run:
         for event in events:
             answer = run(event)
             is_right = expected_of_webhook(event, answer) if event.parent.name == "webhook" else is_done(answer)

@@ -85,7 +85,7 @@ class Demo:
         wait_until(lambda: self.show_deliveries() >= expected, "the webhooks")
         started = time.monotonic()
         wait_until(self.is_drained, "the queue to run empty", tick=self.show_progress)
-        rows = ", ".join(f"{self.rows(resource):,} {resource.lower()}" for resource in RESOURCES)
+        rows = ", ".join(self.rows_in_words(resource) for resource in RESOURCES)
         clear_line()
         say(f"   queue empty after {time.monotonic() - started:.1f} s; in the table: {rows}")
         for event in self.table.items(f"LINK#{self.link_id}", "EVENT#").values():
@@ -110,6 +110,12 @@ class Demo:
         if sys.stdout.isatty():
             clear_line()
             print(dim(f"   {self.rows('TRANSACTIONS'):,} transactions so far ..."), end="", flush=True)
+
+    def rows_in_words(self, resource: str) -> str:
+        stored = self.table.records(self.link_id, resource)
+        tombstones = sum("deleted_at" in item for item in stored.values())
+        words = f"{len(stored) - tombstones:,} {resource.lower()}"
+        return f"{words} and {tombstones} tombstones" if tombstones else words
 
     def rows(self, resource: str) -> int:
         return self.table.count(f"LINK#{self.link_id}", f"{resource}#")

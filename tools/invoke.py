@@ -36,24 +36,27 @@ def main() -> None:
     events = [Path(argument).resolve() for argument in sys.argv[1:]]
     if not events:
         sys.exit(__doc__)
+    for event in events:
+        if not event.is_file():
+            fail(f"there is no event {event}")
     with functions() as run:
         for event in events:
             print(json.dumps(run(event), indent=2), flush=True)
 
 
 @contextmanager
-def functions() -> Iterator[Callable[[Path], dict]]:
+def functions(*, quiet: bool = False) -> Iterator[Callable[[Path], dict]]:
     """The built functions with all that they need around them: takes an event, gives its function's answer."""
     settings = Settings(ROOT / ".local" / "invoke", AWS_PORT, BELVO_PORT, host=docker_bridge())
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     deploy.build_functions(settings)
     deploy.build_fake_belvo(settings)
     with surroundings(settings):
-        yield lambda event: invoke(settings, event)
+        yield lambda event: invoke(settings, event, quiet=quiet)
 
 
-def invoke(settings: Settings, event: Path) -> dict:
-    """The function's answer. Its log lines go to stderr."""
+def invoke(settings: Settings, event: Path, *, quiet: bool) -> dict:
+    """The function's answer. Its log lines go to stderr, or nowhere."""
     function = FUNCTIONS.get(event.parent.name) or fail(f"{event} is not below events/{' or events/'.join(FUNCTIONS)}")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as variables:
         variables.write(ENVIRONMENT_FILE.read_text().replace(USUAL_BRIDGE, settings.host))
@@ -68,9 +71,11 @@ def invoke(settings: Settings, event: Path) -> dict:
             "--skip-pull-image",
         ]
         run = subprocess.run(
-            command, cwd=ROOT, env=deploy.environment(settings), stdout=subprocess.PIPE, text=True, check=False
+            command, cwd=ROOT, env=deploy.environment(settings), text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE if quiet else None,
         )
     if run.returncode != 0 or not run.stdout.strip():
+        say(run.stderr or "")
         fail(f"sam local invoke {function} gave no answer")
     return json.loads(run.stdout)
 

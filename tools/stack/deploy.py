@@ -24,7 +24,7 @@ def build_functions(settings: Settings) -> None:
 
 
 def build_fake_belvo(settings: Settings) -> None:
-    run(["cargo", "build", "--quiet", "--package", "fake-belvo"], settings)
+    run(["cargo", "build", "--package", "fake-belvo"], settings)
 
 
 def deploy(settings: Settings, parameters: dict[str, str]) -> None:

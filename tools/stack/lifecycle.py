@@ -1,13 +1,14 @@
 """build, up, down, status."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 
 from stack import deploy
 from stack.console import fail, say, step
 from stack.fake_belvo import BelvoKey, FakeBelvo
 from stack.local_aws import LocalAws
-from stack.settings import Settings
+from stack.settings import REGION, Settings
 from stack.table import Table
 
 # Belvo tries again after minutes; nobody wants to wait for that here.
@@ -16,7 +17,7 @@ WEBHOOK_RETRY_MS = 2_000
 
 def build(settings: Settings) -> None:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    with step("Building the functions for release (the first time: some minutes)"):
+    with step("Building the functions for release"):
         deploy.build_functions(settings)
     with step("Building fake-belvo"):
         deploy.build_fake_belvo(settings)
@@ -42,7 +43,7 @@ class Running:
 
 def up(settings: Settings, parameters: dict[str, str]) -> None:
     running = start(settings, parameters)
-    welcome(settings, running.webhook_url, running.authorization)
+    welcome(settings, running)
 
 
 def start(settings: Settings, parameters: dict[str, str]) -> Running:
@@ -86,6 +87,8 @@ def end(settings: Settings) -> dict[str, bool]:
     processes = (FakeBelvo(settings).process, LocalAws(settings).process)
     ended = {process.name: process.stop() for process in processes}
     settings.outputs_file.unlink(missing_ok=True)
+    # The local AWS leaves the functions' code behind at each deployment.
+    shutil.rmtree(settings.state_dir / "local-aws", ignore_errors=True)
     return ended
 
 
@@ -100,8 +103,9 @@ def status(settings: Settings) -> None:
     for title, output in (("queue", "QueueUrl"), ("dead letters", "DeadLetterQueueUrl")):
         waiting, in_flight = queue_depth(aws, outputs[output])
         say(f"{title:<12} {waiting} waiting, {in_flight} in flight or backing off")
-    items = aws.client("dynamodb").scan(TableName=outputs["TableName"], Select="COUNT")["Count"]
-    say(f"{'table':<12} {items} items")
+    kinds = Table(aws, outputs["TableName"]).kinds()
+    for kind, items in sorted(kinds.items()):
+        say(f"{'table':<12} {items:,} {kind}")
 
 
 def queue_depth(aws: LocalAws, url: str) -> tuple[int, int]:
@@ -134,7 +138,11 @@ def refuse_taken_port(port: int, variable: str, *, taken: bool) -> None:
         fail(f"something else answers on port {port}; choose another one with {variable}=...")
 
 
-def welcome(settings: Settings, url: str, authorization: str) -> None:
+def welcome(settings: Settings, running: Running) -> None:
+    url, authorization, table = running.webhook_url, running.authorization, running.outputs["TableName"]
+    environment = (
+        f"AWS_ENDPOINT_URL={settings.aws_url} AWS_DEFAULT_REGION={REGION} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+    )
     say(f"""
 belvo-sync is up, and stays up until `make down`.
 
@@ -153,4 +161,8 @@ Make a bank link at Belvo, then announce its transactions as Belvo would:
     -d '{{"webhook_id": "1", "webhook_type": "TRANSACTIONS", "webhook_code": "historical_update",
          "link_id": "my-first-link", "request_id": "2", "external_id": null, "data": {{"total_transactions": 2500}}}}'
 
-  make status  (how far it is)""")
+The same body within five minutes is one event: change webhook_id to post it again.
+
+  make status  (how far it is)
+  TABLE_NAME={table} {environment} \\
+    .tools/aws/bin/python examples/read-table/python/read_table.py accounts my-first-link""")

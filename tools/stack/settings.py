@@ -48,8 +48,8 @@ class Settings:
 
     @property
     def build_dir(self) -> Path:
-        # Shared by all stacks of this checkout: the code is the same.
-        return ROOT / ".aws-sam" / "build"
+        # `sam build` empties it first, so each stack has its own; what is expensive, target/, they share.
+        return self.state_dir / "build"
 
     @property
     def cargo_target_dir(self) -> Path:

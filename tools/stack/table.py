@@ -1,5 +1,6 @@
 """The table as an application reads it, with its numbers as Decimals."""
 
+from collections import Counter
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -22,6 +23,16 @@ class Table:
         """The records of a resource and its tombstones, by Belvo's id."""
         items = self.items(f"LINK#{link_id}", f"{resource}#")
         return {sk.removeprefix(f"{resource}#"): item for sk, item in items.items()}
+
+    def kinds(self) -> dict[str, int]:
+        """How many items there are of each kind, as the sort key names it; tombstones apart."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._name, ProjectionExpression="sk, deleted_at", ConsistentRead=True
+        )
+        items = (item for page in pages for item in page["Items"])
+        return dict(Counter(
+            "tombstones" if "deleted_at" in item else item["sk"]["S"].partition("#")[0] for item in items
+        ))
 
     def count(self, partition: str, prefix: str) -> int:
         pages = self._dynamodb.get_paginator("query").paginate(**self._query(partition, prefix), Select="COUNT")

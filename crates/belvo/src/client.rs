@@ -48,7 +48,7 @@ impl Default for Limits {
             // Belvo's own limit is five minutes; a page that takes this long is better asked for in smaller pieces.
             answer: Duration::from_secs(25),
             // A page of 1,000 transactions, each with its account, is about 4 MB.
-            bytes: 32 * 1024 * 1024,
+            bytes: 8 * 1024 * 1024,
             quick_retries: 2,
             // Belvo's edge refuses more than 80 from one address.
             requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),

@@ -83,6 +83,9 @@ pub struct Found {
     pub unreadable: u64,
     /// Did the list move, so that this may not be all?
     pub moved: bool,
+    /// Were tombstones met that Belvo was not asked about?
+    #[serde(default)]
+    pub unasked: bool,
 }
 
 /// Who put a message into the queue.

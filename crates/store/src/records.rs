@@ -202,18 +202,16 @@ impl Table {
         done(put).await
     }
 
-    /// Marks the live records of a resource that a finished whole listing lacks: `missing_since`. Their data stays, since
-    /// Belvo drops old data by itself. How many were marked.
+    /// The live records of a resource that a finished whole listing lacks and that are not marked yet.
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn mark_missing(
+    pub async fn missing(
         &self,
         listing: &Pass,
         is_listed: impl Fn(&ObjectId) -> bool,
-        now: EpochMillis,
-    ) -> Result<u64, StoreTrouble> {
-        let mut marked = 0;
+    ) -> Result<Vec<ObjectId>, StoreTrouble> {
+        let mut missing = Vec::new();
         let query = self
             .client
             .query()
@@ -228,15 +226,17 @@ impl Table {
             let item = item.map_err(|error| call_failed(&error))?;
             let is_settled = item.contains_key("deleted_at") || item.contains_key("missing_since");
             let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, listing.resource));
-            if let Some(id) = id.filter(|id| !is_settled && !is_listed(id)) {
-                marked += u64::from(self.mark_one_missing(listing, &id, now).await?);
-            }
+            missing.extend(id.filter(|id| !is_settled && !is_listed(id)));
         }
-        Ok(marked)
+        Ok(missing)
     }
 
-    /// `false` when somebody has seen or deleted the object meanwhile.
-    async fn mark_one_missing(&self, listing: &Pass, id: &ObjectId, now: EpochMillis) -> Result<bool, StoreTrouble> {
+    /// Marks a record that a finished whole listing lacks: `missing_since`. Its data stays, since Belvo drops old data by
+    /// itself. `false` when somebody has seen or deleted the object meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn mark_missing(&self, listing: &Pass, id: &ObjectId, now: EpochMillis) -> Result<bool, StoreTrouble> {
         let update = self
             .update(keys::record(&listing.link, listing.resource, id))
             .update_expression("SET missing_since = :now")

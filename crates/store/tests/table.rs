@@ -363,11 +363,12 @@ async fn what_a_whole_listing_lacks_is_marked_and_keeps_its_data() {
     let given = given_an_empty_table().await;
     given.upsert("1", 5).await;
     let listing = given.begin_pass(NOW).await;
-    assert_eq!(given.table.mark_missing(&listing, |_| true, NOW).await.unwrap(), 0);
-    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW).await.unwrap(), 1);
+    assert!(given.table.missing(&listing, |_| true).await.unwrap().is_empty());
+    assert_eq!(given.table.missing(&listing, |_| false).await.unwrap(), [id()]);
+    assert!(given.table.mark_missing(&listing, &id(), NOW).await.unwrap());
     let item = given.transaction().await;
     assert_eq!((n(&item, "missing_since"), amount(&item)), (Some(NOW.to_string()), "1"));
-    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW + 5).await.unwrap(), 0, "since then, not since now");
+    assert!(given.table.missing(&listing, |_| false).await.unwrap().is_empty(), "since then, not since now");
     assert_eq!(given.upsert("1", NOW).await, Upsert::Written);
     assert!(!given.transaction().await.contains_key("missing_since"), "it is there again");
 }
@@ -377,7 +378,8 @@ async fn what_was_seen_after_a_listing_is_not_marked_by_it_and_neither_is_a_tomb
     let given = given_an_empty_table().await;
     let listing = given.begin_pass(NOW).await;
     given.upsert("1", NOW + 1).await;
-    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW).await.unwrap(), 0);
+    assert!(!given.table.mark_missing(&listing, &id(), NOW).await.unwrap());
     given.bury(NOW + 2).await;
-    assert_eq!(given.table.mark_missing(&listing, |_| false, NOW).await.unwrap(), 0);
+    assert!(given.table.missing(&listing, |_| false).await.unwrap().is_empty());
+    assert!(!given.table.mark_missing(&listing, &id(), NOW).await.unwrap());
 }

@@ -1,6 +1,6 @@
 //! Access to Belvo: the client, and the credentials that it sends.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use belvo::{Client, Credentials, Limits};
 use domain::EpochMillis;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use crate::failure::Failure;
+use crate::listing::PAGE_SIZE;
 
 /// Makes the client when it is first needed: a secret that cannot be read then costs one attempt of one message, not
 /// the start of the function.
@@ -21,6 +22,9 @@ pub(crate) struct Access {
     client: OnceCell<Client>,
     /// When Belvo last refused or ignored `id__in`; 0 for never.
     id_in_failed_at: AtomicI64,
+    /// How many objects of a list Belvo has lately been able to give at once. Kept for the life of the environment: a
+    /// list that was once too much for Belvo would otherwise cost its patience again at every attempt.
+    piece: AtomicU32,
 }
 
 /// How long `id__in` is left alone after Belvo refused it.
@@ -35,7 +39,14 @@ struct Stored {
 
 impl Access {
     pub(crate) fn new(base_url: String, secret: Secret, limits: Limits) -> Self {
-        Self { base_url, secret, limits, client: OnceCell::new(), id_in_failed_at: AtomicI64::new(0) }
+        Self {
+            base_url,
+            secret,
+            limits,
+            client: OnceCell::new(),
+            id_in_failed_at: AtomicI64::new(0),
+            piece: AtomicU32::new(PAGE_SIZE),
+        }
     }
 
     /// The client, with the credentials as they were last read.
@@ -49,6 +60,11 @@ impl Access {
         let credentials = self.read().await?;
         self.client().await?.set_credentials(credentials);
         Ok(())
+    }
+
+    /// How many objects of a list to ask for at once.
+    pub(crate) fn piece(&self) -> &AtomicU32 {
+        &self.piece
     }
 
     /// Is it worth listing objects with `id__in`?

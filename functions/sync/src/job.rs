@@ -13,10 +13,11 @@ use store::{
 
 use crate::access::Access;
 use crate::failure::Failure;
+use crate::joined;
 use crate::listing::{PAGE_SIZE, Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
 use crate::tally::Tally;
-use crate::writing::fence;
+use crate::writing::{WRITES_AT_ONCE, fence};
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
@@ -24,6 +25,8 @@ const RELISTINGS: usize = 2;
 const RETRIES_WHEN_FEWER: u32 = 2;
 /// Up to so many ids, asking for each is as cheap as asking whether `id__in` is allowed.
 const FEW_IDS: usize = 2;
+/// So many objects that were asked for one by one are not asked for again because Belvo refuses the next.
+const MUCH_PROGRESS: usize = 20;
 /// The most tombstones of one listing that are asked for again.
 const MAX_RECHECKED: usize = 40;
 /// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
@@ -39,6 +42,8 @@ pub(crate) struct Job<'a> {
     pub(crate) attempt: u32,
     /// After this no page of a listing is begun.
     pub(crate) until: Instant,
+    /// After this nothing is begun that the next listing can do as well.
+    pub(crate) end: Instant,
     /// How long it may ask for objects one by one. The rest travels on in a message of its own, so that a long list makes
     /// progress whatever happens to one of its legs.
     pub(crate) leg: Duration,
@@ -167,16 +172,17 @@ impl Job<'_> {
             None => start.checkpoint(&tally),
             Some(_) => Checkpoint { belvo_answered: true, ..Checkpoint::default() },
         };
-        if checkpoint.listed.is_some() && start.is_in(&pass) && pass.before.last_pass_at.is_some() {
-            fence(self.table, &pass).await?;
-            self.table.mark_missing(&pass, |id| tally.has(id), now()).await?;
+        let knows_all = start.is_in(&pass) && tally.counts.unreadable == 0;
+        if checkpoint.listed.is_some() && knows_all && pass.before.last_pass_at.is_some() {
+            self.mark_missing(&pass, &tally).await?;
         }
         let accounts = std::mem::take(&mut tally.accounts);
         add(&mut tally.counts, accounts.store(self.table, &pass).await?);
         let buried = std::mem::take(&mut tally.buried);
         let (pass, all_rechecked) = self.recheck(belvo, pass, &buried, &mut tally.counts).await?;
-        if rest.is_none() && !all_rechecked {
-            checkpoint.check = Some(Check::Drift);
+        if !all_rechecked {
+            tally.note_unasked();
+            checkpoint.check = checkpoint.check.map(|_| Check::Drift);
         }
         let outcome = match rest {
             None => Outcome::Applied,
@@ -209,14 +215,25 @@ impl Job<'_> {
             };
             let filters = start.since.map(|day| ("created_at__gte", day.to_string())).into_iter().collect();
             let listing = Listing { path: resource.path, link: link.clone(), filters, page_size: PAGE_SIZE };
-            let reader = Reader::new(belvo, self.table, &pass, &listing, self.until);
+            let may_begin_anew = relistings < RELISTINGS;
+            let piece = self.access.piece();
+            let reader = Reader::new(belvo, self.table, &pass, &listing, self.until, piece, may_begin_anew);
             let Reading { tally, rest } = reader.read(announced, from).await?;
-            if !tally.moved() || relistings == RELISTINGS {
+            if !tally.moved() || !may_begin_anew {
                 return Ok(Leg { pass, tally, start, rest });
             }
             from = None;
             relistings += 1;
         }
+    }
+
+    /// Marks what a whole listing lacks. What there is no time for is marked by the next one.
+    async fn mark_missing(&self, pass: &Pass, tally: &Tally) -> Result<(), Failure> {
+        let missing = self.table.missing(pass, |id| tally.has(id)).await?;
+        fence(self.table, pass).await?;
+        let in_time = missing.iter().take_while(|_| Instant::now() < self.end);
+        let marks = in_time.map(|id| async move { Ok(self.table.mark_missing(pass, id, now()).await?) });
+        joined::all(marks, WRITES_AT_ONCE, |_| ()).await
     }
 
     /// Asks for the tombstones that a listing met by their ids, in a pass of its own: only that brings them back. When
@@ -234,7 +251,7 @@ impl Job<'_> {
         let pass = self.begin_pass(&listing.link, listing.resource).await?;
         let some = &buried[..buried.len().min(MAX_RECHECKED)];
         let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
-        let fetched = objects.fetch_each(some, Instant::now() + self.leg).await;
+        let fetched = objects.fetch_each(some, self.end.min(Instant::now() + self.leg)).await;
         add(counts, fetched.counts);
         match fetched.failure {
             None | Some(Failure::Belvo(_)) => {}
@@ -267,7 +284,7 @@ impl Job<'_> {
         let (more, outcome) = self.fetch_leg(&objects, &pass, UPDATED, &left).await?;
         add(&mut counts, more);
         add(&mut counts, objects.store_accounts().await?);
-        let checkpoint = Checkpoint { belvo_answered: true, ..Checkpoint::default() };
+        let checkpoint = Checkpoint { belvo_answered: !ids.is_empty(), ..Checkpoint::default() };
         self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
@@ -290,7 +307,7 @@ impl Job<'_> {
         } else {
             (bury_all(self.table, &pass, ids).await?, Outcome::Applied)
         };
-        let checkpoint = Checkpoint { belvo_answered: seen_since, ..Checkpoint::default() };
+        let checkpoint = Checkpoint { belvo_answered: seen_since && !ids.is_empty(), ..Checkpoint::default() };
         self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
@@ -304,10 +321,14 @@ impl Job<'_> {
         ids: &[ObjectId],
     ) -> Result<(Counts, Outcome), Failure> {
         let fetched = objects.fetch_each(ids, Instant::now() + self.leg).await;
+        let done = ids.len() - fetched.left.len();
         match fetched.failure {
-            Some(Failure::Belvo(_)) if fetched.left.len() < ids.len() => {}
-            Some(failure) => return Err(failure),
             None => {}
+            // Whoever asks for fewer requests gets a rest, unless that would undo much.
+            Some(Failure::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge)) if done >= MUCH_PROGRESS => {}
+            Some(failure @ Failure::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge)) => return Err(failure),
+            Some(Failure::Belvo(_)) if done > 0 => {}
+            Some(failure) => return Err(failure),
         }
         let mut outcome = Outcome::Applied;
         if !fetched.left.is_empty() {

@@ -157,6 +157,7 @@ impl Worker {
             queue: &self.queue,
             attempt,
             until: Instant::now() + self.legs.pages.min(limit / 2),
+            end: Instant::now() + limit * 3 / 4,
             leg: self.legs.objects.min(limit / 2),
         }
     }

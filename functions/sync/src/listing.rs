@@ -35,10 +35,12 @@ pub(crate) struct Reader<'a> {
     table: &'a Table,
     pass: &'a Pass,
     listing: &'a Listing,
-    /// After this no page is begun, but for the first few of a leg.
+    /// After this no page is begun, but for one of each leg.
     until: Instant,
     /// How many objects Belvo has lately been able to give at once.
-    piece: AtomicU32,
+    piece: &'a AtomicU32,
+    /// Is the list begun anew when it has moved? Otherwise it is read to its end all the same.
+    stops_when_moved: bool,
 }
 
 /// What a leg has read.
@@ -55,8 +57,10 @@ impl<'a> Reader<'a> {
         pass: &'a Pass,
         listing: &'a Listing,
         until: Instant,
+        piece: &'a AtomicU32,
+        stops_when_moved: bool,
     ) -> Self {
-        Self { belvo, table, pass, listing, until, piece: AtomicU32::new(PAGE_SIZE) }
+        Self { belvo, table, pass, listing, until, piece, stops_when_moved }
     }
 
     /// Reads the pages of a list, from the beginning or from where an earlier leg stopped, and writes their records.
@@ -64,9 +68,13 @@ impl<'a> Reader<'a> {
         let tally = Mutex::new(Tally::new(self.pass.resource, announced, from));
         let first = from.map_or(1, |progress| progress.page);
         let page = self.page(first, &tally).await?;
-        let Some(page) = page.filter(|page| from.is_none_or(|progress| self.is_unchanged(page, progress))) else {
-            return Ok(moved(tally));
-        };
+        let Some(page) = page else { return Ok(moved(tally)) };
+        if from.is_some_and(|progress| !self.is_unchanged(&page, progress)) {
+            if self.stops_when_moved {
+                return Ok(moved(tally));
+            }
+            tally.lock().unwrap_or_else(PoisonError::into_inner).note_move();
+        }
         let last = page.count.div_ceil(u64::from(PAGE_SIZE)).max(1);
         if last > MAX_PAGES {
             return Err(Failure::TooManyPages);
@@ -76,13 +84,15 @@ impl<'a> Reader<'a> {
             self.take(&page, 1, last, &tally, &reached).await?;
         }
         drop(page);
-        let in_time = |begun: usize| begun < PAGES_AT_ONCE || Instant::now() < self.until;
-        let pages = (first + 1..=last).enumerate().take_while(|(begun, _)| in_time(*begun)).map(|(_, number)| {
+        let has_moved = || tally.lock().unwrap_or_else(PoisonError::into_inner).moved();
+        let goes_on =
+            |begun: usize| (begun == 0 || Instant::now() < self.until) && !(self.stops_when_moved && has_moved());
+        let pages = (first + 1..=last).enumerate().take_while(|(begun, _)| goes_on(*begun)).map(|(_, number)| {
             let (tally, reached) = (&tally, &reached);
             async move {
                 match self.page(number, tally).await? {
                     Some(page) => self.take(&page, number, last, tally, reached).await?,
-                    None => tally.lock().unwrap_or_else(PoisonError::into_inner).note_move(),
+                    None => tally.lock().unwrap_or_else(PoisonError::into_inner).note_short(),
                 }
                 Ok(())
             }
@@ -90,8 +100,9 @@ impl<'a> Reader<'a> {
         joined::all(pages, PAGES_AT_ONCE, |()| ()).await?;
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         let reached = reached.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // A page that was gone is not reached; then the list has moved, and is begun anew.
-        let rest = (reached.0 < last && !tally.moved()).then_some(reached);
+        // A page that was gone is not reached. A list that moved has no rest when it is begun anew.
+        let is_void = self.stops_when_moved && tally.moved();
+        let rest = (reached.0 < last && !is_void && !tally.is_short()).then_some(reached);
         if rest.is_none() {
             tally.complete();
         }

@@ -166,15 +166,14 @@ impl<'a> Objects<'a> {
 
     async fn fetch(&self, id: &ObjectId) -> Result<Fate, Failure> {
         let answer = self.belvo.object(self.pass.resource.path, id).await;
+        let is_gone = matches!(answer, Err(Error::NotFound { confirmed: true })) && self.link_exists().await?;
         fence(self.table, self.pass).await?;
         match answer {
             Ok(raw) => match self.read(&raw).filter(|record| record.id == *id) {
                 Some(record) => self.store(record).await,
                 None => Ok(Fate::Unreadable),
             },
-            Err(Error::NotFound { confirmed: true }) if self.link_exists().await? => {
-                bury(self.table, self.pass, id).await
-            }
+            Err(_) if is_gone => bury(self.table, self.pass, id).await,
             Err(error) => Err(error.into()),
         }
     }

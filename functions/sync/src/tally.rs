@@ -27,6 +27,7 @@ pub(crate) struct Tally {
     /// What this leg of the listing found and the ones before it; `distinct` and `unreadable` of those before it only.
     found: Found,
     is_complete: bool,
+    is_short: bool,
 }
 
 impl Tally {
@@ -42,6 +43,7 @@ impl Tally {
             distinct: HashSet::new(),
             found: from.map(|progress| progress.found).unwrap_or_default(),
             is_complete: false,
+            is_short: false,
         }
     }
 
@@ -51,9 +53,25 @@ impl Tally {
         self.found.moved |= *self.listed.get_or_insert(count) != count;
     }
 
-    /// A page that should be there is not, or one that should not be there is.
+    /// Something shows that the list moved.
     pub(crate) fn note_move(&mut self) {
         self.found.moved = true;
+    }
+
+    /// The list ended before its last page.
+    pub(crate) fn note_short(&mut self) {
+        self.found.moved = true;
+        self.is_short = true;
+    }
+
+    /// Did the list end before its last page?
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    /// Some tombstones that were met could not be asked for.
+    pub(crate) fn note_unasked(&mut self) {
+        self.found.unasked = true;
     }
 
     /// Every page was read.
@@ -124,7 +142,7 @@ impl Tally {
         let found = self.found_so_far();
         let missing = fewer(total, found.matching) || fewer(inflows, found.inflows) || fewer(outflows, found.outflows);
         match total.or(inflows).or(outflows) {
-            _ if self.moved() || found.unreadable > 0 || missing => Check::Drift,
+            _ if self.moved() || found.unasked || found.unreadable > 0 || missing => Check::Drift,
             Some(_) => Check::Verified,
             None => Check::Unverified,
         }
