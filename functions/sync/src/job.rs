@@ -3,17 +3,15 @@
 use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
-use domain::{
-    Announced, DELETED, Day, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Progress, Resource, UPDATED, now,
-};
+use domain::{Announced, DELETED, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Resource, UPDATED, now};
 use queue::Queue;
-use store::{
-    Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, Pass, PassRefused, Stamp, SyncState, Table,
-};
+use store::{Check, Checkpoint, Counts, EventKey, LinkStatus, Outcome, Pass, PassRefused, SyncState, Table};
 
 use crate::access::Access;
+use crate::ended::Ended;
 use crate::failure::Failure;
 use crate::joined;
+use crate::leg::{Leg, Start};
 use crate::listing::{PAGE_SIZE, Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
 use crate::tally::Tally;
@@ -47,51 +45,6 @@ pub(crate) struct Job<'a> {
     /// How long it may ask for objects one by one. The rest travels on in a message of its own, so that a long list makes
     /// progress whatever happens to one of its legs.
     pub(crate) leg: Duration,
-}
-
-/// How a job ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// A pass was finished, and its event with it: applied, or continued by a message of its own.
-    Finished { outcome: Outcome, counts: Counts, check: Option<Check> },
-    /// A whole listing that began later has done it.
-    Covered,
-    /// Nothing that this release knows.
-    Unknown,
-    /// It cannot be done, and no retry changes that.
-    Refused(&'static str),
-}
-
-impl Ended {
-    pub(crate) fn outcome(&self) -> Outcome {
-        match self {
-            Self::Finished { outcome, .. } => *outcome,
-            Self::Covered => Outcome::Covered,
-            Self::Unknown => Outcome::Unknown,
-            Self::Refused(_) => Outcome::Refused,
-        }
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        match self {
-            Self::Finished { counts, .. } => *counts,
-            _ => Counts::default(),
-        }
-    }
-
-    pub(crate) fn check(&self) -> Option<Check> {
-        match self {
-            Self::Finished { check, .. } => *check,
-            _ => None,
-        }
-    }
-
-    fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::Refused(reason) => Some(reason),
-            _ => None,
-        }
-    }
 }
 
 impl Job<'_> {
@@ -381,71 +334,6 @@ impl Job<'_> {
             self.table.set_link_status(link, status).await?;
         }
         Ok(Ended::Refused("Belvo cannot use the link before the user acts"))
-    }
-}
-
-/// What one invocation has read of a listing.
-struct Leg {
-    pass: Pass,
-    tally: Tally,
-    start: Start,
-    rest: Option<(u64, String)>,
-}
-
-/// Where a listing began; perhaps in an earlier leg.
-struct Start {
-    began_at: EpochMillis,
-    stamp: Stamp,
-    since: Option<Day>,
-    relistings: usize,
-}
-
-impl Start {
-    fn of_pass(pass: &Pass, filter: Filter, relistings: usize) -> Self {
-        let since = match filter {
-            Filter::Whole => None,
-            // The filter knows days only, and the day before may still have got something after we looked.
-            Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
-        };
-        Self { began_at: pass.began_at, stamp: pass.stamp, since, relistings }
-    }
-
-    fn of_progress(progress: &Progress) -> Self {
-        Self {
-            began_at: progress.began_at,
-            stamp: progress.stamp,
-            since: progress.since.as_deref().and_then(Day::parse),
-            relistings: progress.relistings,
-        }
-    }
-
-    /// Did it begin in this pass?
-    fn is_in(&self, pass: &Pass) -> bool {
-        self.stamp == pass.stamp
-    }
-
-    /// What the finished listing leaves behind. One that moved does not count as a listing.
-    fn checkpoint(&self, tally: &Tally) -> Checkpoint {
-        let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
-        Checkpoint {
-            watermark: (!tally.moved()).then(|| Day::of(self.began_at)),
-            listed: (self.since.is_none() && !tally.moved()).then_some(listed),
-            check: Some(tally.check()),
-            belvo_answered: true,
-        }
-    }
-
-    fn progress(&self, tally: &Tally, (page, digest): (u64, String)) -> Progress {
-        Progress {
-            began_at: self.began_at,
-            stamp: self.stamp,
-            since: self.since.map(|day| day.to_string()),
-            page,
-            count: tally.listed(),
-            digest,
-            relistings: self.relistings,
-            found: tally.found_so_far(),
-        }
     }
 }
 

@@ -11,9 +11,11 @@
 
 mod access;
 mod accounts;
+mod ended;
 mod failure;
 mod job;
 mod joined;
+mod leg;
 mod listing;
 mod objects;
 mod tally;
@@ -27,8 +29,9 @@ use access::Access;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use domain::Message;
+use ended::Ended;
 use failure::{Backoff, Failure};
-use job::{Ended, Job};
+use job::Job;
 use lambda_runtime::{Error, LambdaEvent};
 use platform::Secret;
 use platform::aws::{CallLimit, timeouts};
