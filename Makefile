@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build fmt lint test soak tools tools-deny \
+.PHONY: help demo up down status invoke build fmt lint test test-flawed soak tools tools-deny \
 	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
 
 help: ## What there is to type
@@ -73,6 +73,9 @@ check-dependencies:
 
 test-rust:
 	cargo test --workspace --quiet
+
+test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
+	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py
 
 soak: ## Ten thousand random histories through the sync engine (about an hour); a failing one is printed and kept
 	PROPTEST_CASES=10000 cargo test -p sync --release every_history_converges
