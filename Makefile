@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build fmt lint test test-flawed soak tools tools-deny \
+.PHONY: help demo up down status invoke build fmt lint test test-flawed soak clean tools tools-deny \
 	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
 
 help: ## What there is to type
@@ -72,7 +72,7 @@ check-dependencies:
 	else echo "check-dependencies: skipped, since cargo-deny is not installed (make tools-deny)"; fi
 
 test-rust:
-	cargo test --workspace --quiet
+	cargo test --workspace
 
 test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
 	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py
@@ -86,6 +86,9 @@ test-e2e: build ## Only the run on the deployed stack
 
 test-events: tools ## Only the events of events/, through `sam local invoke` (where Docker is)
 	@PYTHONPATH=tools $(AWS_PYTHON) tools/check_events.py
+
+clean: ## Remove what was built and installed here (downloads of cargo and pip stay)
+	rm -rf target .tools .local .aws-sam
 
 tools: ## Install the tools into .tools/ (whatever needs them does it by itself)
 	@$(TOOLS)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import socket
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from stack import deploy
@@ -51,11 +53,11 @@ def start(settings: Settings, parameters: dict[str, str]) -> Running:
     aws, belvo = LocalAws(settings), FakeBelvo(settings)
     key = BelvoKey.load_or_create(settings)
     if not aws.process.is_running():
-        refuse_taken_port(settings.aws_port, "GATEWAY_PORT", taken=aws.answers())
+        refuse_taken_port(settings.host, settings.aws_port, "GATEWAY_PORT")
         with step(f"Starting the local AWS on {settings.aws_url}"):
             aws.start()
     if not belvo.process.is_running():
-        refuse_taken_port(settings.belvo_port, "FAKE_BELVO_PORT", taken=belvo.control.answers())
+        refuse_taken_port(settings.host, settings.belvo_port, "FAKE_BELVO_PORT")
         with step(f"Starting fake-belvo on {settings.belvo_url}"):
             belvo.start(key)
     with step("Deploying template.yaml"):
@@ -133,9 +135,14 @@ def webhook_url(settings: Settings, outputs: dict[str, str]) -> str:
     return f"{settings.aws_url}/_aws/execute-api/{api_id}/$default/webhooks"
 
 
-def refuse_taken_port(port: int, variable: str, *, taken: bool) -> None:
-    if taken:
-        fail(f"something else answers on port {port}; choose another one with {variable}=...")
+def refuse_taken_port(host: str, port: int, variable: str) -> None:
+    with closing(socket.socket()) as probe:
+        # As the servers themselves do: a connection that has just ended does not count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            fail(f"something else uses port {port}; choose another one with {variable}=...")
 
 
 def welcome(settings: Settings, running: Running) -> None:
