@@ -169,8 +169,15 @@ impl Job<'_> {
             let filters = start.since.map(|day| ("created_at__gte", day.to_string())).into_iter().collect();
             let listing = Listing { path: resource.path, link: link.clone(), filters, page_size: PAGE_SIZE };
             let may_begin_anew = relistings < RELISTINGS;
-            let piece = self.access.piece();
-            let reader = Reader::new(belvo, self.table, &pass, &listing, self.until, piece, may_begin_anew);
+            let reader = Reader {
+                belvo,
+                table: self.table,
+                pass: &pass,
+                listing: &listing,
+                until: self.until,
+                piece: self.access.piece(),
+                stops_when_moved: may_begin_anew,
+            };
             let Reading { tally, rest } = reader.read(announced, from).await?;
             if !tally.moved() || !may_begin_anew {
                 return Ok(Leg { pass, tally, start, rest });

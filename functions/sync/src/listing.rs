@@ -31,16 +31,16 @@ const MAX_PAGES: u64 = 10_000;
 
 /// What is read, and as what.
 pub(crate) struct Reader<'a> {
-    belvo: &'a Client,
-    table: &'a Table,
-    pass: &'a Pass,
-    listing: &'a Listing,
+    pub(crate) belvo: &'a Client,
+    pub(crate) table: &'a Table,
+    pub(crate) pass: &'a Pass,
+    pub(crate) listing: &'a Listing,
     /// After this no page is begun, but for one of each leg.
-    until: Instant,
+    pub(crate) until: Instant,
     /// How many objects Belvo has lately been able to give at once.
-    piece: &'a AtomicU32,
+    pub(crate) piece: &'a AtomicU32,
     /// Is the list begun anew when it has moved? Otherwise it is read to its end all the same.
-    stops_when_moved: bool,
+    pub(crate) stops_when_moved: bool,
 }
 
 /// What a leg has read.
@@ -50,19 +50,7 @@ pub(crate) struct Reading {
     pub(crate) rest: Option<(u64, String)>,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(
-        belvo: &'a Client,
-        table: &'a Table,
-        pass: &'a Pass,
-        listing: &'a Listing,
-        until: Instant,
-        piece: &'a AtomicU32,
-        stops_when_moved: bool,
-    ) -> Self {
-        Self { belvo, table, pass, listing, until, piece, stops_when_moved }
-    }
-
+impl Reader<'_> {
     /// Reads the pages of a list, from the beginning or from where an earlier leg stopped, and writes their records.
     pub(crate) async fn read(&self, announced: &Announced, from: Option<&Progress>) -> Result<Reading, Failure> {
         let tally = Mutex::new(Tally::new(self.pass.resource, announced, from));
