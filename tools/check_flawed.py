@@ -23,10 +23,10 @@ TARGET = ROOT / ".local/flawed/target"
 
 
 def main() -> None:
-    patches = sorted(PATCHES.glob("*.patch"))
     wanted = set(sys.argv[1:])
+    patches = [patch for patch in sorted(PATCHES.glob("*.patch")) if not wanted or patch.stem in wanted]
     failed = 0
-    for patch in (patch for patch in patches if not wanted or patch.stem in wanted):
+    for patch in patches:
         verdict = check(patch)
         failed += verdict is not None
         say(f"check-flawed: {patch.stem}: {verdict or 'its test fails, as it should'}")
