@@ -14,7 +14,7 @@ use domain::{Day, EpochMillis, LinkId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::events::{Counts, EventKey, Outcome};
-use crate::table::call_failed;
+use crate::table::{call_failed, send_if_allowed};
 use crate::{Stamp, StoreTrouble, Table, keys};
 
 /// How often a contended clock is tried.
@@ -220,12 +220,9 @@ impl Table {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", s(status.as_str()))
             .expression_attribute_values(":erased", s("erased"));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            // What was erased stays erased.
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(call_failed(&error)),
-        }
+        // What was erased stays erased.
+        send_if_allowed(update).await?;
+        Ok(())
     }
 
     /// Notes why the last pass over a resource did not end.
@@ -320,13 +317,8 @@ impl Table {
             .condition_expression("attribute_not_exists(last_pass_at) OR last_pass_at <= :s")
             .expression_attribute_values(":s", n(pass.stamp))
             .return_values(ReturnValue::AllOld);
-        match update.send().await {
-            Ok(output) => Ok(SyncState::read(&output.attributes.unwrap_or_default())),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Err(StoreTrouble::Contended)
-            }
-            Err(error) => Err(call_failed(&error)),
-        }
+        let output = send_if_allowed(update).await?.ok_or(StoreTrouble::Contended)?;
+        Ok(SyncState::read(&output.attributes.unwrap_or_default()))
     }
 
     fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {

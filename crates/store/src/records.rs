@@ -20,7 +20,7 @@ use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
 
 use crate::attributes::{Item, map, n, number, s, size, size_of_value, strings, text};
 use crate::keys::Key;
-use crate::table::call_failed;
+use crate::table::{call_failed, send_if_allowed};
 use crate::{Pass, Stamp, StoreTrouble, Table, expires_at, keys};
 
 /// DynamoDB takes items of at most 400 KB; some room is left for how it counts.
@@ -243,11 +243,7 @@ impl Table {
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(deleted_at) AND fetched_at <= :s")
             .expression_attribute_values(":now", n(now))
             .expression_attribute_values(":s", n(listing.stamp));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(call_failed(&error)),
-        }
+        Ok(send_if_allowed(update).await?.is_some())
     }
 
     fn put(&self, item: Item) -> PutItemFluentBuilder {

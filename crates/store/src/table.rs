@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
 /// The table.
 #[derive(Debug, Clone)]
@@ -29,6 +31,15 @@ impl Table {
     #[must_use]
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+}
+
+/// Sends a conditional update. None when its condition refuses it.
+pub(crate) async fn send_if_allowed(update: UpdateItemFluentBuilder) -> Result<Option<UpdateItemOutput>, StoreTrouble> {
+    match update.send().await {
+        Ok(output) => Ok(Some(output)),
+        Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(None),
+        Err(error) => Err(call_failed(&error)),
     }
 }
 
