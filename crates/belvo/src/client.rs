@@ -1,8 +1,8 @@
 //! The client itself.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
@@ -16,6 +16,9 @@ use crate::{Error, Page, Retry};
 
 /// An error page says what it has to say in its first bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
+const SLOW: Duration = Duration::from_mins(1);
 
 /// What HTTP Basic authentication at Belvo needs.
 #[derive(Debug)]
@@ -88,6 +91,8 @@ pub struct Client {
     credentials: RwLock<Arc<Credentials>>,
     limits: Limits,
     pace: DefaultDirectRateLimiter,
+    /// Until when only half the pace is allowed.
+    slow_until: Mutex<Option<Instant>>,
 }
 
 impl Client {
@@ -113,6 +118,7 @@ impl Client {
             credentials: RwLock::new(Arc::new(credentials)),
             limits,
             pace: RateLimiter::direct(quota(limits.requests_per_30s)),
+            slow_until: Mutex::new(None),
         })
     }
 
@@ -168,11 +174,27 @@ impl Client {
             .with_max_times(self.limits.quick_retries)
             .with_jitter();
         let attempt = || self.get_once(url.clone());
-        attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await
+        let result = attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await;
+        if matches!(result, Err(Error::RefusedByEdge)) && !asks_for_ids(&url) {
+            *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
+        }
+        result
+    }
+
+    /// Waits for this request's turn.
+    async fn turn(&self) {
+        self.pace.until_ready().await;
+        if self.is_slow(Instant::now()) {
+            self.pace.until_ready().await;
+        }
+    }
+
+    fn is_slow(&self, now: Instant) -> bool {
+        self.slow_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
     }
 
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
-        self.pace.until_ready().await;
+        self.turn().await;
         let credentials = Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner));
         let password = credentials.secret_password.expose_secret();
         let request = self.http.get(url).basic_auth(&credentials.secret_id, Some(password));
@@ -184,6 +206,11 @@ impl Client {
         let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
         Err(Error::of_answer(status.as_u16(), retry_after, &body))
     }
+}
+
+/// Belvo's firewall may refuse a filter for ids, which its schema lacks. That says nothing of the pace.
+fn asks_for_ids(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| name == "id__in")
 }
 
 /// A steady pace with a small burst: burst and refill together stay within the budget of any 30 seconds.
@@ -227,8 +254,28 @@ fn retry_after(response: &Response) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
+    use wiremock::matchers::query_param;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+
+    #[tokio::test]
+    async fn after_the_edge_refused_a_request_the_pace_is_halved_for_a_minute_but_not_after_a_refused_filter() {
+        let server = MockServer::start().await;
+        let html = || ResponseTemplate::new(403).set_body_raw("<html>", "text/html");
+        Mock::given(query_param("page", "1")).respond_with(html()).mount(&server).await;
+        let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
+        let client = Client::new(&server.uri(), credentials, Limits::default()).unwrap();
+        let link = LinkId::parse("l-1").unwrap();
+        let mut listing =
+            Listing { path: "/api/accounts/", link, filters: vec![("id__in", "a".to_owned())], page_size: 1 };
+        assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
+        assert!(!client.is_slow(Instant::now()));
+        listing.filters.clear();
+        assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
+        let now = Instant::now();
+        assert!(client.is_slow(now) && !client.is_slow(now + SLOW));
+    }
 
     /// How many requests pass in the first 30 seconds, when as many as possible are sent.
     fn sent_in_30s(budget: u32) -> u32 {

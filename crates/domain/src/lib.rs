@@ -21,7 +21,7 @@ mod resource;
 mod time;
 mod webhook;
 
-pub use hash::sha256_hex;
+pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
 pub use message::{

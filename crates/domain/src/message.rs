@@ -66,6 +66,19 @@ pub struct Progress {
     pub relistings: usize,
     /// What was found so far.
     pub found: Found,
+    /// The stamps of the legs whose ids are kept in the table, to tell in the end what the list lacks. None when that
+    /// cannot be told.
+    #[serde(default)]
+    pub legs: Option<Vec<EpochMillis>>,
+    /// Did nothing stand in the table when it began?
+    #[serde(default)]
+    pub is_first_load: bool,
+    /// How many objects Belvo was able to give at once.
+    #[serde(default)]
+    pub piece: Option<u32>,
+    /// Set when every page was read: the last stored id that was compared with the list.
+    #[serde(default)]
+    pub compared_to: Option<String>,
 }
 
 /// What a listing has found.
@@ -436,6 +449,10 @@ mod tests {
             digest: sha256_hex(b"ids"),
             relistings: 1,
             found: Found { distinct: 7_000, moved: true, ..Found::default() },
+            legs: Some(vec![2, 5]),
+            is_first_load: true,
+            piece: Some(25),
+            compared_to: Some("t-1".to_owned()),
         };
         let leg = Message::decode(&whole.listing_continuation(progress.clone(), 9).encode()).unwrap();
         assert_eq!((leg.listing, leg.source), (Some(progress), Source::Continuation));

@@ -39,6 +39,21 @@ pub(crate) fn sync_state(link: &LinkId, resource: &Resource) -> Key {
     key(link_pk(link), format!("SYNC#{}", resource.webhook_type))
 }
 
+/// What a leg of a listing has seen, in parts.
+pub(crate) fn seen(link: &LinkId, resource: &Resource, listing: i64, leg: i64, part: usize) -> Key {
+    key(link_pk(link), format!("{}{leg:013}#{part:03}", seen_prefix(resource, listing)))
+}
+
+/// With what the sort keys of all legs of a listing begin.
+pub(crate) fn seen_prefix(resource: &Resource, listing: i64) -> String {
+    format!("SEEN#{}#{listing:013}#", resource.webhook_type)
+}
+
+/// The leg that such a sort key names.
+pub(crate) fn seen_leg(sk: &str, resource: &Resource, listing: i64) -> Option<i64> {
+    sk.strip_prefix(&seen_prefix(resource, listing))?.split('#').next()?.parse().ok()
+}
+
 /// Events of a link stand with it; the others by the day on which they were received.
 pub(crate) fn event(link: Option<&LinkId>, received_at: i64, name: &str) -> Key {
     let pk = link.map_or_else(|| format!("UNROUTED#{}", Day::of(received_at)), link_pk);

@@ -10,6 +10,7 @@ mod events;
 mod keys;
 mod passes;
 mod records;
+mod seen;
 mod table;
 
 pub use attributes::to_attribute;
