@@ -15,7 +15,7 @@ use crate::{
     changes::{self, Change, Changed},
     config::Settings,
     faults::{Rule, RuleReport},
-    list,
+    list, mishaps,
     requests::RequestReport,
     resources::links::LINKS,
     webhooks::{Delivery, Outgoing},
@@ -96,14 +96,19 @@ impl Control {
                 changes::announcement(link, resource, code, data)?
             }
         };
-        Ok(self.app.courier.deliver(outgoing).await)
+        Ok(mishaps::deliver(&self.app, outgoing).await)
     }
 
-    /// Sends any body at all, with another `Authorization` if wanted (an empty one sends none).
+    /// Sends now what faults hold back.
+    pub async fn release_webhooks(&self) -> Vec<Delivery> {
+        mishaps::release(&self.app).await
+    }
+
+    /// Sends any body at all, with another `Authorization` if wanted (an empty one sends none). Faults do not apply.
     pub async fn send(&self, body: impl Into<String>, authorization: Option<String>) -> Delivery {
         let body = body.into();
         let (webhook_type, webhook_code) = names(&body);
-        self.app.courier.deliver(Outgoing { webhook_type, webhook_code, body, authorization }).await
+        self.app.courier.deliver(Outgoing { link_id: None, webhook_type, webhook_code, body, authorization }).await
     }
 
     /// Every object of a resource that is there, as JSON text, in the order of the lists.

@@ -33,6 +33,7 @@ mod ids;
 mod json;
 mod list;
 mod loading;
+mod mishaps;
 mod moment;
 mod preset;
 mod requests;

@@ -9,6 +9,7 @@ use crate::{
     app::{App, read, write},
     catalogue::{CATALOGUE, Holding, Resource, Sizes},
     draw::Dice,
+    mishaps,
     resources::accounts::ACCOUNTS,
     webhooks::Announcement,
     world::{Link, Row},
@@ -67,7 +68,7 @@ fn load(app: &App, link_id: &str, resource: &'static Resource) {
     };
     let shared = Arc::clone(app);
     app.spawn(async move {
-        shared.courier.deliver(outgoing).await;
+        mishaps::deliver(&shared, outgoing).await;
     });
 }
 

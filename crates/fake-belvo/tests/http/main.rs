@@ -13,6 +13,8 @@ mod faults;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod mishaps;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod webhooks;
