@@ -38,6 +38,7 @@ mod moment;
 mod preset;
 mod requests;
 mod resources;
+pub mod shapes;
 mod tokens;
 mod webhooks;
 mod world;

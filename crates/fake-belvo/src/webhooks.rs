@@ -25,6 +25,7 @@ use crate::{
     config::WebhookConfig,
     ids::{fresh_hex, fresh_uuid},
     json::{Object, Raw},
+    world::Link,
 };
 
 /// Repeats after the first attempt.
@@ -103,7 +104,12 @@ pub(crate) struct Announcement<'a> {
     pub(crate) data: &'a str,
 }
 
-impl Announcement<'_> {
+impl<'a> Announcement<'a> {
+    /// A webhook about a link.
+    pub(crate) fn about(link: &'a Link, webhook_type: &'a str, webhook_code: &'a str, data: &'a str) -> Self {
+        Self { webhook_type, webhook_code, link_id: &link.id, external_id: link.external_id.as_deref(), data }
+    }
+
     /// Belvo's envelope around the announcement, with fresh ids.
     pub(crate) fn outgoing(&self) -> Outgoing {
         let historical = self.webhook_code.starts_with("historical") || self.webhook_code.starts_with("initial");

@@ -15,6 +15,8 @@ mod lists;
 #[cfg(test)]
 mod mishaps;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod webhooks;
