@@ -12,6 +12,7 @@ use crate::{
     config::{Config, Settings},
     edge::Limiter,
     faults::Faults,
+    mishaps::Held,
     preset,
     requests::RequestLog,
     tokens::Tokens,
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(crate) tokens: Mutex<Tokens>,
     pub(crate) requests: RequestLog,
     pub(crate) courier: Courier,
+    pub(crate) held: Mutex<Held>,
     /// Loads and deliveries that nobody waits for.
     tasks: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
@@ -49,6 +51,7 @@ impl State {
             tokens: Mutex::default(),
             requests: RequestLog::default(),
             courier: Courier::new(config.webhook.clone())?,
+            held: Mutex::default(),
             tasks: Mutex::default(),
             stop: watch::Sender::new(false),
             config,
@@ -65,6 +68,7 @@ impl State {
         lock(&self.faults).clear();
         self.courier.configure(self.config.webhook.clone());
         self.courier.clear();
+        lock(&self.held).clear();
         self.requests.clear();
     }
 

@@ -1,6 +1,6 @@
 //! What can be set when the server starts, and what can be changed while it runs.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,8 @@ pub struct Settings {
     pub load_accounts: usize,
     /// How many transactions such a link has.
     pub load_transactions: usize,
+    /// How many objects of other resources such a link has, by webhook type; 3 of each that is not named.
+    pub load_resources: BTreeMap<String, usize>,
 }
 
 /// What `id` and `id__in` do where Belvo's documentation uses them and its schema lacks them.
@@ -100,6 +102,7 @@ impl Default for Settings {
             load_delay_ms: 300,
             load_accounts: 3,
             load_transactions: 120,
+            load_resources: BTreeMap::new(),
         }
     }
 }

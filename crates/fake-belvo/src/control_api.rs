@@ -39,6 +39,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/widget/connect", post(connect_widget))
         .route("/send", post(send))
         .route("/deliveries", get(deliveries).delete(clear_deliveries))
+        .route("/deliveries/release", post(release_webhooks))
         .route("/requests", get(requests).delete(clear_requests))
         .route("/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/settings", get(settings).put(set_settings))
@@ -194,6 +195,10 @@ async fn deliveries(State(app): State<App>) -> impl IntoResponse {
 async fn clear_deliveries(State(app): State<App>) -> StatusCode {
     Control::of(&app).clear_deliveries();
     StatusCode::NO_CONTENT
+}
+
+async fn release_webhooks(State(app): State<App>) -> impl IntoResponse {
+    Json(Control::of(&app).release_webhooks().await)
 }
 
 async fn requests(State(app): State<App>) -> impl IntoResponse {

@@ -86,9 +86,8 @@ impl Object<'_> {
             self.out.push(',');
         }
         self.empty = false;
-        self.out.push('"');
-        self.out.push_str(key);
-        self.out.push_str("\":");
+        key.put(self.out);
+        self.out.push(':');
         true
     }
 }

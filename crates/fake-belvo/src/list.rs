@@ -41,8 +41,8 @@ struct Window {
 
 impl ListQuery {
     pub(crate) fn parse(resource: &Resource, call: &Call, settings: &Settings) -> Result<Self, ApiError> {
-        if resource.link_required && call.parameter("link").is_none_or(str::is_empty) {
-            return Err(ApiError::required(&["link"]));
+        if let Some(required) = resource.required.filter(|name| call.parameter(name).is_none_or(str::is_empty)) {
+            return Err(ApiError::required(&[required]));
         }
         let size = call.parameter("page_size").and_then(|size| size.parse::<i64>().ok());
         let page_size =
