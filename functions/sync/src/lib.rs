@@ -215,6 +215,8 @@ fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod request_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
