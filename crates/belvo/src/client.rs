@@ -8,14 +8,14 @@ use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
 use crate::{Error, Page, Retry};
 
 /// An error page says what it has to say in its first bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
 const SLOW: Duration = Duration::from_mins(1);
@@ -42,6 +42,8 @@ pub struct Limits {
     pub quick_retries: usize,
     /// How many requests may be sent in any 30 seconds.
     pub requests_per_30s: NonZeroU32,
+    /// How many connections are kept for later requests.
+    pub idle_connections: usize,
 }
 
 impl Default for Limits {
@@ -55,6 +57,8 @@ impl Default for Limits {
             quick_retries: 2,
             // Belvo's edge refuses more than 80 from one address.
             requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),
+            // As many pages of a list as are asked for at once, and some.
+            idle_connections: 8,
         }
     }
 }
@@ -89,7 +93,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     credentials: RwLock<Arc<Credentials>>,
-    limits: Limits,
+    pub(crate) limits: Limits,
     pace: DefaultDirectRateLimiter,
     /// Until when only half the pace is allowed.
     slow_until: Mutex<Option<Instant>>,
@@ -109,6 +113,11 @@ impl Client {
             .connect_timeout(limits.connect)
             .timeout(limits.answer)
             .redirect(reqwest::redirect::Policy::none())
+            // What is repeated is decided here and not by the library: a POST never is.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(limits.idle_connections)
+            // `X-Belvo-Request-Mode`, as Belvo writes it.
+            .http1_title_case_headers()
             .user_agent(concat!("belvo-sync/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| CannotStart::NoHttpClient)?;
@@ -163,7 +172,7 @@ impl Client {
         }
     }
 
-    fn url(&self, path: &str) -> Result<Url, Error> {
+    pub(crate) fn url(&self, path: &str) -> Result<Url, Error> {
         self.base.join(path).map_err(|_| Error::Malformed("a path of ours"))
     }
 
@@ -181,8 +190,8 @@ impl Client {
         result
     }
 
-    /// Waits for this request's turn.
-    async fn turn(&self) {
+    /// Waits for a request's turn.
+    pub(crate) async fn turn(&self) {
         self.pace.until_ready().await;
         if self.is_slow(Instant::now()) {
             self.pace.until_ready().await;
@@ -195,9 +204,7 @@ impl Client {
 
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
         self.turn().await;
-        let credentials = Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner));
-        let password = credentials.secret_password.expose_secret();
-        let request = self.http.get(url).basic_auth(&credentials.secret_id, Some(password));
+        let request = self.request(Method::GET, url);
         let response = request.send().await.map_err(|error| of_transport(&error))?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         if status == StatusCode::OK {
@@ -205,6 +212,18 @@ impl Client {
         }
         let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
         Err(Error::of_answer(status.as_u16(), retry_after, &body))
+    }
+
+    /// A request in our name.
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let credentials = self.credentials();
+        self.http
+            .request(method, url)
+            .basic_auth(&credentials.secret_id, Some(credentials.secret_password.expose_secret()))
+    }
+
+    pub(crate) fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -222,7 +241,7 @@ fn quota(requests_per_30s: NonZeroU32) -> Quota {
     quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
 }
 
-async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
+pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
     let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
     let mut body = Vec::with_capacity(announced.min(limit));
     while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
@@ -235,7 +254,7 @@ async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Erro
 }
 
 /// Names the fault without the URL, which holds ids.
-fn of_transport(error: &reqwest::Error) -> Error {
+pub(crate) fn of_transport(error: &reqwest::Error) -> Error {
     if error.is_connect() {
         return Error::Unreachable("no connection".to_owned());
     }
@@ -246,7 +265,7 @@ fn of_transport(error: &reqwest::Error) -> Error {
 }
 
 /// `Retry-After` in seconds. Its other form, a date, is not worth a parser: Belvo documents neither.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }

@@ -10,6 +10,7 @@
 //!
 //! This crate is pure: no async, no AWS, no HTTP.
 
+mod asked;
 mod hash;
 mod id;
 mod json;

@@ -5,18 +5,23 @@
 //! write of a record is conditional on the stamp that stands there ([`Table::upsert`], [`Table::bury`],
 //! [`Table::revive`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
 
+mod attempts;
 mod attributes;
 mod events;
 mod keys;
 mod passes;
 mod records;
+mod requests;
 mod seen;
+mod synced;
 mod table;
 
+pub use attempts::{Attempt, Begun};
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
 pub use passes::{Check, Checkpoint, LinkStatus, Listed, Pass, PassRefused, SyncState};
 pub use records::{Known, Upsert, Written};
+pub use requests::{NewRequest, Request, RequestStatus};
 pub use table::{StoreTrouble, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch

@@ -70,6 +70,10 @@ impl Job<'_> {
         if !matches!(ended, Ended::Finished { .. }) {
             self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
         }
+        // Last: a request is completed when what it asked for is stored. If this fails, the message comes back.
+        if ended.is_done() {
+            self.table.complete_request(self.message, ended.finished(), now()).await?;
+        }
         Ok(ended)
     }
 

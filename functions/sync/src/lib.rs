@@ -222,6 +222,8 @@ mod crashes;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod request_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
