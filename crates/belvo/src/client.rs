@@ -147,6 +147,11 @@ impl Client {
             .append_pair("page_size", &listing.page_size.to_string())
             .append_pair("page", &number.to_string())
             .extend_pairs(&listing.filters);
+        self.page_at(url).await
+    }
+
+    /// The page of a list at this address.
+    pub(crate) async fn page_at(&self, url: Url) -> Result<Page, Error> {
         let body = self.get(url).await?;
         Page::read(&body, &self.base)
     }

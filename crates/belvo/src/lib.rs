@@ -12,10 +12,12 @@
 
 mod client;
 mod error;
+mod links;
 mod page;
 mod requests;
 
 pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
+pub use links::Links;
 pub use page::Page;
 pub use requests::{NotTaken, Taken};

@@ -14,17 +14,20 @@ mod asked;
 mod hash;
 mod id;
 mod json;
+mod listed_link;
 mod message;
 mod number;
 mod plan;
 mod record;
 mod resource;
+pub mod schedule;
 mod time;
 mod webhook;
 
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
+pub use listed_link::ListedLink;
 pub use message::{
     Found, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable, Withheld,
 };

@@ -58,8 +58,18 @@ pub(crate) fn idempotency(name: &str) -> Key {
 /// `gsi2`: one of sixteen partitions for what is due, by the name of what that is.
 pub(crate) fn reconcile_shard(name: &str) -> String {
     let digest = sha256_hex(name.as_bytes());
-    let shard = digest.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or_default();
-    format!("RECONCILE#{shard:02}")
+    let digit = digest.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or_default();
+    shard(u8::try_from(digit).unwrap_or_default())
+}
+
+/// `gsi2`: one of the sixteen shards of what is due.
+pub(crate) fn shard(number: u8) -> String {
+    format!("RECONCILE#{number:02}")
+}
+
+/// How far the discovery of links has come.
+pub(crate) fn discovery() -> Key {
+    key("RECONCILE".to_owned(), "DISCOVERY".to_owned())
 }
 
 /// `gsi2`: when it is due, so that texts sort as times.

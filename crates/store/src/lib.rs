@@ -12,6 +12,7 @@ mod keys;
 mod passes;
 mod records;
 mod requests;
+mod schedule;
 mod seen;
 mod synced;
 mod table;
@@ -22,6 +23,7 @@ pub use events::{Counts, EventKey, Outcome};
 pub use passes::{Check, Checkpoint, LinkStatus, Listed, Pass, PassRefused, SyncState};
 pub use records::{Known, Upsert, Written};
 pub use requests::{NewRequest, Request, RequestStatus};
+pub use schedule::{Due, DueItem, Met, SHARDS};
 pub use table::{StoreTrouble, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch
