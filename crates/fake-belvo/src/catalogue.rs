@@ -91,7 +91,6 @@ pub(crate) struct Resource {
     pub(crate) columns: &'static [Column],
     /// Each object belongs to one of the link's accounts.
     pub(crate) in_account: bool,
-    #[expect(dead_code, reason = "the next step reads it")]
     pub(crate) retrieval: Retrieval,
     /// Its objects are drawn from a shape.
     pub(crate) drawn: Option<Drawn>,
@@ -114,10 +113,10 @@ pub(crate) struct Drawn {
 pub(crate) enum Retrieval {
     /// There is no such `POST`.
     Never,
-    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing.
-    Synchronous,
-    /// While the client waits, or later if it says so.
-    Asynchronous,
+    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing. With what its body must have.
+    Synchronous(&'static [&'static str]),
+    /// While the client waits, or later if it says so. With what its body must have.
+    Asynchronous(&'static [&'static str]),
 }
 
 /// How large a link is, by webhook type.

@@ -140,9 +140,20 @@ pub(crate) fn announcement(
     Ok(Announcement::about(link, resource.webhook_type, code, data.unwrap_or(&fitting)).outgoing())
 }
 
-/// The webhook about the link itself; its status changes with it.
-pub(crate) fn link_announcement(link: &mut Link, code: &str, data: Option<&str>) -> Result<Outgoing, ControlError> {
+/// The webhook about the link itself; its status changes with it, and a deleted one is gone.
+pub(crate) fn link_announcement(
+    world: &mut World,
+    link_id: &str,
+    code: &str,
+    data: Option<&str>,
+) -> Result<Outgoing, ControlError> {
+    let link = world.link_mut(link_id).ok_or(ControlError::UnknownLink)?;
     let (status, fitting) = match code {
+        "link_deleted" => {
+            let webhook = Announcement::about(link, "LINK", code, data.unwrap_or("{}")).outgoing();
+            world.remove(link_id);
+            return Ok(webhook);
+        }
         "invalid_credentials" => (
             "invalid",
             r#"{"error_code":"login_error","error_message":"Invalid credentials provided to login to the institution","status":400}"#,

@@ -3,6 +3,7 @@
 //! The control API under `/_control/` is a thin layer of HTTP over this.
 
 mod links;
+mod refresh;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,10 @@ use crate::{
     webhooks::{Delivery, Outgoing},
 };
 
-pub use self::links::{LinkSummary, NewLink, ResourceSummary};
+pub use self::{
+    links::{LinkSummary, NewLink, ResourceSummary},
+    refresh::Refresh,
+};
 
 /// Controls a running server. Cheap to clone.
 #[derive(Clone)]
@@ -89,13 +93,16 @@ impl Control {
         let resource = by_name(webhook_type).ok_or(ControlError::UnknownResource)?;
         let outgoing = {
             let mut world = write(&self.app.world);
-            let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
             if resource.number == LINKS.number {
-                changes::link_announcement(link, code, data)?
-            } else if resource.number == CONSENTS.number {
-                changes::consent_announcement(link, code, data)?
+                changes::link_announcement(&mut world, link, code, data)?
             } else {
-                changes::announcement(link, resource.in_country(link.institution.country), code, data)?
+                let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
+                let resource = resource.in_country(link.institution.country);
+                if resource.number == CONSENTS.number {
+                    changes::consent_announcement(link, code, data)?
+                } else {
+                    changes::announcement(link, resource, code, data)?
+                }
             }
         };
         Ok(mishaps::deliver(&self.app, outgoing).await)

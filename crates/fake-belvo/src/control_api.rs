@@ -19,7 +19,7 @@ use crate::{
     app::App,
     changes::Change,
     config::Settings,
-    control::{Control, ControlError, NewLink},
+    control::{Control, ControlError, NewLink, Refresh},
     faults::Rule,
 };
 
@@ -33,6 +33,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/links", post(create_link).get(links))
         .route("/links/{id}", get(link).delete(delete_link))
         .route("/links/{id}/status", put(set_status))
+        .route("/links/{id}/refresh_now", post(refresh_now))
         .route("/links/{id}/announce", post(announce))
         .route("/links/{id}/truth", get(truth))
         .route("/links/{id}/{resource}", post(change))
@@ -128,6 +129,14 @@ async fn announce(
 ) -> Answer<impl Serialize> {
     let data = body.data.as_deref().map(RawValue::get);
     Ok(Json(Control::of(&app).announce(&id, &body.r#type, &body.code, data).await?))
+}
+
+/// The body may be left out.
+async fn refresh_now(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer<impl Serialize> {
+    let invalid = |error: serde_json::Error| ControlError::Invalid(error.to_string());
+    let refresh: Refresh =
+        if body.is_empty() { Refresh::default() } else { serde_json::from_slice(&body).map_err(invalid)? };
+    Ok(Json(Control::of(&app).refresh_now(&id, refresh).await?))
 }
 
 async fn change(

@@ -4,7 +4,7 @@
 //! requests are applied here, those of webhooks in `mishaps`, and nowhere else. Rules are deterministic: those with a probability
 //! draw from their own seed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -19,12 +19,15 @@ use crate::{
     app::App,
     call::Call,
     error::{ApiError, html},
+    ids::dashed,
     webhooks::Outgoing,
 };
 
 /// More rules than this are refused.
 const MAX_RULES: usize = 100;
 const TIME_TO_LEAVE: Duration = Duration::from_millis(20);
+/// A client that waits for a 202 has long gone.
+const LONGEST_WEBHOOK: Duration = Duration::from_mins(1);
 /// Nothing hangs or waits longer.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
@@ -107,6 +110,8 @@ pub enum Fault {
     WebhookOutOfOrder,
     /// The webhook is never sent.
     WebhookLost,
+    /// A 202 is answered only after the webhook that it promises has been delivered.
+    WebhookFirst,
 }
 
 /// A rule and what it did so far.
@@ -233,7 +238,26 @@ pub(crate) async fn apply(fault: Option<Fault>, app: &App, answer: impl FnOnce(u
         Some(Fault::ForeignNext(url)) => rewrite(answer(0), |page| page.next = Some(url)).await,
         Some(Fault::Garbage) => json("%PDF-1.4 this is not the JSON that you are looking for"),
         Some(Fault::RowsMove(by)) => answer(by),
+        Some(Fault::WebhookFirst) => after_its_webhook(app, answer(0)).await,
     }
+}
+
+/// Holds an answer back until the webhook with its `request_id` has been delivered.
+async fn after_its_webhook(app: &App, response: Response) -> Response {
+    let (parts, body) = whole(response).await;
+    let text: Option<Accepted> = serde_json::from_slice(&body).ok();
+    if let Some(Accepted { request_id }) = text {
+        let started = Instant::now();
+        while !app.courier.has_ended(&dashed(&request_id)) && started.elapsed() < LONGEST_WEBHOOK {
+            app.wait(TIME_TO_LEAVE).await;
+        }
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    request_id: String,
 }
 
 /// A page whose objects stay as they were written.
@@ -321,6 +345,7 @@ mod tests {
             (r#"{"webhook_late_ms":50}"#, Fault::WebhookLateMs(50)),
             (r#""webhook_out_of_order""#, Fault::WebhookOutOfOrder),
             (r#""webhook_lost""#, Fault::WebhookLost),
+            (r#""webhook_first""#, Fault::WebhookFirst),
         ];
         for (text, fault) in faults {
             assert_eq!(parse(&format!(r#"{{"fault":{text}}}"#)).fault, fault);

@@ -6,7 +6,7 @@
 use crate::{
     call::Call,
     catalogue::{Holding, Kind, Resource, Written},
-    config::{IdIn, Settings},
+    config::{IdIn, Settings, UnknownLink},
     error::ApiError,
     filter::Filter,
     json::{Object, Projection},
@@ -69,6 +69,10 @@ pub(crate) fn list(
     shift: usize,
 ) -> Result<String, ApiError> {
     let query = ListQuery::parse(resource, call, settings)?;
+    let missing = call.parameter("link").is_some_and(|link| world.link(link).is_none());
+    if missing && settings.unknown_link == UnknownLink::NotFound {
+        return Err(ApiError::not_found());
+    }
     let offset = query.page.checked_sub(1).ok_or_else(ApiError::invalid_page)?.saturating_mul(query.page_size);
     let window = Window { offset, size: query.page_size, shift };
     let lag = i64::try_from(settings.stale_reads_ms).unwrap_or(i64::MAX).saturating_mul(1_000);

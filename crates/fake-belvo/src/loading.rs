@@ -55,9 +55,8 @@ pub(crate) fn start(app: &App, link_id: String) {
     app.spawn(async move {
         let wanted = read(&shared.world).link(&link_id).map(asked_for).unwrap_or_default();
         for resource in wanted {
-            let delay = read(&shared.settings).load_delay_ms;
-            tokio::time::sleep(Duration::from_millis(delay)).await;
-            load(&shared, &link_id, resource);
+            delay(&shared).await;
+            load(&shared, &link_id, resource, None);
         }
     });
 }
@@ -67,12 +66,19 @@ fn asked_for(link: &Link) -> Vec<&'static Resource> {
     per_link(link).filter(|resource| link.fetch_resources.iter().any(|name| name == resource.webhook_type)).collect()
 }
 
-fn load(app: &App, link_id: &str, resource: &'static Resource) {
+/// What the institution needs to answer.
+pub(crate) async fn delay(app: &App) {
+    let delay = read(&app.settings).load_delay_ms;
+    tokio::time::sleep(Duration::from_millis(delay)).await;
+}
+
+/// Shows one resource and announces it.
+pub(crate) fn load(app: &App, link_id: &str, resource: &'static Resource, request_id: Option<&str>) {
     let webhooks = {
         let mut world = write(&app.world);
         let Some(link) = world.link_mut(link_id) else { return };
         make_ready(link, resource);
-        historical(link, resource)
+        historical(link, resource, request_id)
     };
     let shared = Arc::clone(app);
     app.spawn(async move {
@@ -83,12 +89,13 @@ fn load(app: &App, link_id: &str, resource: &'static Resource) {
 }
 
 /// The webhooks about what is there after a load.
-pub(crate) fn historical(link: &Link, resource: &Resource) -> Vec<Outgoing> {
+fn historical(link: &Link, resource: &Resource, request_id: Option<&str>) -> Vec<Outgoing> {
     let webhooks = resource.announced.as_ref().map(|announced| (announced.historical)(link)).unwrap_or_default();
-    webhooks
-        .iter()
-        .map(|(code, data)| Announcement::about(link, resource.webhook_type, code, data).outgoing())
-        .collect()
+    let outgoing = |(code, data): &(&str, String)| {
+        let announcement = Announcement::about(link, resource.webhook_type, code, data);
+        Announcement { request_id, ..announcement }.outgoing()
+    };
+    webhooks.iter().map(outgoing).collect()
 }
 
 /// Far in, one transaction in 1024 has no account: Belvo's schema allows null.

@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use crate::{
     app::{lock, read, write},
     config::WebhookConfig,
-    ids::{fresh_hex, fresh_uuid},
+    ids::{dashed, fresh_hex, fresh_uuid},
     json::{Object, Raw},
     world::Link,
 };
@@ -102,12 +102,26 @@ pub(crate) struct Announcement<'a> {
     pub(crate) external_id: Option<&'a str>,
     /// JSON text.
     pub(crate) data: &'a str,
+    /// With dashes or without.
+    pub(crate) request_id: Option<&'a str>,
 }
 
 impl<'a> Announcement<'a> {
     /// A webhook about a link.
     pub(crate) fn about(link: &'a Link, webhook_type: &'a str, webhook_code: &'a str, data: &'a str) -> Self {
-        Self { webhook_type, webhook_code, link_id: &link.id, external_id: link.external_id.as_deref(), data }
+        Self {
+            webhook_type,
+            webhook_code,
+            link_id: &link.id,
+            external_id: link.external_id.as_deref(),
+            data,
+            request_id: None,
+        }
+    }
+
+    /// In answer to a request.
+    pub(crate) fn of_request(self, request_id: &'a str) -> Self {
+        Self { request_id: Some(request_id), ..self }
     }
 
     /// Belvo's envelope around the announcement, with fresh ids.
@@ -120,7 +134,7 @@ impl<'a> Announcement<'a> {
             envelope.put("process_type", if historical { "historical_update" } else { "recurrent_update" });
             envelope.put("webhook_code", self.webhook_code);
             envelope.put("link_id", self.link_id);
-            envelope.put("request_id", fresh_uuid());
+            envelope.put("request_id", self.request_id.map_or_else(fresh_uuid, dashed));
             envelope.put("external_id", self.external_id);
             envelope.put("data", Raw(self.data));
         });
@@ -171,6 +185,14 @@ impl Courier {
 
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         lock(&self.log).deliveries.iter().cloned().collect()
+    }
+
+    /// Whether the webhook of a request was delivered, given up or swallowed.
+    pub(crate) fn has_ended(&self, request_id: &str) -> bool {
+        let about = |delivery: &&Delivery| delivery.body.get().contains(request_id);
+        let log = lock(&self.log);
+        let ended = |delivery: &Delivery| !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held);
+        log.deliveries.iter().find(about).is_some_and(ended)
     }
 
     /// Forgets everything but the counter, so that an id never means two deliveries.

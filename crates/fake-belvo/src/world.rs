@@ -91,6 +91,9 @@ pub(crate) struct Link {
     /// How long documents (`pdf`, `xml`) are, about.
     pub(crate) file_bytes: usize,
     pub(crate) consent_expired: bool,
+    /// When a client last asked for a refresh.
+    pub(crate) refreshed: i64,
+    pub(crate) refresh_rate: &'static str,
     pub(crate) row: Row,
     /// The first and the last value date of the first load.
     pub(crate) history: (Day, Day),
@@ -284,6 +287,8 @@ fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
         fetch_resources: blueprint.fetch_resources,
         file_bytes: blueprint.file_bytes,
         consent_expired: false,
+        refreshed: i64::MIN,
+        refresh_rate: "7d",
         row: Row::new(blueprint.created),
         history: blueprint.history,
         tables,

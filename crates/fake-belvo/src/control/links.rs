@@ -26,6 +26,7 @@ const MAX_ROWS: usize = 10_000_000;
 const USUALLY_LOADED: usize = 3;
 const FILE_BYTES: usize = 300;
 const MAX_FILE_BYTES: usize = 4 << 20;
+const RATES: [&str; 5] = ["6h", "12h", "24h", "7d", "30d"];
 /// What every link has.
 const USUAL: [&str; 2] = ["ACCOUNTS", "TRANSACTIONS"];
 /// Older than this no link can be.
@@ -43,6 +44,8 @@ pub struct NewLink {
     pub institution: Option<String>,
     /// `single` or `recurrent`.
     pub access_mode: String,
+    /// Of a recurrent link: `6h`, `12h`, `24h`, `7d` or `30d`.
+    pub refresh_rate: String,
     /// How many accounts.
     pub accounts: usize,
     /// How many transactions.
@@ -94,6 +97,7 @@ impl Default for NewLink {
             external_id: None,
             institution: None,
             access_mode: "recurrent".into(),
+            refresh_rate: "7d".into(),
             accounts: 3,
             transactions: 2_500,
             resources: BTreeMap::new(),
@@ -114,12 +118,15 @@ impl Control {
         let sizes = sizes(&new)?;
         let mut world = write(&self.app.world);
         let id = new.id.clone().unwrap_or_else(|| world.next_link_id());
+        let refresh_rate = RATES.into_iter().find(|rate| *rate == new.refresh_rate);
+        let refresh_rate = refresh_rate.ok_or_else(|| ControlError::Invalid("refresh_rate".into()))?;
         let blueprint = blueprint(id.clone(), new.seed.unwrap_or(world.seed), new)?;
         let created = blueprint.created;
         if !world.add(blueprint) {
             return Err(ControlError::Taken);
         }
         let link = world.link_mut(&id).ok_or(ControlError::UnknownLink)?;
+        link.refresh_rate = refresh_rate;
         loading::fill(link, &sizes, created);
         for resource in loading::per_link(link) {
             loading::make_ready(link, resource);
@@ -127,13 +134,17 @@ impl Control {
         Ok(summary(link))
     }
 
-    /// Acts as the user who connects through the widget; the link loads and announces by itself.
+    /// Acts as the user who connects through the widget; the link loads and announces by itself. With a token that was made for a
+    /// link, the user gives that link working credentials.
     ///
     /// # Errors
     /// If the token is not valid (any more) or the institution is unknown.
     pub fn connect_widget(&self, access: &str, institution: Option<&str>) -> Result<LinkSummary, ControlError> {
         let institution = institution_named(institution)?;
         let grant = lock(&self.app.tokens).redeem(access).ok_or(ControlError::UnknownToken)?;
+        if let Some(link) = &grant.link_id {
+            return self.set_status(link, "valid");
+        }
         let id = self.begin_link(institution, grant).ok_or(ControlError::Taken)?;
         self.link(&id)
     }

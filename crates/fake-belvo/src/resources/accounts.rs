@@ -44,7 +44,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
         text("type", EXACT, |place| Cell::text(kind(place).name)),
     ],
     in_account: false,
-    retrieval: Retrieval::Synchronous,
+    retrieval: Retrieval::Synchronous(&["link"]),
     drawn: None,
     id: |place| place.located_id(),
     write,

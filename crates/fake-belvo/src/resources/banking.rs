@@ -48,7 +48,7 @@ pub(crate) static BILLS: Resource = Resource {
 /// `/api/br/investments/`. They carry no link.
 pub(crate) static INVESTMENTS: Resource = Resource {
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link"]),
     columns: &[LINK, ID, its("type", Kind::Text, ONE_OF), CREATED],
     announced: Some(announced(
         |link| totals("total_investments", link, &INVESTMENTS),
@@ -60,7 +60,7 @@ pub(crate) static INVESTMENTS: Resource = Resource {
 /// `/api/br/investment-transactions/`.
 pub(crate) static INVESTMENT_TRANSACTIONS: Resource = Resource {
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link"]),
     columns: &[LINK, ID, its("type", Kind::Text, ONE_OF), CREATED],
     announced: Some(announced(
         |link| totals("total_investment_transactions", link, &INVESTMENT_TRANSACTIONS),

@@ -6,7 +6,7 @@ use crate::catalogue::{Column, INTERVAL, Kind, ONE_OF, Resource, Retrieval};
 /// `/api/br/employments/`.
 pub(crate) static EMPLOYMENTS: Resource = Resource {
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link"]),
     columns: EMPLOYMENT_COLUMNS,
     announced: Some(announced(
         |link| totals("total_employments", link, &EMPLOYMENTS),
@@ -19,7 +19,7 @@ pub(crate) static EMPLOYMENTS: Resource = Resource {
 pub(crate) static COLOMBIAN_EMPLOYMENTS: Resource = Resource {
     country: Some("CO"),
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link"]),
     columns: EMPLOYMENT_COLUMNS,
     announced: Some(announced(
         |link| totals("total_employments", link, &COLOMBIAN_EMPLOYMENTS),
@@ -33,7 +33,7 @@ const EMPLOYMENT_COLUMNS: &[Column] =
 
 /// `/api/employment-records/`.
 pub(crate) static EMPLOYMENT_RECORDS: Resource = Resource {
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link"]),
     columns: &[LINK, ID, its("internal_identification", Kind::Text, ONE_OF), COLLECTED, CREATED],
     announced: Some(announced(
         |link| totals("total_employment_record_profiles", link, &EMPLOYMENT_RECORDS),

@@ -18,7 +18,7 @@ const MAX_YEARS: i64 = 5;
 
 /// `/api/invoices/`.
 pub(crate) static INVOICES: Resource = Resource {
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to", "type"]),
     columns: &[
         LINK,
         ID,
@@ -40,7 +40,7 @@ pub(crate) static INVOICES: Resource = Resource {
 /// `/api/cl/invoices/`.
 pub(crate) static CHILEAN_INVOICES: Resource = Resource {
     country: Some("CL"),
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to"]),
     columns: &[LINK, ID, CREATED],
     drawn: Some(Drawn { shape: |_| "invoices_cl", special: invoice }),
     announced: Some(announced(
@@ -105,6 +105,7 @@ fn invoice_data(days: &[Day]) -> String {
 
 /// `/api/tax-returns/`: yearly and monthly ones in turn; people or companies, which the link decides.
 pub(crate) static TAX_RETURNS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(&["link", "type"]),
     columns: &[
         LINK,
         ID,
@@ -214,6 +215,7 @@ pub(crate) static TAX_COMPLIANCE_STATUS: Resource = Resource {
 
 /// `/api/tax-retentions/`.
 pub(crate) static TAX_RETENTIONS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(&["link", "date_from", "date_to", "type"]),
     columns: &[LINK, CREATED],
     announced: Some(announced(
         retention_totals,
@@ -235,7 +237,7 @@ fn retention_totals(link: &Link) -> Vec<(&'static str, String)> {
 
 /// `/api/financial-statements/`. Its `historical_update` speaks of new ones, not of a total.
 pub(crate) static FINANCIAL_STATEMENTS: Resource = Resource {
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link"]),
     columns: &[LINK, ID, CREATED],
     drawn: Some(Drawn {
         shape: |_| "financial_statements",

@@ -68,7 +68,7 @@ fn access_mode(link: &Link) -> &'static str {
 }
 
 fn refresh_rate(link: &Link) -> Option<&'static str> {
-    link.recurrent.then_some("7d")
+    link.recurrent.then_some(link.refresh_rate)
 }
 
 /// 44 characters of URL-safe Base64, the same for the same link.

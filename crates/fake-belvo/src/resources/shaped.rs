@@ -58,7 +58,7 @@ pub(crate) const fn resource(
         projected: (true, true),
         columns: &[],
         in_account: false,
-        retrieval: Retrieval::Synchronous,
+        retrieval: Retrieval::Synchronous(&["link"]),
         drawn: Some(Drawn { shape, special: |_, _| None }),
         id: |place| place.located_id(),
         write,

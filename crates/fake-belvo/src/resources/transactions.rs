@@ -26,7 +26,7 @@ pub(crate) static TRANSACTIONS: Resource = Resource {
     projected: (true, true),
     columns: COLUMNS,
     in_account: true,
-    retrieval: Retrieval::Asynchronous,
+    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to"]),
     drawn: None,
     id: |place| place.located_id(),
     write,

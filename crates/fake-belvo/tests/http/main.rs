@@ -20,3 +20,5 @@ mod resources;
 mod support;
 #[cfg(test)]
 mod webhooks;
+#[cfg(test)]
+mod workflows;

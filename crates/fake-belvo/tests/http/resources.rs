@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fake_belvo::{Change, IdIn, NewLink, Selection, Server, Settings};
 use serde_json::{Value, json};
 
-use crate::support::{Receiver, all_ids, client, get, post, send, server};
+use crate::support::{Receiver, all_ids, get, post, server};
 
 /// The query parameters of each list, per Belvo's OpenAPI 1.223.0: a path, then names.
 const PARAMETERS: &str = include_str!("parameters.txt");
@@ -86,12 +86,7 @@ async fn a_list_takes_the_parameters_of_its_schema_and_no_others() {
         .collect();
     let all: BTreeSet<&str> = lists.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     assert_eq!(lists.len(), 26);
-    // Thousands of requests: one client for all, which keeps its connection.
-    let (client, base_url) = (client(), server.base_url());
-    let refuses = async |path: &str, name: &str| {
-        let request = client.get(format!("{base_url}{path}?{name}=1"));
-        send(request.basic_auth("secret-id", Some("secret-password"))).await.is_html(403)
-    };
+    let refuses = async |path: &str, name: &str| get(&server, &format!("{path}?{name}=1")).await.is_html(403);
     for (path, names) in &lists {
         let taken = all.iter().copied().filter(|name| !names.contains(name));
         for refused in taken.chain(["limit", "x", "link__"]) {
