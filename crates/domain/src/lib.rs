@@ -10,9 +10,12 @@
 //!
 //! This crate is pure: no async, no AWS, no HTTP.
 
+mod announced;
+mod catalogue;
 mod hash;
 mod id;
 mod json;
+mod link;
 mod message;
 mod number;
 mod plan;
@@ -21,15 +24,17 @@ mod resource;
 mod time;
 mod webhook;
 
+pub use announced::{Announced, Kind};
 pub use hash::sha256_hex;
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
+pub use link::{Consent, KnownConsent, LinkStatus};
 pub use message::{
     Found, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable, Withheld,
 };
 pub use number::Number;
-pub use plan::{Announced, DELETED, Filter, Plan, UPDATED};
+pub use plan::{DELETED, Filter, Flow, Plan, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};
-pub use resource::Resource;
+pub use resource::{Country, Resource};
 pub use time::{Day, EpochMillis, moment_micros, now};
 pub use webhook::{FieldError, InvalidWebhook, Webhook};

@@ -200,7 +200,9 @@ impl Message {
         Self { listing: Some(progress), ..self.next_leg(leg) }
     }
 
-    fn next_leg(&self, leg: EpochMillis) -> Self {
+    /// The same message again, for work that knows by itself how far it has come. `leg` as for [`Message::continuation`].
+    #[must_use]
+    pub fn next_leg(&self, leg: EpochMillis) -> Self {
         let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
         Self { source: Source::Continuation, key, ..self.clone() }
     }

@@ -6,15 +6,21 @@
 //! [`Table::revive`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
 
 mod attributes;
+mod clock;
 mod events;
+mod expression;
 mod keys;
+mod links;
 mod passes;
+mod purge;
 mod records;
 mod table;
 
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
-pub use passes::{Check, Checkpoint, LinkStatus, Listed, Pass, PassRefused, SyncState};
+pub use links::{LinkChange, LinkPass, LinkState};
+pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
+pub use purge::{Purge, Purged};
 pub use records::{Known, Upsert, Written};
 pub use table::{StoreTrouble, Table};
 

@@ -6,19 +6,16 @@
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
 use domain::{Day, EpochMillis, LinkId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
+use crate::clock::Claim;
 use crate::events::{Counts, EventKey, Outcome};
+use crate::links::{LinkChange, LinkState};
 use crate::table::{call_failed, send_if_allowed};
 use crate::{Stamp, StoreTrouble, Table, keys};
-
-/// How often a contended clock is tried.
-const CLOCK_ATTEMPTS: usize = 5;
 
 /// A pass that has begun.
 #[derive(Debug, Clone)]
@@ -33,6 +30,8 @@ pub struct Pass {
     pub began_at: EpochMillis,
     /// What earlier passes left behind.
     pub before: SyncState,
+    /// What was known of the link when it began.
+    pub known: LinkState,
 }
 
 /// What is known of a link's resource.
@@ -56,6 +55,9 @@ pub enum PassRefused {
     /// The link's data was erased; nothing is stored for it again.
     #[error("the link was erased")]
     Erased,
+    /// Belvo deleted the link; nothing is stored for it again.
+    #[error("the link was deleted")]
+    Deleted,
     /// DynamoDB did not do what it was asked.
     #[error(transparent)]
     Trouble(#[from] StoreTrouble),
@@ -81,8 +83,8 @@ pub struct Checkpoint {
     pub listed: Option<Listed>,
     /// How the result compares with what was announced.
     pub check: Option<Check>,
-    /// Belvo answered for the link, so that it is none of those that cannot be read.
-    pub belvo_answered: bool,
+    /// What was learned of the link.
+    pub link: LinkChange,
 }
 
 /// A whole listing that was finished.
@@ -94,32 +96,6 @@ pub struct Listed {
     pub began_at: EpochMillis,
     /// How many objects it found.
     pub count: u64,
-}
-
-/// Why a link cannot be read at the moment, or that it can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkStatus {
-    /// Belvo answers for it.
-    Active,
-    /// The user has to log in again.
-    InvalidCredentials,
-    /// The user has to give a token.
-    TokenRequired,
-    /// Belvo does not have it any more.
-    Gone,
-}
-
-impl LinkStatus {
-    /// The word in the table.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::InvalidCredentials => "invalid_credentials",
-            Self::TokenRequired => "token_required",
-            Self::Gone => "gone",
-        }
-    }
 }
 
 impl Check {
@@ -146,8 +122,9 @@ impl Table {
         external_id: Option<&str>,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
-        let stamp = self.take_stamp(link, external_id, now).await?;
-        let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before: SyncState::default() };
+        let (stamp, known) = self.take_stamp(link, Claim::Pass { external_id }, now).await?;
+        let before = SyncState::default();
+        let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before, known };
         pass.before = self.note_look(&pass).await?;
         Ok(pass)
     }
@@ -164,9 +141,9 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
-        let stamp = self.take_stamp(link, external_id, now).await?;
+        let (stamp, known) = self.take_stamp(link, Claim::Pass { external_id }, now).await?;
         let before = self.sync_state(link, resource).await?;
-        Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before })
+        Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before, known })
     }
 
     /// Is this still the newest pass of its link? Asked before every page that it writes.
@@ -208,23 +185,6 @@ impl Table {
         }
     }
 
-    /// Sets the status of a link.
-    ///
-    /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreTrouble> {
-        let update = self
-            .update(keys::link(link))
-            .update_expression("SET #status = :status")
-            .condition_expression("attribute_not_exists(#status) OR #status <> :erased")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", s(status.as_str()))
-            .expression_attribute_values(":erased", s("erased"));
-        // What was erased stays erased.
-        send_if_allowed(update).await?;
-        Ok(())
-    }
-
     /// Notes why the last pass over a resource did not end.
     ///
     /// # Errors
@@ -245,66 +205,6 @@ impl Table {
         Ok(SyncState::read(&output.item.unwrap_or_default()))
     }
 
-    async fn take_stamp(
-        &self,
-        link: &LinkId,
-        external_id: Option<&str>,
-        now: EpochMillis,
-    ) -> Result<Stamp, PassRefused> {
-        let mut stamp = now;
-        for _ in 0..CLOCK_ATTEMPTS {
-            match self.move_clock(link, external_id, stamp, now).await? {
-                None => return Ok(stamp),
-                Some(there) if text(&there, "status") == Some("erased") => return Err(PassRefused::Erased),
-                Some(there) => {
-                    let clock = number(&there, "clock").ok_or(StoreTrouble::Unreadable("a link without a clock"))?;
-                    stamp = now.max(clock.saturating_add(1));
-                }
-            }
-        }
-        Err(StoreTrouble::Contended.into())
-    }
-
-    /// Sets the clock, if that moves it on. Otherwise: the link as it stands.
-    async fn move_clock(
-        &self,
-        link: &LinkId,
-        external_id: Option<&str>,
-        stamp: Stamp,
-        now: EpochMillis,
-    ) -> Result<Option<Item>, StoreTrouble> {
-        let mut set = "SET clock = :s, last_event_at = :now, #status = if_not_exists(#status, :active)".to_owned();
-        let mut update = self.update(keys::link(link));
-        if let Some(external_id) = external_id {
-            set.push_str(", external_id = :external, gsi1pk = :gsi1pk, gsi1sk = :gsi1sk");
-            update = update
-                .expression_attribute_values(":external", s(external_id))
-                .expression_attribute_values(":gsi1pk", s(keys::by_external_id(external_id)))
-                .expression_attribute_values(":gsi1sk", s(keys::link_pk(link)));
-        }
-        let update = update
-            .update_expression(set)
-            .condition_expression(
-                "(attribute_not_exists(clock) OR clock < :s) AND (attribute_not_exists(#status) OR #status <> :erased)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":s", n(stamp))
-            .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":active", s("active"))
-            .expression_attribute_values(":erased", s("erased"))
-            .return_values_on_condition_check_failure(AllOld);
-        match update.send().await {
-            Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                let UpdateItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
-                    return Err(StoreTrouble::Unreadable("a failed condition"));
-                };
-                Ok(Some(failed.item.unwrap_or_default()))
-            }
-            Err(error) => Err(call_failed(&error)),
-        }
-    }
-
     /// Notes that a pass looks at Belvo from now on, and reads what was noted before.
     ///
     /// # Errors
@@ -322,18 +222,11 @@ impl Table {
     }
 
     fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
-        let update = self.update_part(keys::link(&pass.link)).condition_expression("clock = :s");
-        let update =
-            update.expression_attribute_values(":s", n(pass.stamp)).expression_attribute_values(":now", n(now));
-        let update = if checkpoint.belvo_answered {
-            update
-                .update_expression("SET last_synced_at = :now, #status = :active")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":active", s(LinkStatus::Active.as_str()))
-        } else {
-            update.update_expression("SET last_synced_at = :now")
-        };
-        update.build().map_err(|_| BUILD_FAILED)
+        let expression = pass.known.changed_by(&checkpoint.link).set("last_synced_at", n(now));
+        let update = self.update_part(keys::link(&pass.link)).update_expression(expression.text());
+        let (names, values) = expression.under_the_clock(pass.stamp);
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        update.condition_expression("clock = :s").build().map_err(|_| BUILD_FAILED)
     }
 
     fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {

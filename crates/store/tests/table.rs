@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Day, LinkId, Message, ObjectId, Record, Resource, Webhook};
+use domain::{Day, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
 use local_table::TABLE_NAME;
 use store::{
-    Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
+    Check, Checkpoint, Counts, EventKey, LinkChange, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -191,7 +191,7 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
         watermark: Some(Day::of(NOW)),
         listed: Some(LISTED),
         check: Some(Check::Verified),
-        belvo_answered: true,
+        link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
     let finish = |pass| given.table.finish(pass, &checkpoint, &event, Outcome::Applied, Counts::default(), NOW);
     assert!(!finish(&overtaken).await.unwrap());
@@ -209,7 +209,7 @@ async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error
         watermark: Day::parse("2024-03-01"),
         listed: Some(LISTED),
         check: Some(Check::Drift),
-        belvo_answered: true,
+        link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
     let pass = given.begin_pass(NOW).await;
     assert!(given.table.finish(&pass, &later, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
@@ -329,16 +329,19 @@ async fn a_pass_that_was_overtaken_at_its_start_does_not_set_the_last_pass_back(
 }
 
 #[tokio::test]
-async fn a_link_that_belvo_answers_for_is_active_again() {
+async fn what_a_pass_learned_of_its_link_is_kept_with_its_checkpoint() {
     let given = given_an_empty_table().await;
     let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
-    let pass = given.begin_pass(NOW).await;
+    given.begin_pass(NOW).await;
     given.table.set_link_status(&given.link, LinkStatus::Gone).await.unwrap();
-    let unasked = Checkpoint::default();
-    assert!(given.table.finish(&pass, &unasked, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
+    let pass = given.begin_pass(NOW).await;
+    assert_eq!(pass.known.status, Some(LinkStatus::Gone));
+    let nothing = Checkpoint::default();
+    assert!(given.table.finish(&pass, &nothing, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("gone"));
-    let asked = Checkpoint { belvo_answered: true, ..unasked };
-    assert!(given.table.finish(&pass, &asked, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
+    let link = LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() };
+    let learned = Checkpoint { link, ..nothing };
+    assert!(given.table.finish(&pass, &learned, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("active"));
 }
 

@@ -1,8 +1,9 @@
 //! A listing over several invocations: where it began, and what it hands on.
 
-use domain::{Day, EpochMillis, Filter, Progress};
-use store::{Checkpoint, Listed, Pass, Stamp};
+use domain::{Day, EpochMillis, Filter, Progress, Resource};
+use store::{Checkpoint, LinkChange, Listed, Pass, Stamp};
 
+use crate::query;
 use crate::tally::Tally;
 
 /// What one invocation has read of a listing.
@@ -17,24 +18,27 @@ pub(crate) struct Leg {
 pub(crate) struct Start {
     began_at: EpochMillis,
     stamp: Stamp,
-    pub(crate) since: Option<Day>,
+    /// What the list is asked for.
+    filter: Filter,
+    since: Option<Day>,
     relistings: usize,
 }
 
 impl Start {
     pub(crate) fn of_pass(pass: &Pass, filter: Filter, relistings: usize) -> Self {
         let since = match filter {
-            Filter::Whole => None,
+            Filter::Whole | Filter::Flow { .. } => None,
             // The filter knows days only, and the day before may still have got something after we looked.
             Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
         };
-        Self { began_at: pass.began_at, stamp: pass.stamp, since, relistings }
+        Self { began_at: pass.began_at, stamp: pass.stamp, filter, since, relistings }
     }
 
-    pub(crate) fn of_progress(progress: &Progress) -> Self {
+    pub(crate) fn of_progress(progress: &Progress, filter: Filter) -> Self {
         Self {
             began_at: progress.began_at,
             stamp: progress.stamp,
+            filter,
             since: progress.since.as_deref().and_then(Day::parse),
             relistings: progress.relistings,
         }
@@ -45,14 +49,35 @@ impl Start {
         self.stamp == pass.stamp
     }
 
+    /// The filters of the list. Of an announced range a day more is asked for: its last day may mean the midnight with
+    /// which it begins.
+    pub(crate) fn filters(&self, resource: &Resource) -> Vec<(&'static str, String)> {
+        let mut filters = query::omit(resource);
+        filters.extend(self.since.map(|day| ("created_at__gte", day.to_string())));
+        if let (Filter::Flow { flow, first, last }, Some(range)) = (self.filter, resource.flow_range) {
+            filters.extend([("type", flow.as_str().to_owned()), (range, format!("{first},{}", last.next()))]);
+        }
+        filters
+    }
+
+    /// Is everything listed that the link has?
+    fn is_whole(&self) -> bool {
+        self.since.is_none() && !self.is_of_a_flow()
+    }
+
+    /// A listing of one direction says nothing of what else is new.
+    fn is_of_a_flow(&self) -> bool {
+        matches!(self.filter, Filter::Flow { .. })
+    }
+
     /// What the finished listing leaves behind. One that moved does not count as a listing.
     pub(crate) fn checkpoint(&self, tally: &Tally) -> Checkpoint {
         let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
         Checkpoint {
-            watermark: (!tally.moved()).then(|| Day::of(self.began_at)),
-            listed: (self.since.is_none() && !tally.moved()).then_some(listed),
+            watermark: (!tally.moved() && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
+            listed: (self.is_whole() && !tally.moved()).then_some(listed),
             check: Some(tally.check()),
-            belvo_answered: true,
+            link: LinkChange::default(),
         }
     }
 

@@ -16,8 +16,10 @@ mod failure;
 mod job;
 mod joined;
 mod leg;
+mod link;
 mod listing;
 mod objects;
+mod query;
 mod tally;
 mod writing;
 

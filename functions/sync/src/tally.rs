@@ -104,7 +104,7 @@ impl Tally {
         if let Some(account) = account {
             self.accounts.note(account);
         }
-        if !self.distinct.insert(fingerprint(&record.id)) || !self.is_announced_day(record) {
+        if !self.distinct.insert(fingerprint(&record.id)) || !self.announced.counts(self.resource, record) {
             return;
         }
         self.found.matching += 1;
@@ -147,13 +147,6 @@ impl Tally {
             None => Check::Unverified,
         }
     }
-
-    fn is_announced_day(&self, record: &Record) -> bool {
-        let Some(((first, last), date)) = self.announced.days.zip(self.resource.date) else {
-            return true;
-        };
-        record.day(date).is_some_and(|day| (first..=last).contains(&day))
-    }
 }
 
 /// Eight bytes that stand for an id. Two of a million ids fall together once in tens of millions of listings.
@@ -173,7 +166,9 @@ mod tests {
         "first_transaction_date":"2024-01-01","last_transaction_date":"2024-01-31"}"#;
 
     fn tally(data: &str) -> Tally {
-        let body = format!(r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","data":{data}}}"#);
+        let body = format!(
+            r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","link_id":"l","data":{data}}}"#
+        );
         let Plan::List { resource, announced, .. } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap()) else {
             panic!("a listing")
         };
