@@ -12,7 +12,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use crate::{Error, Page, Retry};
+use crate::{Error, Link, Page, Retry};
 
 /// An error page says what it has to say in its first bytes.
 pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -156,13 +156,30 @@ impl Client {
         Page::read(&body, &self.base)
     }
 
-    /// One object, by its id.
+    /// One object, by its id. The query may say what to leave out of it.
     ///
     /// # Errors
     /// [`Error`]; [`Error::NotFound`] when there is no such object.
-    pub async fn object(&self, path: &str, id: &ObjectId) -> Result<Box<RawValue>, Error> {
-        let body = self.get(self.url(&format!("{path}{id}/"))?).await?;
+    pub async fn object(
+        &self,
+        path: &str,
+        id: &ObjectId,
+        query: &[(&'static str, String)],
+    ) -> Result<Box<RawValue>, Error> {
+        let mut url = self.url(&format!("{path}{id}/"))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let body = self.get(url).await?;
         serde_json::from_slice(&body).map_err(|_| Error::Malformed("not an object"))
+    }
+
+    /// A link.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotFound`] when there is no such link.
+    pub async fn link(&self, link: &LinkId) -> Result<Link, Error> {
+        Link::read(&self.get(self.url(&format!("/api/links/{link}/"))?).await?)
     }
 
     /// Does Belvo have this link?

@@ -1,7 +1,7 @@
 //! A client of Belvo's HTTP API.
 //!
-//! It asks for one thing at a time: a page of a list ([`Client::page`]), an object ([`Client::object`]), whether a link
-//! exists ([`Client::link_exists`]). Faults that pass within a second are retried here; every other error says, by its
+//! It asks for one thing at a time: a page of a list ([`Client::page`]), an object ([`Client::object`]), a link ([`Client::link`]), or
+//! whether there is one ([`Client::link_exists`]). Faults that pass within a second are retried here; every other error says, by its
 //! name, what the caller does next.
 //!
 //! And it starts work at Belvo, each time with exactly one attempt: [`Client::retrieve`], [`Client::refresh_link`],
@@ -12,12 +12,14 @@
 
 mod client;
 mod error;
+mod link;
 mod links;
 mod page;
 mod requests;
 
 pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
+pub use link::Link;
 pub use links::Links;
 pub use page::Page;
 pub use requests::{NotTaken, Taken};

@@ -60,7 +60,7 @@ async fn an_object_stands_below_its_list_with_a_slash_behind_it() {
     let object = r#"{"id":"06xx4cdd4a17","amount":0.10}"#;
     Mock::given(path("/api/accounts/06xx4cdd4a17/")).respond_with(json(200, object)).expect(1).mount(&server).await;
     let id = ObjectId::parse("06xx4cdd4a17").unwrap();
-    assert_eq!(client(&server).object("/api/accounts/", &id).await.unwrap().get(), object);
+    assert_eq!(client(&server).object("/api/accounts/", &id, &[]).await.unwrap().get(), object);
 }
 
 #[tokio::test]

@@ -10,10 +10,13 @@
 //!
 //! This crate is pure: no async, no AWS, no HTTP.
 
+mod announced;
 mod asked;
+mod catalogue;
 mod hash;
 mod id;
 mod json;
+mod link;
 mod listed_link;
 mod message;
 mod number;
@@ -24,16 +27,19 @@ pub mod schedule;
 mod time;
 mod webhook;
 
+pub use announced::{Announced, Kind};
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
+pub use link::{Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
-    Found, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable, Withheld,
+    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable,
+    Withheld,
 };
 pub use number::Number;
-pub use plan::{Announced, DELETED, Filter, Plan, UPDATED};
+pub use plan::{DELETED, Filter, Flow, Plan, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};
-pub use resource::Resource;
+pub use resource::{Country, Resource};
 pub use time::{Day, EpochMillis, moment_micros, now};
 pub use webhook::{FieldError, InvalidWebhook, Webhook};

@@ -115,6 +115,15 @@ pub enum Source {
     Continuation,
 }
 
+/// What a message says of its link beside what it asks for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Heard<'a> {
+    /// The id that the customer gave the link, where the webhook says it.
+    pub external_id: Option<&'a str>,
+    /// When the webhook was received, if it is one of Belvo's.
+    pub webhook_at: Option<EpochMillis>,
+}
+
 /// One part of a webhook that was split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -213,9 +222,18 @@ impl Message {
         Self { listing: Some(progress), ..self.next_leg(leg) }
     }
 
-    fn next_leg(&self, leg: EpochMillis) -> Self {
+    /// The same message again, for work that knows by itself how far it has come. `leg` as for [`Message::continuation`].
+    #[must_use]
+    pub fn next_leg(&self, leg: EpochMillis) -> Self {
         let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
         Self { source: Source::Continuation, key, ..self.clone() }
+    }
+
+    /// What it says of its link.
+    #[must_use]
+    pub fn heard(&self) -> Heard<'_> {
+        let webhook_at = matches!(self.source, Source::Webhook).then_some(self.received_at);
+        Heard { external_id: self.webhook.external_id(), webhook_at }
     }
 
     /// The body for SQS, in ASCII: SQS refuses some of Unicode.

@@ -1,12 +1,12 @@
 //! What a webhook asks the sync function to do.
 //!
 //! Codes are understood by rule, not by list, so that a resource that Belvo adds needs a catalogue row and nothing
-//! here. Belvo's examples show `type=INFLOW` in their queries; following them would lose every outflow, so no plan
-//! ever filters by type.
+//! here. Belvo's examples show `type=INFLOW` in their queries; following them would lose every outflow. Only a webhook that
+//! itself speaks of inflows alone, or of outflows alone, is listed so: it has a twin for the others.
 
 use serde_json::value::RawValue;
 
-use crate::{Day, Fields, ObjectId, Resource, Webhook};
+use crate::{Announced, Consent, Day, Fields, ObjectId, Resource, Webhook};
 
 /// The work that one message asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Plan {
     List {
         /// What to list.
         resource: &'static Resource,
-        /// All of it, or what is new.
+        /// All of it, or which part.
         filter: Filter,
         /// What the webhook says will be found.
         announced: Announced,
@@ -34,6 +34,14 @@ pub enum Plan {
         /// At most 500, see [`crate::MAX_IDS_PER_MESSAGE`].
         ids: Vec<ObjectId>,
     },
+    /// Ask Belvo for the link's status.
+    LinkStatus,
+    /// Note what became of the consent that the link rests on.
+    Consent(Consent),
+    /// Remove the link's data, once Belvo confirms that it does not have the link any more.
+    LinkDeleted,
+    /// Known, and nothing to be done here: keep a record of the event, with what it means for the user.
+    Record(&'static str),
     /// Nothing that this release knows: keep a record of the event.
     Unknown,
     /// A known code whose `data` cannot be used: keep a record of the event, with the reason.
@@ -47,19 +55,24 @@ pub enum Filter {
     Whole,
     /// What was created since the watermark; everything, where there is none.
     SinceWatermark,
+    /// One direction of what is dated within some days, both included.
+    Flow {
+        /// The direction.
+        flow: Flow,
+        /// The first day.
+        first: Day,
+        /// The last day.
+        last: Day,
+    },
 }
 
-/// What a webhook says of its resource: a checksum for the listing.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Announced {
-    /// How many objects there are, or how many are new.
-    pub total: Option<u64>,
-    /// How many of them are inflows.
-    pub inflows: Option<u64>,
-    /// How many of them are outflows.
-    pub outflows: Option<u64>,
-    /// The first and the last day that the totals count, both included.
-    pub days: Option<(Day, Day)>,
+/// The direction of money or of an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Received by the owner of the link.
+    Inflow,
+    /// Sent by the owner of the link.
+    Outflow,
 }
 
 /// The names of lists of changed ids start so: `updated_transactions`.
@@ -71,23 +84,45 @@ impl Plan {
     /// Reads the meaning of a webhook.
     #[must_use]
     pub fn of(webhook: &Webhook) -> Self {
-        let Some(resource) = Resource::of_webhook_type(webhook.webhook_type()) else {
+        // Belvo's payments have webhooks of their own, with an `object_id` and no link; one of their types is TRANSACTIONS.
+        if webhook.link_id().is_none() {
             return Self::Unknown;
-        };
-        let data = webhook.data();
-        match Meaning::of(webhook.webhook_code()) {
-            Some(Meaning::New) if resource.filters_by_created_at => Self::list(resource, Filter::SinceWatermark, &data),
-            // How many are new cannot be checked against a whole list.
-            Some(Meaning::New) => Self::whole(resource),
-            Some(Meaning::Historical) => Self::list(resource, Filter::Whole, &data),
-            Some(Meaning::Updated) => Self::get(resource, &data),
-            Some(Meaning::Deleted) => Self::delete(resource, &data),
-            None => Self::Unknown,
+        }
+        match (webhook.webhook_type(), webhook.webhook_code()) {
+            // Belvo documents the code, and not the type that comes with it.
+            (_, "link_deleted") => Self::LinkDeleted,
+            ("LINK", "invalid_credentials" | "token_required") => Self::LinkStatus,
+            ("CONSENT", code) => Consent::plan(code, &webhook.data()),
+            (webhook_type, code) => Resource::of_webhook_type(webhook_type)
+                .map_or(Self::Unknown, |resource| Self::of_data(resource, code, webhook)),
         }
     }
 
-    fn list(resource: &'static Resource, filter: Filter, data: &Fields<'_>) -> Self {
-        Self::List { resource, filter, announced: Announced::read(data) }
+    fn of_data(resource: &'static Resource, code: &str, webhook: &Webhook) -> Self {
+        let (meaning, word) = Meaning::of(code);
+        // One of Belvo's examples has `new_investments_available` under the type ACCOUNTS.
+        let named = word.and_then(|word| Resource::of_webhook_type(&word.to_ascii_uppercase()));
+        let resource = named.unwrap_or(resource);
+        let data = webhook.data();
+        match meaning {
+            Meaning::Historical => {
+                Self::List { resource, filter: Filter::Whole, announced: Announced::all(resource, &data) }
+            }
+            Meaning::New if resource.new.is_some() => {
+                let announced = Announced::new_ones(resource, &data);
+                Self::List { resource, filter: Filter::SinceWatermark, announced }
+            }
+            // How many are new cannot be checked against a whole list.
+            Meaning::New | Meaning::Changed => Self::whole(resource),
+            Meaning::Flow(flow) => {
+                let announced = Announced::flow(resource, flow, &data);
+                let within = |(first, last)| Filter::Flow { flow, first, last };
+                Self::List { resource, filter: announced.days.map_or(Filter::Whole, within), announced }
+            }
+            Meaning::Updated => Self::get(resource, &data),
+            Meaning::Deleted => Self::delete(resource, &data),
+            Meaning::Unknown => Self::Unknown,
+        }
     }
 
     fn whole(resource: &'static Resource) -> Self {
@@ -98,7 +133,7 @@ impl Plan {
     fn get(resource: &'static Resource, data: &Fields<'_>) -> Self {
         match ids(data, UPDATED) {
             Some(Ids { usable, unusable: 0 }) => Self::Get { resource, ids: usable },
-            _ => Self::List { resource, filter: Filter::Whole, announced: Announced::default() },
+            _ => Self::whole(resource),
         }
     }
 
@@ -111,43 +146,67 @@ impl Plan {
     }
 }
 
-impl Announced {
-    /// Reads the documented totals: `total_transactions`, `total_inflow_transactions`, `new_accounts` ...
-    fn read(data: &Fields<'_>) -> Self {
-        let counts = || data.iter().filter_map(|(name, raw)| Some((name, count(raw)?)));
-        let named = |prefix: &str| counts().find(|(name, _)| name.starts_with(prefix)).map(|(_, count)| count);
-        let inflows = named("total_inflow_");
-        let outflows = named("total_outflow_");
-        let flow = |name: &str| name.starts_with("total_inflow_") || name.starts_with("total_outflow_");
-        let total = counts().find(|(name, _)| (name.starts_with("total_") && !flow(name)) || name.starts_with("new_"));
-        let day = |prefix: &str| {
-            let found = data.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with("_date"));
-            found.and_then(|(_, raw)| Day::parse(&crate::json::text(raw)?))
-        };
-        let days = day("first_").zip(day("last_"));
-        Self { total: total.map(|(_, count)| count), inflows, outflows, days }
+impl Filter {
+    /// The nearest that a list can do: one that does not know the filters is listed whole.
+    #[must_use]
+    pub fn for_list(self, resource: &Resource) -> Self {
+        match self {
+            Self::Flow { .. } if resource.flow_range.is_none() => Self::Whole,
+            filter => filter,
+        }
+    }
+}
+
+impl Flow {
+    /// Reads Belvo's word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Inflow, Self::Outflow].into_iter().find(|flow| flow.as_str() == word)
+    }
+
+    /// Belvo's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inflow => "INFLOW",
+            Self::Outflow => "OUTFLOW",
+        }
     }
 }
 
 enum Meaning {
     Historical,
     New,
+    Flow(Flow),
+    Changed,
     Updated,
     Deleted,
+    Unknown,
 }
 
 impl Meaning {
-    fn of(code: &str) -> Option<Self> {
+    /// What a code says, and the resource that it names in lower case, where it names one.
+    fn of(code: &str) -> (Self, Option<&str>) {
         // Prose of Belvo's documentation writes `new_transactions_updated` for `new_transactions_available`.
-        let is_new = code.starts_with("new_") && (code.ends_with("_available") || code.ends_with("_updated"));
-        match code {
-            "historical_update" => Some(Self::Historical),
-            _ if is_new => Some(Self::New),
-            _ if code.ends_with("_updated") => Some(Self::Updated),
-            _ if code.ends_with("_deleted") => Some(Self::Deleted),
-            _ => None,
+        let new = code.strip_prefix("new_").and_then(|rest| either_suffix(rest, ["_available", "_updated"]));
+        let flow = code.strip_prefix("initial_").or_else(|| code.strip_prefix("historical_"));
+        match (code, flow) {
+            ("historical_update", _) => (Self::Historical, None),
+            ("employment_changes", _) => (Self::Changed, None),
+            (_, Some("inflow_update")) => (Self::Flow(Flow::Inflow), None),
+            (_, Some("outflow_update")) => (Self::Flow(Flow::Outflow), None),
+            _ if new.is_some() => (Self::New, new),
+            _ => match (code.strip_suffix("_updated"), code.strip_suffix("_deleted")) {
+                (Some(word), _) => (Self::Updated, Some(word)),
+                (_, Some(word)) => (Self::Deleted, Some(word)),
+                _ => (Self::Unknown, None),
+            },
         }
     }
+}
+
+fn either_suffix<'a>(text: &'a str, suffixes: [&str; 2]) -> Option<&'a str> {
+    suffixes.into_iter().find_map(|suffix| text.strip_suffix(suffix))
 }
 
 struct Ids {
@@ -166,16 +225,15 @@ fn ids(data: &Fields<'_>, prefix: &str) -> Option<Ids> {
     Some(Ids { usable, unusable })
 }
 
-fn count(raw: &RawValue) -> Option<u64> {
-    serde_json::from_str(raw.get()).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn plan(webhook_type: &str, code: &str, data: &str) -> Plan {
-        let body = format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"{code}","data":{data}}}"#);
+        let body =
+            format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"{code}","link_id":"l","data":{data}}}"#);
         Plan::of(&Webhook::parse(body.as_bytes()).unwrap())
     }
 
@@ -208,6 +266,7 @@ mod tests {
             inflows: Some(10),
             outflows: Some(9),
             days: Day::parse("2023-01-03").zip(Day::parse("2024-01-03")),
+            kind: None,
         };
         assert_eq!(plan("TRANSACTIONS", "historical_update", data), list("TRANSACTIONS", Filter::Whole, announced));
     }
@@ -245,8 +304,110 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_about_inflows_alone_lists_inflows_of_its_days() {
+        let data = r#"{"total_invoices":7,"first_invoice_date":"2021-04-05","last_invoice_date":"2021-05-05"}"#;
+        let days = Day::parse("2021-04-05").zip(Day::parse("2021-05-05"));
+        let (first, last) = days.unwrap();
+        for when in ["initial", "historical"] {
+            let inflows = Announced { inflows: Some(7), days, ..Announced::default() };
+            let filter = Filter::Flow { flow: Flow::Inflow, first, last };
+            let expected = list("INVOICES", filter, inflows);
+            assert_eq!(plan("INVOICES", &format!("{when}_inflow_update"), data), expected);
+            let outflows = Announced { outflows: Some(7), days, ..Announced::default() };
+            let filter = Filter::Flow { flow: Flow::Outflow, first, last };
+            let expected = list("INVOICES", filter, outflows);
+            assert_eq!(plan("INVOICES", &format!("{when}_outflow_update"), data), expected);
+        }
+        let dayless = plan("INVOICES", "initial_inflow_update", r#"{"total_invoices":7}"#);
+        let inflows = Announced { inflows: Some(7), ..Announced::default() };
+        assert_eq!(dayless, list("INVOICES", Filter::Whole, inflows));
+    }
+
+    #[test]
+    fn a_list_without_such_filters_is_listed_whole_instead() {
+        let day = Day::parse("2021-04-05").unwrap();
+        let filter = Filter::Flow { flow: Flow::Inflow, first: day, last: day };
+        assert_eq!(filter.for_list(resource("INVOICES")), filter);
+        assert_eq!(filter.for_list(resource("INVOICES").at("sii_cl_fiscal")), Filter::Whole);
+    }
+
+    #[test]
+    fn a_code_that_names_another_resource_wins_over_the_type() {
+        let whole = |name| list(name, Filter::Whole, Announced::default());
+        assert_eq!(plan("ACCOUNTS", "new_investments_available", r#"{"new_investments":1}"#), whole("INVESTMENTS"));
+        assert_eq!(plan("ACCOUNTS", "bills_updated", "{}"), whole("BILLS"));
+        assert_eq!(plan("ACCOUNTS", "moon_updated", "{}"), whole("ACCOUNTS"));
+        assert_eq!(plan("LINK", "new_accounts_available", "{}"), Plan::Unknown, "LINK is no resource");
+    }
+
+    #[test]
+    fn changes_of_employment_list_everything() {
+        let data = r#"{"employment_changes":["EMPLOYED","SALARY_INCREASED"]}"#;
+        let whole = list("EMPLOYMENT_RECORDS", Filter::Whole, Announced::default());
+        assert_eq!(plan("EMPLOYMENT_RECORDS", "employment_changes", data), whole);
+    }
+
+    #[test]
+    fn a_deleted_link_is_understood_whatever_its_type() {
+        for webhook_type in ["LINK", "LINKS", "ACCOUNTS"] {
+            assert_eq!(plan(webhook_type, "link_deleted", "{}"), Plan::LinkDeleted);
+        }
+    }
+
+    #[test]
+    fn a_payment_is_never_taken_for_a_links_data() {
+        let payment = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","object_id":"o",
+                          "data":{"deleted_transactions":["a"]}}"#;
+        assert_eq!(Plan::of(&Webhook::parse(payment.as_bytes()).unwrap()), Plan::Unknown);
+    }
+
+    #[test]
     fn anything_else_is_unknown() {
-        assert_eq!(plan("MOON_PHASES", "historical_update", "{}"), Plan::Unknown);
-        assert_eq!(plan("TRANSACTIONS", "transactions_blessed", "{}"), Plan::Unknown);
+        for (webhook_type, code) in [
+            ("MOON_PHASES", "historical_update"),
+            ("TRANSACTIONS", "transactions_blessed"),
+            ("INVOICES", "initial_update"),
+            ("INVOICES", "sideflow_update"),
+            ("ACCOUNTS", "new_"),
+            ("ACCOUNTS", "new_accounts"),
+            ("LINK", "historical_update"),
+            ("CONSENT", "historical_update"),
+        ] {
+            assert_eq!(plan(webhook_type, code, "{}"), Plan::Unknown, "{webhook_type} {code}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_resource_understands_the_codes_that_belvos_rule_gives_it(
+            row in proptest::sample::select(Resource::all().collect::<Vec<_>>()), count in 0_u64..1_000
+        ) {
+            let first = resource(row.webhook_type);
+            let word = first.webhook_type.to_lowercase();
+            let historical = plan(first.webhook_type, "historical_update", &format!(r#"{{"{}":{count}}}"#, first.total));
+            prop_assert_eq!(historical, list(first.webhook_type, Filter::Whole, total(count)));
+            for code in [format!("new_{word}_available"), format!("new_{word}_updated")] {
+                let new = plan(first.webhook_type, &code, &format!(r#"{{"new_{word}":{count}}}"#));
+                let expected = match first.new {
+                    Some(_) => list(first.webhook_type, Filter::SinceWatermark, total(count)),
+                    None => list(first.webhook_type, Filter::Whole, Announced::default()),
+                };
+                prop_assert_eq!(new, expected);
+            }
+            let ids = vec![ObjectId::parse("a").unwrap()];
+            let deleted = plan(first.webhook_type, &format!("{word}_deleted"), &format!(r#"{{"deleted_{word}":["a"]}}"#));
+            prop_assert_eq!(deleted, Plan::Delete { resource: first, ids: ids.clone() });
+            let updated = plan(first.webhook_type, &format!("{word}_updated"), &format!(r#"{{"updated_{word}":["a"]}}"#));
+            prop_assert_eq!(updated, Plan::Get { resource: first, ids });
+        }
+
+        #[test]
+        fn no_webhook_is_too_strange_to_have_a_plan(
+            webhook_type in "[A-Z_]{1,20}|LINK|CONSENT|ACCOUNTS|INVOICES", code in "[a-z_]{1,30}", data in "[1-9][0-9]{0,3}|null|\\[\\]|\\{\\}"
+        ) {
+            // That it returns is the point: nothing in a webhook may make it panic.
+            let plan = plan(&webhook_type, &code, &data);
+            prop_assert!(!matches!(plan, Plan::Delete { .. }), "without ids nothing is deleted");
+        }
     }
 }

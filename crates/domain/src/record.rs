@@ -27,6 +27,8 @@ pub struct Record {
     pub content_hash: String,
     /// Paths in `data` that hold JSON text because the table cannot hold the value.
     pub as_text: Vec<String>,
+    /// Members that Belvo was asked to leave out, and did.
+    pub omitted: Vec<String>,
 }
 
 /// The account that an object carries in full. It is a record of its own.
@@ -65,7 +67,9 @@ impl Record {
         }
         let account_id = account.as_ref().map(|account| account.id.clone());
         let content_hash = content_hash(&data, account_id.as_ref());
-        Ok((Self { id, data, account_id, content_hash, as_text }, account))
+        let is_left_out = |name: &&&str| !data.contains_key(**name);
+        let omitted = resource.omit.iter().filter(is_left_out).map(|name| (*name).to_owned()).collect();
+        Ok((Self { id, data, account_id, content_hash, as_text, omitted }, account))
     }
 
     /// Where the record stands among those of its account: by day, then by id. Records without an account are not
@@ -152,6 +156,14 @@ mod tests {
         assert_eq!(hash(TRANSACTION), hash(&TRANSACTION.replace("10.50", "10.5")));
         assert_ne!(hash(TRANSACTION), hash(&TRANSACTION.replace("10.50", "10.51")));
         assert_ne!(hash(TRANSACTION), hash(&TRANSACTION.replace("a-1", "a-2")));
+    }
+
+    #[test]
+    fn a_record_says_which_members_belvo_left_out() {
+        let omitted = |json: &str| read("TAX_RETURNS", json).unwrap().omitted;
+        assert_eq!(omitted(r#"{"id":"t"}"#), ["pdf", "receipt_pdf"]);
+        assert_eq!(omitted(r#"{"id":"t","pdf":null}"#), ["receipt_pdf"], "what was sent all the same is kept");
+        assert!(read("ACCOUNTS", r#"{"id":"a"}"#).unwrap().omitted.is_empty());
     }
 
     #[test]

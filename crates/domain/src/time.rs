@@ -37,6 +37,12 @@ impl Day {
     pub fn previous(self) -> Self {
         Self(self.0.yesterday().unwrap_or(self.0))
     }
+
+    /// The day after (the last day there is stays itself).
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.tomorrow().unwrap_or(self.0))
+    }
 }
 
 impl fmt::Display for Day {
@@ -80,6 +86,7 @@ mod tests {
     #[test]
     fn only_calendar_days_are_days() {
         assert_eq!(Day::parse("2024-02-29").unwrap().previous().to_string(), "2024-02-28");
+        assert_eq!(Day::parse("2024-02-28").unwrap().next().to_string(), "2024-02-29");
         for text in ["2023-02-29", "2023-1-1", "20230101", "2023-01-01T00", "", "0000-00-00"] {
             assert_eq!(Day::parse(text), None, "{text}");
         }

@@ -8,21 +8,42 @@ use serde::ser::SerializeMap;
 use serde_json::value::RawValue;
 
 use crate::json::is_null;
-use crate::{Fields, LinkId, RequestId};
+use crate::{Fields, LinkId, RequestId, Resource};
 
 /// The longest webhook type, code or external id, in bytes. Belvo's longest code has 55.
 const MAX_WORD_BYTES: usize = 256;
 
-/// Types that may be logged; see [`Webhook::loggable_kind`].
-const TYPES: [&str; 4] = ["ACCOUNTS", "TRANSACTIONS", "LINK", "CONSENT"];
-/// Codes that may be logged.
-const CODES: [&str; 6] = [
+/// Types that may be logged beside those of the catalogue; see [`Webhook::loggable_kind`].
+const OTHER_TYPES: [&str; 2] = ["LINK", "CONSENT"];
+/// Codes that may be logged: those that Belvo documents.
+const CODES: [&str; 27] = [
     "historical_update",
     "new_accounts_available",
     "new_transactions_available",
     "new_transactions_updated",
+    "new_owners_available",
+    "new_bills_available",
+    "new_investments_available",
+    "new_investment_transactions_available",
+    "new_employments_available",
+    "new_tax_returns_available",
+    "new_invoices_available",
     "transactions_updated",
     "transactions_deleted",
+    "employment_changes",
+    "initial_inflow_update",
+    "initial_outflow_update",
+    "historical_inflow_update",
+    "historical_outflow_update",
+    "invalid_credentials",
+    "token_required",
+    "link_deleted",
+    "openfinance_consent_about_to_expire",
+    "openfinance_consent_expired",
+    "openfinance_consent_expiration_changed",
+    "openfinance_consent_with_unrecoverable_resources",
+    "openfinance_consent_with_temporarily_unavailable_resources",
+    "consent_expired",
 ];
 
 /// A webhook whose envelope can be understood. Its `Debug` shows no content.
@@ -104,7 +125,8 @@ impl Webhook {
     /// sender could put anything there.
     #[must_use]
     pub fn loggable_kind(&self) -> (&'static str, &'static str) {
-        (known_word(&self.webhook_type, &TYPES), known_word(&self.webhook_code, &CODES))
+        let types = Resource::all().map(|row| row.webhook_type).chain(OTHER_TYPES);
+        (known_word(&self.webhook_type, types), known_word(&self.webhook_code, CODES.into_iter()))
     }
 
     /// The link it is about. Payments webhooks have none.
@@ -193,8 +215,8 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
-fn known_word(word: &str, known: &[&'static str]) -> &'static str {
-    known.iter().find(|known| **known == word).copied().unwrap_or("other")
+fn known_word(word: &str, mut known: impl Iterator<Item = &'static str>) -> &'static str {
+    known.find(|known| *known == word).unwrap_or("other")
 }
 
 fn not_an_object() -> FieldError {
@@ -265,6 +287,17 @@ mod tests {
         assert_eq!(broken.request_id.as_deref(), Some("4363b08b-51eb"));
         let hostile = Webhook::parse(br#"{"request_id":"<script>"}"#).unwrap_err();
         assert_eq!(hostile.request_id, None);
+    }
+
+    #[test]
+    fn only_words_that_belvo_documents_reach_a_log() {
+        let kind = |webhook_type: &str, code: &str| {
+            let body = format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"{code}"}}"#);
+            Webhook::parse(body.as_bytes()).unwrap().loggable_kind()
+        };
+        assert_eq!(kind("TAX_STATUS", "historical_update"), ("TAX_STATUS", "historical_update"));
+        assert_eq!(kind("LINK", "link_deleted"), ("LINK", "link_deleted"));
+        assert_eq!(kind("Maria Silva", "123.456.789-00"), ("other", "other"));
     }
 
     #[test]

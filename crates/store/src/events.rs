@@ -24,6 +24,8 @@ pub enum Outcome {
     Continued,
     /// A whole listing that began after it was received has done it already.
     Covered,
+    /// It asks for nothing to be done here.
+    Recorded,
     /// This release does not know what it asks for.
     Unknown,
     /// What it asks for cannot be done, for a reason that no retry changes.
@@ -55,6 +57,7 @@ impl Outcome {
             Self::Applied => "applied",
             Self::Continued => "continued",
             Self::Covered => "covered",
+            Self::Recorded => "recorded",
             Self::Unknown => "unknown",
             Self::Refused => "refused",
         }
@@ -80,6 +83,10 @@ impl EventKey {
     #[must_use]
     pub fn of(message: &Message) -> Self {
         Self(keys::event(message.webhook.link_id(), message.received_at, &message.key))
+    }
+
+    pub(crate) fn key(&self) -> &Item {
+        &self.0
     }
 }
 

@@ -7,9 +7,13 @@
 
 mod attempts;
 mod attributes;
+mod clock;
 mod events;
+mod expression;
 mod keys;
+mod links;
 mod passes;
+mod purge;
 mod records;
 mod requests;
 mod schedule;
@@ -20,7 +24,9 @@ mod table;
 pub use attempts::{Attempt, Begun};
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
-pub use passes::{Check, Checkpoint, LinkStatus, Listed, Pass, PassRefused, SyncState};
+pub use links::{LinkChange, LinkPass, LinkState};
+pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
+pub use purge::{Purge, Purged};
 pub use records::{Known, Upsert, Written};
 pub use requests::{NewRequest, Request, RequestStatus};
 pub use schedule::{Due, DueItem, Met, SHARDS};

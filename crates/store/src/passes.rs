@@ -6,19 +6,18 @@
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
-use domain::{Day, EpochMillis, LinkId, Resource};
+use domain::schedule::drift_delay;
+use domain::{Day, EpochMillis, Heard, LinkId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
+use crate::clock::Claim;
 use crate::events::{Counts, EventKey, Outcome};
+use crate::expression::Expression;
+use crate::links::{LinkChange, LinkState};
 use crate::table::{call_failed, send_if_allowed};
 use crate::{Stamp, StoreTrouble, Table, keys};
-
-/// How often a contended clock is tried.
-const CLOCK_ATTEMPTS: usize = 5;
 
 /// A pass that has begun.
 #[derive(Debug, Clone)]
@@ -33,6 +32,8 @@ pub struct Pass {
     pub began_at: EpochMillis,
     /// What earlier passes left behind.
     pub before: SyncState,
+    /// What was known of the link when it began.
+    pub known: LinkState,
 }
 
 /// What is known of a link's resource.
@@ -48,6 +49,8 @@ pub struct SyncState {
     pub listing_began_at: Option<EpochMillis>,
     /// How many objects that listing found.
     pub count: Option<u64>,
+    /// How many listings in a row were in doubt.
+    pub drifts: u64,
 }
 
 /// Why a pass may not begin.
@@ -56,6 +59,9 @@ pub enum PassRefused {
     /// The link's data was erased; nothing is stored for it again.
     #[error("the link was erased")]
     Erased,
+    /// Belvo deleted the link; nothing is stored for it again.
+    #[error("the link was deleted")]
+    Deleted,
     /// DynamoDB did not do what it was asked.
     #[error(transparent)]
     Trouble(#[from] StoreTrouble),
@@ -81,8 +87,8 @@ pub struct Checkpoint {
     pub listed: Option<Listed>,
     /// How the result compares with what was announced.
     pub check: Option<Check>,
-    /// Belvo answered for the link, so that it is none of those that cannot be read.
-    pub belvo_answered: bool,
+    /// What was learned of the link.
+    pub link: LinkChange,
 }
 
 /// A whole listing that was finished.
@@ -94,32 +100,6 @@ pub struct Listed {
     pub began_at: EpochMillis,
     /// How many objects it found.
     pub count: u64,
-}
-
-/// Why a link cannot be read at the moment, or that it can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkStatus {
-    /// Belvo answers for it.
-    Active,
-    /// The user has to log in again.
-    InvalidCredentials,
-    /// The user has to give a token.
-    TokenRequired,
-    /// Belvo does not have it any more.
-    Gone,
-}
-
-impl LinkStatus {
-    /// The word in the table.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::InvalidCredentials => "invalid_credentials",
-            Self::TokenRequired => "token_required",
-            Self::Gone => "gone",
-        }
-    }
 }
 
 impl Check {
@@ -143,11 +123,12 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        external_id: Option<&str>,
+        heard: Heard<'_>,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
-        let stamp = self.take_stamp(link, external_id, now).await?;
-        let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before: SyncState::default() };
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
+        let before = SyncState::default();
+        let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before, known };
         pass.before = self.note_look(&pass).await?;
         Ok(pass)
     }
@@ -160,13 +141,13 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        external_id: Option<&str>,
+        heard: Heard<'_>,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
-        let stamp = self.take_stamp(link, external_id, now).await?;
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
         let before = self.sync_state(link, resource).await?;
-        Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before })
+        Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before, known })
     }
 
     /// Is this still the newest pass of its link? Asked before every page that it writes.
@@ -194,6 +175,10 @@ impl Table {
         counts: Counts,
         now: EpochMillis,
     ) -> Result<bool, StoreTrouble> {
+        if let Some((_, relist_at)) = pass.drift(checkpoint, now) {
+            // Before: if the transaction fails, somebody looks once too often.
+            self.bring_forward(&pass.link, relist_at).await?;
+        }
         let updates = [
             self.link_success(pass, checkpoint, now)?,
             self.state_success(pass, checkpoint, now)?,
@@ -206,23 +191,6 @@ impl Table {
             Err(SdkError::ServiceError(error)) if lost_the_clock(error.err()) => Ok(false),
             Err(error) => Err(call_failed(&error)),
         }
-    }
-
-    /// Sets the status of a link.
-    ///
-    /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreTrouble> {
-        let update = self
-            .update(keys::link(link))
-            .update_expression("SET #status = :status")
-            .condition_expression("attribute_not_exists(#status) OR #status <> :erased")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", s(status.as_str()))
-            .expression_attribute_values(":erased", s("erased"));
-        // What was erased stays erased.
-        send_if_allowed(update).await?;
-        Ok(())
     }
 
     /// Notes why the last pass over a resource did not end.
@@ -245,66 +213,6 @@ impl Table {
         Ok(SyncState::read(&output.item.unwrap_or_default()))
     }
 
-    async fn take_stamp(
-        &self,
-        link: &LinkId,
-        external_id: Option<&str>,
-        now: EpochMillis,
-    ) -> Result<Stamp, PassRefused> {
-        let mut stamp = now;
-        for _ in 0..CLOCK_ATTEMPTS {
-            match self.move_clock(link, external_id, stamp, now).await? {
-                None => return Ok(stamp),
-                Some(there) if text(&there, "status") == Some("erased") => return Err(PassRefused::Erased),
-                Some(there) => {
-                    let clock = number(&there, "clock").ok_or(StoreTrouble::Unreadable("a link without a clock"))?;
-                    stamp = now.max(clock.saturating_add(1));
-                }
-            }
-        }
-        Err(StoreTrouble::Contended.into())
-    }
-
-    /// Sets the clock, if that moves it on. Otherwise: the link as it stands.
-    async fn move_clock(
-        &self,
-        link: &LinkId,
-        external_id: Option<&str>,
-        stamp: Stamp,
-        now: EpochMillis,
-    ) -> Result<Option<Item>, StoreTrouble> {
-        let mut set = "SET clock = :s, last_event_at = :now, #status = if_not_exists(#status, :active)".to_owned();
-        let mut update = self.update(keys::link(link));
-        if let Some(external_id) = external_id {
-            set.push_str(", external_id = :external, gsi1pk = :gsi1pk, gsi1sk = :gsi1sk");
-            update = update
-                .expression_attribute_values(":external", s(external_id))
-                .expression_attribute_values(":gsi1pk", s(keys::by_external_id(external_id)))
-                .expression_attribute_values(":gsi1sk", s(keys::link_pk(link)));
-        }
-        let update = update
-            .update_expression(set)
-            .condition_expression(
-                "(attribute_not_exists(clock) OR clock < :s) AND (attribute_not_exists(#status) OR #status <> :erased)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":s", n(stamp))
-            .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":active", s("active"))
-            .expression_attribute_values(":erased", s("erased"))
-            .return_values_on_condition_check_failure(AllOld);
-        match update.send().await {
-            Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                let UpdateItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
-                    return Err(StoreTrouble::Unreadable("a failed condition"));
-                };
-                Ok(Some(failed.item.unwrap_or_default()))
-            }
-            Err(error) => Err(call_failed(&error)),
-        }
-    }
-
     /// Notes that a pass looks at Belvo from now on, and reads what was noted before.
     ///
     /// # Errors
@@ -322,44 +230,38 @@ impl Table {
     }
 
     fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
-        let update = self.update_part(keys::link(&pass.link)).condition_expression("clock = :s");
-        let update =
-            update.expression_attribute_values(":s", n(pass.stamp)).expression_attribute_values(":now", n(now));
-        let update = if checkpoint.belvo_answered {
-            update
-                .update_expression("SET last_synced_at = :now, #status = :active")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":active", s(LinkStatus::Active.as_str()))
-        } else {
-            update.update_expression("SET last_synced_at = :now")
-        };
-        update.build().map_err(|_| BUILD_FAILED)
+        let expression = pass.known.changed_by(&checkpoint.link).set("last_synced_at", n(now));
+        let update = self.update_part(keys::link(&pass.link)).update_expression(expression.text());
+        let (names, values) = expression.under_the_clock(pass.stamp);
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        update.condition_expression("clock = :s").build().map_err(|_| BUILD_FAILED)
     }
 
     fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
-        let mut set = "SET last_success_at = :now".to_owned();
-        let key = keys::sync_state(&pass.link, pass.resource);
-        let mut update = self.update_part(key).expression_attribute_values(":now", n(now));
+        let mut expression = Expression::default().set("last_success_at", n(now)).remove("last_error");
         // Never later than the pass began, never earlier than before.
         if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
-            set.push_str(", watermark = :watermark");
-            update = update.expression_attribute_values(":watermark", s(day.to_string()));
+            expression = expression.set("watermark", s(day.to_string()));
         }
         if let Some(listed) = checkpoint.listed {
-            set.push_str(", listed_at = :listed_at, listing_began_at = :began_at, #count = :count");
-            update = update
-                .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":listed_at", n(listed.stamp))
-                .expression_attribute_values(":began_at", n(listed.began_at))
-                .expression_attribute_values(":count", n(listed.count));
+            expression = expression
+                .set("listed_at", n(listed.stamp))
+                .set("listing_began_at", n(listed.began_at))
+                .set("count", n(listed.count));
         }
         if let Some(check) = checkpoint.check {
-            set.push_str(", #check = :check");
-            update = update
-                .expression_attribute_names("#check", "check")
-                .expression_attribute_values(":check", s(check.as_str()));
+            expression = expression.set("check", s(check.as_str()));
         }
-        update.update_expression(format!("{set} REMOVE last_error")).build().map_err(|_| BUILD_FAILED)
+        if let Some((times, relist_at)) = pass.drift(checkpoint, now) {
+            expression = expression.set("drifts", n(times)).set("relist_at", n(relist_at));
+        } else if checkpoint.listed.is_some() {
+            expression = expression.remove("drifts").remove("relist_at");
+        }
+        let key = keys::sync_state(&pass.link, pass.resource);
+        let update = self.update_part(key).update_expression(expression.text());
+        let (names, values) = expression.names_and_values();
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        update.build().map_err(|_| BUILD_FAILED)
     }
 
     pub(crate) fn update(&self, key: Item) -> UpdateItemFluentBuilder {
@@ -372,6 +274,14 @@ impl Table {
     }
 }
 
+impl Pass {
+    /// Of a listing in doubt: how many there were in a row, and when it is to be repeated.
+    fn drift(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Option<(u64, EpochMillis)> {
+        let times = self.before.drifts + 1;
+        (checkpoint.check == Some(Check::Drift)).then(|| (times, now + drift_delay(times)))
+    }
+}
+
 impl SyncState {
     fn read(item: &Item) -> Self {
         Self {
@@ -380,6 +290,7 @@ impl SyncState {
             listed_at: number(item, "listed_at"),
             listing_began_at: number(item, "listing_began_at"),
             count: number(item, "count").and_then(|count| count.try_into().ok()),
+            drifts: number(item, "drifts").and_then(|drifts| drifts.try_into().ok()).unwrap_or_default(),
         }
     }
 }

@@ -260,7 +260,7 @@ impl Table {
 
 /// The item of a record, made to fit: of one that DynamoDB would refuse for its size the largest members are left out.
 fn live(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
-    let mut omitted = Vec::new();
+    let mut omitted = record.omitted.clone();
     let mut item = whole(link, resource, record, stamp);
     while size(&item) > MAX_ITEM_BYTES {
         let Some(name) = omit_largest(&mut item) else { break };
@@ -292,6 +292,9 @@ fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> It
     item.extend(record.account_id.map(|account| ("account_id".to_owned(), s(account.as_str()))));
     if !record.as_text.is_empty() {
         item.insert("as_text".to_owned(), strings(&record.as_text));
+    }
+    if !record.omitted.is_empty() {
+        item.insert("omitted".to_owned(), strings(&record.omitted));
     }
     item.insert("fetched_at".to_owned(), n(stamp));
     item.insert("content_hash".to_owned(), s(record.content_hash));

@@ -8,11 +8,11 @@ use std::fmt::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::schedule::{AccessMode, KnownLink, SyncedResource, refresh_rate};
-use domain::{EpochMillis, LinkId, ListedLink, RequestId, Resource};
+use domain::{EpochMillis, LinkId, LinkStatus, ListedLink, RequestId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::table::{call_failed, send_if_allowed};
-use crate::{LinkStatus, StoreTrouble, Table, keys};
+use crate::{StoreTrouble, Table, keys};
 
 /// How many shards the due times have.
 pub const SHARDS: u8 = 16;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{LinkId, Message, RequestId, Resource, Value, Webhook};
+use domain::{Heard, LinkId, Message, RequestId, Resource, Value, Webhook};
 use local_table::TABLE_NAME;
 use store::{Attempt, Begun, Counts, NewRequest, Request, RequestStatus, Table};
 
@@ -255,7 +255,7 @@ async fn the_synced_resources_of_a_link_are_those_with_a_sync_state() {
     let given = given_an_empty_table().await;
     assert!(given.table.synced_resources(&given.link).await.unwrap().is_empty());
     let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
-    given.table.begin_pass(&given.link, transactions, None, NOW).await.unwrap();
+    given.table.begin_pass(&given.link, transactions, Heard::default(), NOW).await.unwrap();
     given.table.note_failure(&given.link, Resource::accounts(), "store").await.unwrap();
     let resources = given.table.synced_resources(&given.link).await.unwrap();
     assert_eq!(resources, [Resource::accounts(), transactions]);

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Day, LinkId, Message, ObjectId, Record, Resource, Webhook};
+use domain::{Day, Heard, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
 use local_table::TABLE_NAME;
 use store::{
-    Check, Checkpoint, Counts, EventKey, LinkStatus, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
+    Check, Checkpoint, Counts, EventKey, LinkChange, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -53,7 +53,7 @@ impl Given {
     }
 
     async fn begin_pass(&self, now: i64) -> store::Pass {
-        self.table.begin_pass(&self.link, transactions(), None, now).await.unwrap()
+        self.table.begin_pass(&self.link, transactions(), Heard::default(), now).await.unwrap()
     }
 
     async fn live_ids(&self) -> Vec<ObjectId> {
@@ -199,7 +199,7 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
         watermark: Some(Day::of(NOW)),
         listed: Some(LISTED),
         check: Some(Check::Verified),
-        belvo_answered: true,
+        link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
     let finish = |pass| given.table.finish(pass, &checkpoint, &event, Outcome::Applied, Counts::default(), NOW);
     assert!(!finish(&overtaken).await.unwrap());
@@ -217,7 +217,7 @@ async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error
         watermark: Day::parse("2024-03-01"),
         listed: Some(LISTED),
         check: Some(Check::Drift),
-        belvo_answered: true,
+        link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
     let pass = given.begin_pass(NOW).await;
     assert!(given.table.finish(&pass, &later, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
@@ -246,7 +246,7 @@ async fn nothing_begins_on_an_erased_link() {
         .send()
         .await
         .unwrap();
-    let refused = given.table.begin_pass(&given.link, transactions(), None, NOW + 9).await;
+    let refused = given.table.begin_pass(&given.link, transactions(), Heard::default(), NOW + 9).await;
     assert!(matches!(refused, Err(PassRefused::Erased)));
     given.table.set_link_status(&given.link, LinkStatus::Active).await.unwrap();
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("erased"));
@@ -255,7 +255,11 @@ async fn nothing_begins_on_an_erased_link() {
 #[tokio::test]
 async fn the_external_id_of_a_link_is_found_by_its_index_and_not_forgotten() {
     let given = given_an_empty_table().await;
-    given.table.begin_pass(&given.link, transactions(), Some("user 7"), NOW).await.unwrap();
+    given
+        .table
+        .begin_pass(&given.link, transactions(), Heard { external_id: Some("user 7"), ..Heard::default() }, NOW)
+        .await
+        .unwrap();
     given.begin_pass(NOW).await;
     let link = given.item("LINK#link-1", "LINK").await;
     assert_eq!((s(&link, "external_id"), s(&link, "status")), (Some("user 7"), Some("active")));
@@ -331,22 +335,25 @@ async fn a_pass_that_was_overtaken_at_its_start_does_not_set_the_last_pass_back(
     let given = given_an_empty_table().await;
     given.begin_pass(NOW + 100).await;
     let accounts = Resource::of_webhook_type("ACCOUNTS").unwrap();
-    let slow = given.table.begin_pass(&given.link, accounts, None, NOW).await.unwrap();
+    let slow = given.table.begin_pass(&given.link, accounts, Heard::default(), NOW).await.unwrap();
     assert_eq!(slow.stamp, NOW + 101);
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 100), "another resource has its own");
 }
 
 #[tokio::test]
-async fn a_link_that_belvo_answers_for_is_active_again() {
+async fn what_a_pass_learned_of_its_link_is_kept_with_its_checkpoint() {
     let given = given_an_empty_table().await;
     let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
-    let pass = given.begin_pass(NOW).await;
+    given.begin_pass(NOW).await;
     given.table.set_link_status(&given.link, LinkStatus::Gone).await.unwrap();
-    let unasked = Checkpoint::default();
-    assert!(given.table.finish(&pass, &unasked, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
+    let pass = given.begin_pass(NOW).await;
+    assert_eq!(pass.known.status, Some(LinkStatus::Gone));
+    let nothing = Checkpoint::default();
+    assert!(given.table.finish(&pass, &nothing, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("gone"));
-    let asked = Checkpoint { belvo_answered: true, ..unasked };
-    assert!(given.table.finish(&pass, &asked, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
+    let link = LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() };
+    let learned = Checkpoint { link, ..nothing };
+    assert!(given.table.finish(&pass, &learned, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("active"));
 }
 

@@ -281,7 +281,7 @@ async fn a_resync_without_resources_takes_all_that_are_synced() {
     let refusal = world.invoke(1, input.clone()).await.unwrap_err();
     assert_eq!(refusal.error_type(), "NothingSynced");
     let accounts = domain::Resource::accounts();
-    world.table.begin_pass(&link(), accounts, None, now()).await.unwrap();
+    world.table.begin_pass(&link(), accounts, domain::Heard::default(), now()).await.unwrap();
     assert_eq!(written(&world.invoke(2, input).await.unwrap())["resources"], json!(["ACCOUNTS"]));
     assert_eq!(world.sent().len(), 1);
 }

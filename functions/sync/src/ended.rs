@@ -7,21 +7,28 @@ use store::{Check, Counts, Outcome};
 pub(crate) enum Ended {
     /// A pass was finished, and its event with it: applied, or continued by a message of its own.
     Finished { outcome: Outcome, counts: Counts, check: Option<Check> },
-    /// A whole listing that began later has done it.
+    /// The work on the link itself was done, or continued by a message of its own.
+    Settled(Outcome),
+    /// A whole listing that began later has done it, or something newer is known.
     Covered,
+    /// There was nothing to be done.
+    Recorded(&'static str),
     /// Nothing that this release knows.
     Unknown,
     /// It cannot be done, and no retry changes that.
     Refused(&'static str),
+    /// The link is no more: its event keeps no content.
+    NoLink(&'static str),
 }
 
 impl Ended {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Finished { outcome, .. } => *outcome,
+            Self::Finished { outcome, .. } | Self::Settled(outcome) => *outcome,
             Self::Covered => Outcome::Covered,
+            Self::Recorded(_) => Outcome::Recorded,
             Self::Unknown => Outcome::Unknown,
-            Self::Refused(_) => Outcome::Refused,
+            Self::Refused(_) | Self::NoLink(_) => Outcome::Refused,
         }
     }
 
@@ -51,7 +58,7 @@ impl Ended {
 
     pub(crate) fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Refused(reason) => Some(reason),
+            Self::Recorded(reason) | Self::Refused(reason) | Self::NoLink(reason) => Some(reason),
             _ => None,
         }
     }

@@ -29,6 +29,9 @@ pub(crate) enum Failure {
     /// same, so somebody looks, at the dead-letter queue at the latest.
     #[error("Belvo does not know the link")]
     LinkGone,
+    /// Belvo announced that the link was deleted and still has it. Its reads may lag.
+    #[error("Belvo still has a link that it announced as deleted")]
+    LinkStillThere,
     /// SQS did not take the message that does the rest of the work.
     #[error(transparent)]
     Queue(#[from] QueueTrouble),
@@ -56,6 +59,7 @@ impl Failure {
             Self::Secret(_) => "secret",
             Self::Overtaken => "overtaken",
             Self::LinkGone => "link_gone",
+            Self::LinkStillThere => "link_still_there",
             Self::Queue(_) => "queue",
             Self::OutOfTime => "out_of_time",
             Self::FewerThanAnnounced => "fewer_than_announced",

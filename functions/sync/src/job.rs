@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
 use domain::{
-    Announced, DELETED, EpochMillis, Filter, LinkId, Message, ObjectId, Plan, Progress, Resource, UPDATED, now,
+    Announced, DELETED, EpochMillis, Filter, LinkId, LinkStatus, Message, ObjectId, Plan, Progress, Resource, UPDATED,
+    now,
 };
 use queue::Queue;
-use store::{Check, Checkpoint, Counts, EventKey, LinkStatus, Outcome, Pass, PassRefused, SyncState, Table};
+use store::{Check, Checkpoint, Counts, EventKey, LinkChange, Outcome, Pass, PassRefused, SyncState, Table};
 
 use crate::access::Access;
 use crate::ended::Ended;
 use crate::failure::Failure;
 use crate::leg::{Leg, Start};
+use crate::link::status_of_refusal;
 use crate::listing::{PAGE_SIZE, Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
 
@@ -61,14 +63,17 @@ impl Job<'_> {
         };
         let ended = match ended {
             // What is deleted is not announced again: such a message waits.
-            Err(Failure::Belvo(Error::LinkRefused { code })) if !matches!(plan, Plan::Delete { .. }) => {
-                self.refused_link(&code).await?
+            Err(Failure::Belvo(error @ Error::LinkRefused { .. })) if !matches!(plan, Plan::Delete { .. }) => {
+                self.refused_link(&error).await?
             }
             ended => ended?,
         };
         // A pass that was finished has ended its event itself, together with its checkpoint.
         if !matches!(ended, Ended::Finished { .. }) {
             self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
+        }
+        if matches!(ended, Ended::NoLink(_)) {
+            self.table.empty_event(&event).await?;
         }
         // Last: a request is completed when what it asked for is stored. If this fails, the message comes back.
         if ended.is_done() {
@@ -93,7 +98,11 @@ impl Job<'_> {
         let Some(link) = self.message.webhook.link_id() else { return Ok(Ended::Unknown) };
         let applied = match plan {
             Plan::Unknown => return Ok(Ended::Unknown),
+            Plan::Record(reason) => return Ok(Ended::Recorded(reason)),
             Plan::Refused(reason) => return Ok(Ended::Refused(reason)),
+            Plan::LinkStatus => self.link_status(link).await,
+            Plan::Consent(consent) => self.consent(link, *consent).await,
+            Plan::LinkDeleted => self.link_deleted(link).await,
             Plan::List { resource, filter, announced } => {
                 self.list(event, link, resource, *filter, announced, &[]).await
             }
@@ -101,7 +110,7 @@ impl Job<'_> {
             Plan::Delete { resource, ids } => self.delete(event, link, resource, ids).await,
         };
         match applied {
-            Err(Stopped::Erased) => Ok(Ended::Refused("the link was erased")),
+            Err(Stopped::LinkEnded(reason)) => Ok(Ended::NoLink(reason)),
             Err(Stopped::Failed(Failure::Belvo(Error::NotFound { confirmed }))) => {
                 Err(self.not_found(link, confirmed).await?)
             }
@@ -134,7 +143,7 @@ impl Job<'_> {
         }
         let mut checkpoint = match &rest {
             None => start.checkpoint(&tally),
-            Some(_) => Checkpoint { belvo_answered: true, ..Checkpoint::default() },
+            Some(_) => Checkpoint::default(),
         };
         let is_whole = checkpoint.listed.is_some() && tally.found_so_far().unreadable == 0;
         let mut compared_to = None;
@@ -159,6 +168,7 @@ impl Job<'_> {
             checkpoint.check = checkpoint.check.map(|_| Check::Drift);
             checkpoint.listed = None;
         }
+        checkpoint.link = self.read_back(&pass, true).await?;
         let mut outcome = Outcome::Applied;
         if goes_on {
             let progress = Progress {
@@ -188,11 +198,12 @@ impl Job<'_> {
         }
         loop {
             let pass = self.begin_pass(link, resource).await?;
+            let (resource, filter) = (pass.resource, filter.for_list(pass.resource));
             let start = match from {
-                Some(progress) => Start::of_progress(progress),
+                Some(progress) => Start::of_progress(progress, filter),
                 None => Start::of_pass(&pass, filter, relistings),
             };
-            let filters = start.since.map(|day| ("created_at__gte", day.to_string())).into_iter().collect();
+            let filters = start.filters(resource);
             let listing = Listing { path: resource.path, link: link.clone(), filters, page_size: PAGE_SIZE };
             let may_begin_anew = relistings < RELISTINGS;
             let reader = Reader {
@@ -260,7 +271,7 @@ impl Job<'_> {
         let objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
         let mut counts = Counts::default();
         let mut left = ids.to_vec();
-        if ids.len() > FEW_IDS && self.access.allows_id_in(now()) {
+        if pass.resource.filters_by_id && ids.len() > FEW_IDS && self.access.allows_id_in(now()) {
             let listed = objects.fetch_listed(ids).await?;
             if listed.gave_up {
                 self.access.note_id_in_failed(now());
@@ -276,7 +287,8 @@ impl Job<'_> {
         let (more, outcome) = self.fetch_leg(&objects, &pass, UPDATED, &left).await?;
         add(&mut counts, more);
         add(&mut counts, objects.store_accounts().await?);
-        let checkpoint = Checkpoint { belvo_answered: !ids.is_empty(), ..Checkpoint::default() };
+        let link = if ids.is_empty() { LinkChange::default() } else { self.read_back(&pass, false).await? };
+        let checkpoint = Checkpoint { link, ..Checkpoint::default() };
         self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
@@ -287,19 +299,21 @@ impl Job<'_> {
         resource: &'static Resource,
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
-        let external_id = self.message.webhook.external_id();
-        let pass = self.table.begin_unseeing_pass(link, resource, external_id, now()).await?;
+        let mut pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
         // What was looked at after the announcement may have come back since: then each id is asked for.
         let last_look = pass.before.last_pass_at;
         let seen_since = last_look.is_some_and(|look| look + CLOCK_MARGIN_MS >= self.message.received_at);
         let (counts, outcome) = if seen_since {
             self.table.note_look(&pass).await?;
+            pass.resource = self.at_institution(&pass).await?;
             let objects = Objects::prepare(self.access.client().await?, self.table, &pass, ids).await?;
             self.fetch_leg(&objects, &pass, DELETED, ids).await?
         } else {
             (bury_all(self.table, &pass, ids).await?, Outcome::Applied)
         };
-        let checkpoint = Checkpoint { belvo_answered: seen_since && !ids.is_empty(), ..Checkpoint::default() };
+        let has_answer = seen_since && !ids.is_empty();
+        let link = if has_answer { self.read_back(&pass, false).await? } else { LinkChange::default() };
+        let checkpoint = Checkpoint { link, ..Checkpoint::default() };
         self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
@@ -332,7 +346,9 @@ impl Job<'_> {
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {
-        Ok(self.table.begin_pass(link, resource, self.message.webhook.external_id(), now()).await?)
+        let mut pass = self.table.begin_pass(link, resource, self.message.heard(), now()).await?;
+        pass.resource = self.at_institution(&pass).await?;
+        Ok(pass)
     }
 
     pub(crate) async fn finish(
@@ -366,10 +382,8 @@ impl Job<'_> {
     }
 
     /// The link cannot be read before its user acts. There will be a webhook when that has happened.
-    async fn refused_link(&self, code: &str) -> Result<Ended, Failure> {
-        let needs_token = matches!(code, "token_required" | "session_expired" | "activation_required");
-        let status = if needs_token { LinkStatus::TokenRequired } else { LinkStatus::InvalidCredentials };
-        if let Some(link) = self.message.webhook.link_id() {
+    async fn refused_link(&self, error: &Error) -> Result<Ended, Failure> {
+        if let (Some(link), Some(status)) = (self.message.webhook.link_id(), status_of_refusal(error)) {
             self.table.set_link_status(link, status).await?;
         }
         Ok(Ended::Refused("Belvo cannot use the link before the user acts"))
@@ -378,8 +392,8 @@ impl Job<'_> {
 
 /// Why a plan was not carried out.
 pub(crate) enum Stopped {
-    /// The link's data was erased.
-    Erased,
+    /// The link is no more; nothing is stored for it again.
+    LinkEnded(&'static str),
     /// Anything after which the message comes back.
     Failed(Failure),
 }
@@ -393,7 +407,8 @@ impl<F: Into<Failure>> From<F> for Stopped {
 impl From<PassRefused> for Stopped {
     fn from(refused: PassRefused) -> Self {
         match refused {
-            PassRefused::Erased => Self::Erased,
+            PassRefused::Erased => Self::LinkEnded("the link was erased"),
+            PassRefused::Deleted => Self::LinkEnded("the link was deleted"),
             PassRefused::Trouble(trouble) => Self::Failed(trouble.into()),
         }
     }

@@ -1,8 +1,9 @@
 //! A listing over several invocations: where it began, and what it hands on.
 
-use domain::{Day, EpochMillis, Filter, Progress};
-use store::{Checkpoint, Listed, Pass, Stamp};
+use domain::{Day, EpochMillis, Filter, Progress, Resource};
+use store::{Checkpoint, LinkChange, Listed, Pass, Stamp};
 
+use crate::query;
 use crate::tally::Tally;
 
 /// A listing in more legs than this keeps no ids: it cannot tell what it lacks.
@@ -20,8 +21,10 @@ pub(crate) struct Leg {
 pub(crate) struct Start {
     began_at: EpochMillis,
     pub(crate) stamp: Stamp,
-    pub(crate) since: Option<Day>,
     pub(crate) is_first_load: bool,
+    /// What the list is asked for.
+    filter: Filter,
+    since: Option<Day>,
     relistings: usize,
     /// The earlier legs whose ids are in the table. None when nobody will ask what the list lacks.
     legs: Option<Vec<Stamp>>,
@@ -30,20 +33,23 @@ pub(crate) struct Start {
 impl Start {
     pub(crate) fn of_pass(pass: &Pass, filter: Filter, relistings: usize) -> Self {
         let since = match filter {
-            Filter::Whole => None,
+            Filter::Whole | Filter::Flow { .. } => None,
             // The filter knows days only, and the day before may still have got something after we looked.
             Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
         };
         let is_first_load = pass.before.last_pass_at.is_none();
+        let mut start =
+            Self { began_at: pass.began_at, stamp: pass.stamp, is_first_load, filter, since, relistings, legs: None };
         // What was never stored cannot be missing.
-        let legs = (since.is_none() && !is_first_load).then(Vec::new);
-        Self { began_at: pass.began_at, stamp: pass.stamp, since, is_first_load, relistings, legs }
+        start.legs = (start.is_whole() && !is_first_load).then(Vec::new);
+        start
     }
 
-    pub(crate) fn of_progress(progress: &Progress) -> Self {
+    pub(crate) fn of_progress(progress: &Progress, filter: Filter) -> Self {
         Self {
             began_at: progress.began_at,
             stamp: progress.stamp,
+            filter,
             since: progress.since.as_deref().and_then(Day::parse),
             is_first_load: progress.is_first_load,
             relistings: progress.relistings,
@@ -65,15 +71,36 @@ impl Start {
         }
     }
 
+    /// The filters of the list. Of an announced range a day more is asked for: its last day may mean the midnight with
+    /// which it begins.
+    pub(crate) fn filters(&self, resource: &Resource) -> Vec<(&'static str, String)> {
+        let mut filters = query::omit(resource);
+        filters.extend(self.since.map(|day| ("created_at__gte", day.to_string())));
+        if let (Filter::Flow { flow, first, last }, Some(range)) = (self.filter, resource.flow_range) {
+            filters.extend([("type", flow.as_str().to_owned()), (range, format!("{first},{}", last.next()))]);
+        }
+        filters
+    }
+
+    /// Is everything listed that the link has?
+    fn is_whole(&self) -> bool {
+        self.since.is_none() && !self.is_of_a_flow()
+    }
+
+    /// A listing of one direction says nothing of what else is new.
+    fn is_of_a_flow(&self) -> bool {
+        matches!(self.filter, Filter::Flow { .. })
+    }
+
     /// What the finished listing leaves behind. One that moved does not count as a listing.
     pub(crate) fn checkpoint(&self, tally: &Tally) -> Checkpoint {
         let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
         Checkpoint {
-            watermark: (!tally.moved()).then(|| Day::of(self.began_at)),
+            watermark: (!tally.moved() && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
             // What it did not find out cannot be covered by it either.
-            listed: (self.since.is_none() && !tally.moved() && !tally.found_so_far().unasked).then_some(listed),
+            listed: (self.is_whole() && !tally.moved() && !tally.found_so_far().unasked).then_some(listed),
             check: Some(tally.check()),
-            belvo_answered: true,
+            link: LinkChange::default(),
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use domain::{Announced, LinkId, ObjectId, Progress, Resource, fingerprint, now};
+use domain::{Announced, Filter, LinkId, ObjectId, Progress, Resource, fingerprint, now};
 use store::{Checkpoint, EventKey, Outcome, Pass, SyncState};
 
 use crate::ended::Ended;
@@ -60,9 +60,8 @@ impl Job<'_> {
         if state.listed_at.is_some_and(|listed_at| listed_at > listing.stamp) {
             return Ok(Ended::Covered);
         }
-        let external_id = self.message.webhook.external_id();
-        let pass = self.table.begin_unseeing_pass(link, resource, external_id, now()).await?;
-        let start = Start::of_progress(listing);
+        let pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
+        let start = Start::of_progress(listing, Filter::Whole);
         let tally = Tally::new(resource, &Announced::default(), Some(listing));
         let after = listing.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
         let rest = self.mark_missing(&pass, &start, &tally, after).await?;

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use crate::accounts::Accounts;
 use crate::failure::Failure;
 use crate::joined;
+use crate::query;
 use crate::writing::{WRITES_AT_ONCE, fence};
 
 /// Requests under way at once.
@@ -155,7 +156,7 @@ impl<'a> Objects<'a> {
         Listing {
             path: self.pass.resource.path,
             link: self.pass.link.clone(),
-            filters: vec![("id__in", ids)],
+            filters: [query::omit(self.pass.resource), vec![("id__in", ids)]].concat(),
             page_size: MAX_PAGE_SIZE,
         }
     }
@@ -165,7 +166,7 @@ impl<'a> Objects<'a> {
     }
 
     async fn fetch(&self, id: &ObjectId) -> Result<Fate, Failure> {
-        let answer = self.belvo.object(self.pass.resource.path, id).await;
+        let answer = self.belvo.object(self.pass.resource.path, id, &query::omit(self.pass.resource)).await;
         let is_gone = matches!(answer, Err(Error::NotFound { confirmed: true })) && self.link_exists().await?;
         fence(self.table, self.pass).await?;
         match answer {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Found, ObjectId, fingerprint};
+use domain::{Flow, Found, ObjectId, fingerprint};
 
 /// What one leg of a listing has seen. Memory: some 20 bytes an object, and no leg sees more than Belvo gives in a minute.
 #[derive(Debug, Default)]
@@ -21,13 +21,6 @@ struct Sighting {
     page: u16,
     matches: bool,
     flow: Option<Flow>,
-}
-
-/// The direction of a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    In,
-    Out,
 }
 
 impl Seen {
@@ -64,8 +57,8 @@ impl Seen {
         found.unreadable += self.unreadable.len() as u64;
         for sighting in self.objects.values().filter(|sighting| sighting.matches) {
             found.matching += 1;
-            found.inflows += u64::from(sighting.flow == Some(Flow::In));
-            found.outflows += u64::from(sighting.flow == Some(Flow::Out));
+            found.inflows += u64::from(sighting.flow == Some(Flow::Inflow));
+            found.outflows += u64::from(sighting.flow == Some(Flow::Outflow));
         }
         found
     }

@@ -3,11 +3,11 @@
 //! Belvo pages by number and gives no snapshot: while we read, rows can move from one page to another. Two signs show
 //! it: `count` differs between pages, and fewer distinct ids than `count` were seen. They are evidence, not proof.
 
-use domain::{Announced, EmbeddedAccount, Found, ObjectId, Progress, Record, Resource};
+use domain::{Announced, EmbeddedAccount, Flow, Found, ObjectId, Progress, Record, Resource};
 use store::{Check, Counts, Upsert};
 
 use crate::accounts::Accounts;
-use crate::seen::{Flow, Seen};
+use crate::seen::Seen;
 
 /// What was found so far.
 #[derive(Debug)]
@@ -100,12 +100,8 @@ impl Tally {
         if let Some(account) = account {
             self.accounts.note(account);
         }
-        let flow = match record.text("type") {
-            Some("INFLOW") => Some(Flow::In),
-            Some("OUTFLOW") => Some(Flow::Out),
-            _ => None,
-        };
-        self.seen.note(&record.id, page, self.is_announced_day(record), flow);
+        let flow = record.text("type").and_then(Flow::parse);
+        self.seen.note(&record.id, page, self.announced.counts(self.resource, record), flow);
     }
 
     /// What became of a record.
@@ -140,13 +136,6 @@ impl Tally {
             None => Check::Unverified,
         }
     }
-
-    fn is_announced_day(&self, record: &Record) -> bool {
-        let Some(((first, last), date)) = self.announced.days.zip(self.resource.date) else {
-            return true;
-        };
-        record.day(date).is_some_and(|day| (first..=last).contains(&day))
-    }
 }
 
 #[cfg(test)]
@@ -159,7 +148,9 @@ mod tests {
         "first_transaction_date":"2024-01-01","last_transaction_date":"2024-01-31"}"#;
 
     fn tally(data: &str) -> Tally {
-        let body = format!(r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","data":{data}}}"#);
+        let body = format!(
+            r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","link_id":"l","data":{data}}}"#
+        );
         let Plan::List { resource, announced, .. } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap()) else {
             panic!("a listing")
         };

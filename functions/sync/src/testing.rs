@@ -132,7 +132,7 @@ impl World {
     pub(crate) async fn begin_another_pass(&self) {
         let link = domain::LinkId::parse(LINK).unwrap();
         let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
-        self.worker.table.begin_pass(&link, transactions, None, now()).await.unwrap();
+        self.worker.table.begin_pass(&link, transactions, domain::Heard::default(), now()).await.unwrap();
     }
 
     pub(crate) async fn list_transactions(&self) -> Message {

@@ -1,0 +1,47 @@
+//! A link as Belvo has it, as far as it matters here.
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Link {
+    /// Belvo's word for whether it can use the link: `valid`, `invalid`, `unconfirmed`, `token_required`.
+    pub status: Option<String>,
+    /// The institution's name.
+    pub institution: Option<String>,
+}
+
+impl Link {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
+        let link: Self = serde_json::from_slice(body).map_err(|_| Error::Malformed("not a link"))?;
+        Ok(Self { institution: link.institution.filter(|name| is_name(name)), ..link })
+    }
+}
+
+/// An institution's name goes into the table: one that is none of Belvo's does not.
+fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=128).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_read_whatever_else_it_says() {
+        let body = br#"{"id":"l","institution":"sat_mx_fiscal","status":"valid","new":[1.10],"external_id":null}"#;
+        let link = Link { status: Some("valid".to_owned()), institution: Some("sat_mx_fiscal".to_owned()) };
+        assert_eq!(Link::read(body), Ok(link));
+        assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None }));
+        assert_eq!(Link::read(b"[]"), Err(Error::Malformed("not a link")));
+    }
+
+    #[test]
+    fn what_is_no_name_is_no_institution() {
+        let body = br#"{"institution":"Banco do Brasil, S.A.","status":"valid"}"#;
+        assert_eq!(Link::read(body).unwrap().institution, None);
+    }
+}

@@ -1,0 +1,252 @@
+//! What is known of a link itself: whether Belvo can use it, and what its user has to do.
+//!
+//! Two facts make a link's status. The *access*, whether Belvo has the link and can log in with it, is always read back from
+//! Belvo: webhooks come late, twice and in any order. The *consent* of Brazil's Open Finance cannot be read back without the
+//! user's document number; of its webhooks the one that was received last counts.
+
+use crate::plan::Plan;
+use crate::{Day, EpochMillis, Fields};
+
+/// Can the link's data be synced, and if not, why?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// Belvo answers for it.
+    Active,
+    /// The user has to log in again.
+    InvalidCredentials,
+    /// The user has to give a token.
+    TokenRequired,
+    /// The consent ends soon; until then all is well.
+    ConsentExpiring,
+    /// The consent has ended: nothing new comes before the user renews it.
+    ConsentExpired,
+    /// Belvo does not have it (any more), or the API key is for another of Belvo's environments.
+    Gone,
+    /// Belvo announced that it was deleted, and does not have it. Its data was removed. Final.
+    Deleted,
+    /// Its data was erased on request. Final.
+    Erased,
+}
+
+/// What became of the consent that a link rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// It ends soon.
+    Expiring {
+        /// On this day, where Belvo says so.
+        due: Option<Day>,
+    },
+    /// It has ended.
+    Expired,
+    /// It ends on another day than was known.
+    Changed,
+}
+
+/// What the table knows of a link's consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownConsent {
+    /// What became of it last.
+    pub consent: Consent,
+    /// When the webhook that said so was received.
+    pub event_at: EpochMillis,
+}
+
+impl LinkStatus {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Active,
+        Self::InvalidCredentials,
+        Self::TokenRequired,
+        Self::ConsentExpiring,
+        Self::ConsentExpired,
+        Self::Gone,
+        Self::Deleted,
+        Self::Erased,
+    ];
+
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::TokenRequired => "token_required",
+            Self::ConsentExpiring => "consent_expiring",
+            Self::ConsentExpired => "consent_expired",
+            Self::Gone => "gone",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
+        }
+    }
+
+    /// Reads the word of the table.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// The access that Belvo gives as a link's `status`. None for a word that this release does not know.
+    #[must_use]
+    pub fn of_belvo(word: &str) -> Option<Self> {
+        match word {
+            "valid" => Some(Self::Active),
+            // Unconfirmed: the user never finished connecting.
+            "invalid" | "unconfirmed" => Some(Self::InvalidCredentials),
+            "token_required" => Some(Self::TokenRequired),
+            _ => None,
+        }
+    }
+
+    /// What the user has to do, as a word for programs.
+    #[must_use]
+    pub fn action(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidCredentials => Some("update_credentials"),
+            Self::TokenRequired => Some("give_token"),
+            Self::ConsentExpiring | Self::ConsentExpired => Some("renew_consent"),
+            Self::Active | Self::Gone | Self::Deleted | Self::Erased => None,
+        }
+    }
+
+    /// Is it the last status that the link will have?
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Deleted | Self::Erased)
+    }
+
+    /// The status of a link with this access and this consent. An ended consent outweighs a failed login, since logging in
+    /// would not help; a consent that still holds does not.
+    #[must_use]
+    pub fn with_consent(self, consent: Option<Consent>) -> Self {
+        match (self, consent) {
+            (Self::Active | Self::InvalidCredentials | Self::TokenRequired, Some(Consent::Expired)) => {
+                Self::ConsentExpired
+            }
+            (Self::Active, Some(Consent::Expiring { .. })) => Self::ConsentExpiring,
+            (access, _) => access,
+        }
+    }
+
+    /// Is this a trouble that may be over when Belvo answers? An answer alone does not show it: Belvo goes on giving what it
+    /// has stored of a link that it cannot log in to.
+    #[must_use]
+    pub fn may_have_passed(self) -> bool {
+        matches!(self, Self::InvalidCredentials | Self::TokenRequired | Self::Gone)
+    }
+}
+
+impl Consent {
+    /// What a consent webhook asks for.
+    pub(crate) fn plan(code: &str, data: &Fields<'_>) -> Plan {
+        match code {
+            "openfinance_consent_about_to_expire" => {
+                let due = data.text("consent_due_date").and_then(|date| Day::parse(date.get(..10)?));
+                Plan::Consent(Self::Expiring { due })
+            }
+            // An older page of Belvo's writes the code without its prefix.
+            "openfinance_consent_expired" | "consent_expired" => Plan::Consent(Self::Expired),
+            "openfinance_consent_expiration_changed" => Plan::Consent(Self::Changed),
+            "openfinance_consent_with_unrecoverable_resources" => {
+                Plan::Record("a part of the consent cannot be used any more: the user may give a new one for it")
+            }
+            "openfinance_consent_with_temporarily_unavailable_resources" => {
+                Plan::Record("a part of the consent cannot be used for a while: there is nothing to do")
+            }
+            _ => Plan::Unknown,
+        }
+    }
+}
+
+impl KnownConsent {
+    /// Does data that was announced then show that the consent holds (again)? Nothing new comes under an ended consent, and
+    /// what comes after the day on which it was to end comes under a renewed one.
+    #[must_use]
+    pub fn is_outdated_by_news_of(self, received_at: EpochMillis) -> bool {
+        match self.consent {
+            Consent::Expired => received_at > self.event_at,
+            Consent::Expiring { due: Some(due) } => Day::of(received_at) > due,
+            Consent::Expiring { due: None } | Consent::Changed => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(code: &str, data: &str) -> Plan {
+        Consent::plan(code, &Fields::read(data.as_bytes()).0)
+    }
+
+    #[test]
+    fn every_status_reads_back_as_it_was_written() {
+        for status in LinkStatus::ALL {
+            assert_eq!(LinkStatus::parse(status.as_str()), Some(status));
+            assert_eq!(status.action().is_some(), !matches!(status.as_str(), "active" | "gone" | "deleted" | "erased"));
+        }
+        assert_eq!(LinkStatus::parse("confused"), None);
+    }
+
+    #[test]
+    fn belvos_words_for_a_link_become_what_its_user_has_to_do() {
+        let action = |word| LinkStatus::of_belvo(word).map(LinkStatus::action);
+        assert_eq!(action("valid"), Some(None));
+        assert_eq!(action("invalid"), Some(Some("update_credentials")));
+        assert_eq!(action("unconfirmed"), Some(Some("update_credentials")));
+        assert_eq!(action("token_required"), Some(Some("give_token")));
+        assert_eq!(action("on_holiday"), None);
+    }
+
+    #[test]
+    fn both_spellings_of_an_expired_consent_mean_the_same() {
+        for code in ["openfinance_consent_expired", "consent_expired"] {
+            assert_eq!(plan(code, "{}"), Plan::Consent(Consent::Expired));
+        }
+    }
+
+    #[test]
+    fn the_day_on_which_a_consent_ends_is_read_with_a_time_or_without() {
+        let due = Day::parse("2024-05-21");
+        for date in [r#""2024-05-21""#, r#""2024-05-21T08:32:00Z""#] {
+            let data = format!(r#"{{"consent_due_date":{date}}}"#);
+            assert_eq!(plan("openfinance_consent_about_to_expire", &data), Plan::Consent(Consent::Expiring { due }));
+        }
+        let undated = Plan::Consent(Consent::Expiring { due: None });
+        assert_eq!(plan("openfinance_consent_about_to_expire", r#"{"consent_due_date":7}"#), undated);
+    }
+
+    #[test]
+    fn consent_events_that_change_nothing_here_are_recorded_and_strange_ones_unknown() {
+        for what in ["unrecoverable", "temporarily_unavailable"] {
+            let code = format!("openfinance_consent_with_{what}_resources");
+            assert!(matches!(plan(&code, "{}"), Plan::Record(_)), "{code}");
+        }
+        assert_eq!(plan("openfinance_consent_framed", "{}"), Plan::Unknown);
+    }
+
+    #[test]
+    fn an_ended_consent_outweighs_a_failed_login_and_an_ending_one_does_not() {
+        let (ended, ending) = (Some(Consent::Expired), Some(Consent::Expiring { due: None }));
+        assert_eq!(LinkStatus::InvalidCredentials.with_consent(ended), LinkStatus::ConsentExpired);
+        assert_eq!(LinkStatus::InvalidCredentials.with_consent(ending), LinkStatus::InvalidCredentials);
+        assert_eq!(LinkStatus::Active.with_consent(ending), LinkStatus::ConsentExpiring);
+        assert_eq!(LinkStatus::Active.with_consent(Some(Consent::Changed)), LinkStatus::Active);
+        for lost in [LinkStatus::Gone, LinkStatus::Deleted, LinkStatus::Erased] {
+            assert_eq!(lost.with_consent(ended), lost);
+        }
+    }
+
+    #[test]
+    fn news_after_the_end_of_a_consent_show_that_it_was_renewed() {
+        let known = |consent| KnownConsent { consent, event_at: 1_700_000_000_000 };
+        let expired = known(Consent::Expired);
+        assert!(
+            expired.is_outdated_by_news_of(1_700_000_000_001) && !expired.is_outdated_by_news_of(1_700_000_000_000)
+        );
+        let expiring = known(Consent::Expiring { due: Day::parse("2023-11-20") });
+        let day = 24 * 60 * 60 * 1_000;
+        assert!(!expiring.is_outdated_by_news_of(1_700_000_000_000 + 6 * day), "it still held then");
+        assert!(expiring.is_outdated_by_news_of(1_700_000_000_000 + 7 * day));
+        assert!(!known(Consent::Expiring { due: None }).is_outdated_by_news_of(i64::MAX));
+    }
+}

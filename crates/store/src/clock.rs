@@ -1,0 +1,133 @@
+//! The link's clock: one number on the link's item. Whoever moves it owns the stamp that it then shows.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use domain::{EpochMillis, Heard, LinkId, LinkStatus};
+
+use crate::attributes::{Item, n, number, s};
+use crate::expression::Expression;
+use crate::links::LinkState;
+use crate::table::call_failed;
+use crate::{PassRefused, Stamp, StoreTrouble, Table, keys};
+
+/// How often a contended clock is tried.
+const CLOCK_ATTEMPTS: usize = 5;
+/// What a link's item keeps of a link that is no more: nothing that leads to its user, and no place in an index.
+const FORGOTTEN: [&str; 10] = [
+    "external_id",
+    "gsi1pk",
+    "gsi1sk",
+    "gsi2pk",
+    "gsi2sk",
+    "institution",
+    "action",
+    "consent",
+    "consent_event_at",
+    "consent_due_date",
+];
+
+/// What a stamp is wanted for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Claim<'a> {
+    /// A look at Belvo, or a write of what a webhook says. Refused when the link is deleted or erased.
+    Pass(Heard<'a>),
+    /// The end of the link, with this final status. Only what is erased cannot be deleted any more.
+    End(LinkStatus),
+}
+
+impl Table {
+    /// Moves the clock on and gives the stamp, with what is known of the link.
+    pub(crate) async fn take_stamp(
+        &self,
+        link: &LinkId,
+        claim: Claim<'_>,
+        now: EpochMillis,
+    ) -> Result<(Stamp, LinkState), PassRefused> {
+        let mut stamp = now;
+        for _ in 0..CLOCK_ATTEMPTS {
+            let there = match self.move_clock(link, claim, stamp).await? {
+                Ok(moved) => return Ok((stamp, LinkState::read(&moved))),
+                Err(there) => there,
+            };
+            match LinkState::read(&there).status {
+                Some(LinkStatus::Erased) if !matches!(claim, Claim::End(LinkStatus::Erased)) => {
+                    return Err(PassRefused::Erased);
+                }
+                Some(LinkStatus::Deleted) if matches!(claim, Claim::Pass(_)) => return Err(PassRefused::Deleted),
+                _ => {}
+            }
+            let clock = number(&there, "clock").ok_or(StoreTrouble::Unreadable("a link without a clock"))?;
+            stamp = now.max(clock.saturating_add(1));
+        }
+        Err(StoreTrouble::Contended.into())
+    }
+
+    /// Sets the clock, if that moves it on and the link's status allows it: the link as it then is. Otherwise, as an error,
+    /// the link as it stands.
+    async fn move_clock(
+        &self,
+        link: &LinkId,
+        claim: Claim<'_>,
+        stamp: Stamp,
+    ) -> Result<Result<Item, Item>, StoreTrouble> {
+        let mut expression = claim.expression(link).set("clock", n(stamp));
+        let mut condition = "(attribute_not_exists(clock) OR clock < :s)".to_owned();
+        if let Some(statuses) = claim.refused_by() {
+            let (both, unless) = expression.unless(statuses);
+            (expression, condition) = (both, format!("{condition} AND {unless}"));
+        }
+        let text = expression.text();
+        let (names, values) = expression.under_the_clock(stamp);
+        let update = self
+            .update(keys::link(link))
+            .update_expression(text)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(AllOld);
+        match update.send().await {
+            Ok(output) => Ok(Ok(output.attributes.unwrap_or_default())),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let UpdateItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
+                    return Err(StoreTrouble::Unreadable("a failed condition"));
+                };
+                Ok(Err(failed.item.unwrap_or_default()))
+            }
+            Err(error) => Err(call_failed(&error)),
+        }
+    }
+}
+
+impl Claim<'_> {
+    /// What changes on the link's item, beside the clock.
+    fn expression(self, link: &LinkId) -> Expression {
+        match self {
+            Self::Pass(heard) => {
+                let mut expression = Expression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
+                if let Some(at) = heard.webhook_at {
+                    expression = expression.set("last_event_at", n(at));
+                }
+                let Some(external_id) = heard.external_id else { return expression };
+                expression
+                    .set("external_id", s(external_id))
+                    .set("gsi1pk", s(keys::by_external_id(external_id)))
+                    .set("gsi1sk", s(keys::link_pk(link)))
+            }
+            Self::End(status) => {
+                FORGOTTEN.into_iter().fold(Expression::default(), Expression::remove).set("status", s(status.as_str()))
+            }
+        }
+    }
+
+    /// The statuses that do not allow it.
+    fn refused_by(self) -> Option<&'static [LinkStatus]> {
+        match self {
+            Self::Pass(_) => Some(&[LinkStatus::Erased, LinkStatus::Deleted]),
+            Self::End(LinkStatus::Erased) => None,
+            Self::End(_) => Some(&[LinkStatus::Erased]),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The link's own item: its status, and the facts that the status rests on.
+//!
+//! What is learned of a link is written under its clock, like a record: a slower host never sets back what a quicker one
+//! has read since. A link that was deleted or erased stays so.
+
+use domain::{Consent, Day, EpochMillis, Heard, KnownConsent, LinkId, LinkStatus};
+
+use crate::attributes::{Item, n, number, s, text};
+use crate::clock::Claim;
+use crate::expression::Expression;
+use crate::table::{call_failed, send_if_allowed};
+use crate::{PassRefused, Stamp, StoreTrouble, Table, keys};
+
+/// What the table knows of a link.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LinkState {
+    /// None when it was never set, or when a newer release wrote it.
+    pub status: Option<LinkStatus>,
+    /// The institution's name.
+    pub institution: Option<String>,
+    /// What is known of the consent, where a webhook ever spoke of it.
+    pub consent: Option<KnownConsent>,
+}
+
+/// What was learned of a link; nothing by default.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LinkChange {
+    /// Whether Belvo can use it.
+    pub access: Option<LinkStatus>,
+    /// What became of its consent.
+    pub consent: Option<KnownConsent>,
+    /// The institution's name.
+    pub institution: Option<String>,
+}
+
+/// A pass over the link itself.
+#[derive(Debug, Clone)]
+pub struct LinkPass {
+    /// Which link.
+    pub link: LinkId,
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// What was known when it began.
+    pub known: LinkState,
+}
+
+impl LinkState {
+    pub(crate) fn read(item: &Item) -> Self {
+        let event_at = number(item, "consent_event_at");
+        let due = text(item, "consent_due_date").and_then(Day::parse);
+        let consent = match text(item, "consent") {
+            Some("expiring") => Consent::Expiring { due },
+            Some("expired") => Consent::Expired,
+            _ => Consent::Changed,
+        };
+        Self {
+            status: text(item, "status").and_then(LinkStatus::parse),
+            institution: text(item, "institution").map(str::to_owned),
+            consent: event_at.map(|event_at| KnownConsent { consent, event_at }),
+        }
+    }
+
+    /// The access that the status rests on. Under a consent status it is not kept, and taken to be good: it is read back
+    /// when the consent is settled.
+    fn access(&self) -> LinkStatus {
+        match self.status {
+            None | Some(LinkStatus::ConsentExpiring | LinkStatus::ConsentExpired) => LinkStatus::Active,
+            Some(status) => status,
+        }
+    }
+
+    /// What a change makes of the link's item.
+    pub(crate) fn changed_by(&self, change: &LinkChange) -> Expression {
+        let mut expression = Expression::default();
+        if let Some(institution) = &change.institution {
+            expression = expression.set("institution", s(institution));
+        }
+        if change.access.is_none() && change.consent.is_none() {
+            return expression;
+        }
+        if let Some(KnownConsent { consent, event_at }) = change.consent {
+            let (word, due) = match consent {
+                Consent::Expiring { due } => (Some("expiring"), due),
+                Consent::Expired => (Some("expired"), None),
+                Consent::Changed => (None, None),
+            };
+            expression = expression
+                .set("consent_event_at", n(event_at))
+                .set_or_remove("consent", word.map(s))
+                .set_or_remove("consent_due_date", due.map(|day| s(day.to_string())));
+        }
+        let consent = change.consent.or(self.consent).map(|known| known.consent);
+        let status = change.access.unwrap_or_else(|| self.access()).with_consent(consent);
+        expression.set("status", s(status.as_str())).set_or_remove("action", status.action().map(s))
+    }
+}
+
+impl Table {
+    /// What is known of a link, read consistently.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn link(&self, link: &LinkId) -> Result<LinkState, StoreTrouble> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(link)));
+        let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
+        Ok(LinkState::read(&output.item.unwrap_or_default()))
+    }
+
+    /// Takes the next stamp of the link's clock, for a pass over the link itself.
+    ///
+    /// # Errors
+    /// [`PassRefused`]
+    pub async fn begin_link_pass(
+        &self,
+        link: &LinkId,
+        heard: Heard<'_>,
+        now: EpochMillis,
+    ) -> Result<LinkPass, PassRefused> {
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
+        Ok(LinkPass { link: link.clone(), stamp, known })
+    }
+
+    /// Writes what a pass has learned of the link. `false` when another pass has begun meanwhile; then nothing was changed.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn finish_link_pass(
+        &self,
+        pass: &LinkPass,
+        change: &LinkChange,
+        now: EpochMillis,
+    ) -> Result<bool, StoreTrouble> {
+        let expression = pass.known.changed_by(change).set("last_event_at", n(now));
+        let update = self.update(keys::link(&pass.link)).update_expression(expression.text());
+        let (names, values) = expression.under_the_clock(pass.stamp);
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        Ok(send_if_allowed(update.condition_expression("clock = :s")).await?.is_some())
+    }
+
+    /// Keeps the name of a link's institution.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn note_institution(&self, link: &LinkId, institution: &str) -> Result<(), StoreTrouble> {
+        let expression = Expression::default().set("institution", s(institution));
+        self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
+    }
+
+    /// Notes that Belvo cannot use the link, or does not know it. An ended consent outweighs a failed login.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreTrouble> {
+        let expression = Expression::default().set("status", s(status.as_str()));
+        let expression = expression.set_or_remove("action", status.action().map(s));
+        let final_or_ended = [LinkStatus::Erased, LinkStatus::Deleted, LinkStatus::ConsentExpired];
+        let stronger = if status == LinkStatus::Gone { &final_or_ended[..2] } else { &final_or_ended };
+        self.update_unless(link, expression, stronger).await
+    }
+
+    /// Updates a link's item, unless its status is one of these.
+    async fn update_unless(
+        &self,
+        link: &LinkId,
+        expression: Expression,
+        statuses: &[LinkStatus],
+    ) -> Result<(), StoreTrouble> {
+        let (expression, condition) = expression.unless(statuses);
+        let update = self.update(keys::link(link)).update_expression(expression.text()).condition_expression(condition);
+        let (names, values) = expression.names_and_values();
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        // What outweighs it stays.
+        send_if_allowed(update).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Work on the link itself: its status, its consent, its end.
+//!
+//! **What is believed.** A webhook is only a reason to ask. Whether Belvo can use a link is read back from Belvo; that a
+//! link was deleted is believed only when Belvo, asked with our own credentials, says that it does not have it. Of consent
+//! webhooks, which cannot be read back, the one that was received last counts.
+
+use belvo::Error;
+use domain::{Consent, KnownConsent, LinkId, LinkStatus, Resource, Source, now};
+use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, Purged};
+
+use crate::ended::Ended;
+use crate::failure::Failure;
+use crate::job::{Job, Stopped};
+
+/// How often a message comes back because Belvo still has a link that it announced as deleted: reads may lag.
+const RETRIES_WHILE_STILL_THERE: u32 = 3;
+
+impl Job<'_> {
+    /// Reads the link's status back.
+    pub(crate) async fn link_status(&self, link: &LinkId) -> Result<Ended, Stopped> {
+        let pass = self.begin_link_pass(link).await?;
+        let change = self.ask_for_link(link).await?;
+        self.finish_link_pass(&pass, &change).await
+    }
+
+    /// Notes what became of the consent, unless something newer is known.
+    pub(crate) async fn consent(&self, link: &LinkId, consent: Consent) -> Result<Ended, Stopped> {
+        let event_at = self.message.received_at;
+        let pass = self.begin_link_pass(link).await?;
+        if pass.known.consent.is_some_and(|known| known.event_at > event_at) {
+            return Ok(Ended::Covered);
+        }
+        // Under a consent status it is not known whether the credentials still work.
+        let read_back = match consent {
+            Consent::Changed => self.ask_for_link(link).await?,
+            Consent::Expiring { .. } | Consent::Expired => LinkChange::default(),
+        };
+        let change = LinkChange { consent: Some(KnownConsent { consent, event_at }), ..read_back };
+        self.finish_link_pass(&pass, &change).await
+    }
+
+    /// Removes the link's data, once Belvo says that it does not have the link.
+    pub(crate) async fn link_deleted(&self, link: &LinkId) -> Result<Ended, Stopped> {
+        let is_known_as_deleted = self.table.link(link).await?.status == Some(LinkStatus::Deleted);
+        if !is_known_as_deleted && self.access.client().await?.link_exists(link).await? {
+            if self.attempt <= RETRIES_WHILE_STILL_THERE {
+                return Err(Failure::LinkStillThere.into());
+            }
+            return Ok(Ended::Refused("Belvo still has the link"));
+        }
+        let purge = self.table.begin_purge(link, LinkStatus::Deleted, now()).await?;
+        match self.table.purge(&purge, self.until).await? {
+            Purged::All if self.table.end_purge(&purge, now()).await? => Ok(Ended::Settled(Outcome::Applied)),
+            Purged::All | Purged::Overtaken => Err(Failure::Overtaken.into()),
+            Purged::Some => {
+                // Before this event ends: if that fails, the message comes back and does the rest itself.
+                self.queue.send(&[self.message.next_leg(purge.stamp)]).await?;
+                Ok(Ended::Settled(Outcome::Continued))
+            }
+        }
+    }
+
+    /// What a pass in which Belvo answered shows of its link. Mostly nothing; when the link was in trouble, Belvo is asked
+    /// whether it still is. `has_news`: the webhook announced data that Belvo had just fetched from the institution.
+    pub(crate) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, Failure> {
+        let LinkState { status, consent, .. } = &pass.known;
+        let event_at = self.message.received_at;
+        let has_news = has_news && self.message.source == Source::Webhook;
+        let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_news_of(event_at));
+        if !is_renewed && !status.is_some_and(LinkStatus::may_have_passed) {
+            return Ok(LinkChange::default());
+        }
+        match self.ask_for_link(&pass.link).await {
+            Ok(change) => {
+                let renewed = is_renewed.then_some(KnownConsent { consent: Consent::Changed, event_at });
+                Ok(LinkChange { consent: renewed, ..change })
+            }
+            // What was listed is stored all the same; the next pass asks again.
+            Err(Failure::Belvo(_)) => Ok(LinkChange::default()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The row of the catalogue for the link's institution. Which that is, is asked once for each link.
+    pub(crate) async fn at_institution(&self, pass: &Pass) -> Result<&'static Resource, Failure> {
+        if !pass.resource.depends_on_country() {
+            return Ok(pass.resource);
+        }
+        if let Some(institution) = &pass.known.institution {
+            return Ok(pass.resource.at(institution));
+        }
+        let Some(institution) = self.ask_for_link(&pass.link).await?.institution else { return Ok(pass.resource) };
+        self.table.note_institution(&pass.link, &institution).await?;
+        Ok(pass.resource.at(&institution))
+    }
+
+    async fn ask_for_link(&self, link: &LinkId) -> Result<LinkChange, Failure> {
+        let belvo::Link { status, institution } = self.access.client().await?.link(link).await?;
+        let access = status.as_deref().and_then(LinkStatus::of_belvo);
+        Ok(LinkChange { access, institution, consent: None })
+    }
+
+    async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, Stopped> {
+        Ok(self.table.begin_link_pass(link, self.message.heard(), now()).await?)
+    }
+
+    async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<Ended, Stopped> {
+        if self.table.finish_link_pass(pass, change, now()).await? {
+            Ok(Ended::Settled(Outcome::Applied))
+        } else {
+            Err(Failure::Overtaken.into())
+        }
+    }
+}
+
+/// The status that an error of Belvo's about a link means.
+pub(crate) fn status_of_refusal(error: &Error) -> Option<LinkStatus> {
+    let Error::LinkRefused { code } = error else { return None };
+    let needs_token = matches!(code.as_str(), "token_required" | "session_expired" | "activation_required");
+    Some(if needs_token { LinkStatus::TokenRequired } else { LinkStatus::InvalidCredentials })
+}
