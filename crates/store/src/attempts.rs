@@ -1,6 +1,7 @@
 //! Attempts: what stands in the table before a request leaves for Belvo.
 //!
-//! **Guarantee.** Under one key a request leaves at most once, however often and from wherever it is asked for.
+//! **Guarantee.** Under one key a request leaves at most once, however often and from wherever it is asked for, until it
+//! has certainly come to nothing.
 //! **Mechanism.** A conditional item, written before. When the function dies between the two it stays behind without a
 //! result, and says so to whoever asks again: nobody can know whether Belvo was reached.
 

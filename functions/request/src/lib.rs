@@ -1,11 +1,12 @@
 //! The request function: invoked directly, it starts work at Belvo, or a resync of what is stored.
 //!
 //! **Guarantee.** What changes something at Belvo leaves at most once for each invocation, and for each
-//! `idempotency_key` at most once in all. Whoever asks learns whether Belvo took it, certainly did not, or may have.
+//! `idempotency_key` at most once in all, until Belvo has certainly refused it. Whoever asks learns whether Belvo took
+//! it, certainly did not, or may have.
 //!
-//! **Mechanism.** The input is parsed once, into an [`Action`](action::Action). An order for Belvo first takes its key in
-//! the table by a conditional write, then leaves with a single attempt (`orders`), and its request id is stored for the
-//! webhook that answers it. A widget token changes nothing and is just asked for; a resync only fills our own queue.
+//! **Mechanism.** The input is parsed once, into an action. An order for Belvo first takes its key in the table by a
+//! conditional write, then leaves with a single attempt (`orders`), and its request id is stored for the webhook that
+//! answers it. A widget token changes nothing and is just asked for; a resync only fills our own queue.
 
 mod access;
 mod action;

@@ -13,8 +13,8 @@ use crate::action::Action;
 use crate::testing::{LINK, REQUEST, World, event, link, text, with, written};
 use crate::{InvalidInput, Refusal};
 
-fn async_mode() -> Option<String> {
-    Some("async".to_owned())
+fn async_mode() -> String {
+    "async".to_owned()
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn every_retrieval_is_posted_to_its_own_list_with_what_belvo_documents_for
         let expected = json!({"action": "retrieve", "request_id": REQUEST, "status": "accepted", "repeated": false,
                               "stored": true});
         assert_eq!(written(&answer), expected, "{name}");
-        assert_eq!(world.asked().await, [("POST".to_owned(), path.to_owned(), async_mode(), body)], "{name}");
+        assert_eq!(world.asked().await, [("POST".to_owned(), path.to_owned(), Some(async_mode()), body)], "{name}");
         let request = world.request().await;
         assert_eq!((text(&request, "status"), text(&request, "link_id")), ("accepted", LINK), "{name}");
         assert_eq!(text(&request, "resource"), event(name)["resource"].as_str().unwrap(), "{name}");
@@ -69,7 +69,7 @@ async fn a_link_is_deleted_asynchronously() {
     let world = World::where_belvo_accepts().await;
     let answer = world.invoke(1, event("delete-link")).await.unwrap();
     assert_eq!(written(&answer)["request_id"], REQUEST);
-    let asked = ("DELETE".to_owned(), format!("/api/links/{LINK}/"), async_mode(), Value::Null);
+    let asked = ("DELETE".to_owned(), format!("/api/links/{LINK}/"), Some(async_mode()), Value::Null);
     assert_eq!(world.asked().await, [asked]);
     assert_eq!(text(&world.request().await, "action"), "delete_link");
     assert!(world.sent().is_empty(), "the webhook says when it is done");
