@@ -13,6 +13,7 @@ use std::{collections::HashMap, sync::LazyLock};
 pub(crate) use self::{
     draw::{Drawing, first_day},
     notation::{Field, Form},
+    wild::members as wild_members,
 };
 
 /// Every shape: the webhook type that it belongs to, its name, its text. Several may belong to one type.
