@@ -150,7 +150,7 @@ pub(crate) fn write_wild(
     let mut rng = fastrand::Rng::with_seed(place.revised_dice().bits("wild"));
     for (key, value) in shapes::wild_members(shapes::fields(shape), true, &mut rng) {
         if !stays(&key) {
-            object.put(&key, Raw(&value));
+            object.put_any(&key, Raw(&value));
         }
     }
 }
