@@ -240,6 +240,23 @@ impl Resource {
         CATALOGUE.into_iter().find(fits).unwrap_or(self)
     }
 
+    /// Writes one object: the tame one, or for a wild link one that has everything that can be hard.
+    pub(crate) fn write_object(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
+        match self.shape(place).filter(|_| place.link.wild) {
+            Some(shape) => shaped::write_wild(self, shape, place, object, written),
+            None => (self.write)(place, object, written),
+        }
+    }
+
+    /// The name of the shape of one object.
+    fn shape(&self, place: Place<'_>) -> Option<&'static str> {
+        match self.webhook_type {
+            "ACCOUNTS" => Some("accounts"),
+            "TRANSACTIONS" => Some("transactions"),
+            _ => self.drawn.map(|drawn| (drawn.shape)(place)),
+        }
+    }
+
     /// The column and the operator of a query parameter.
     pub(crate) fn filter(&self, parameter: &str) -> Option<(&'static Column, &'static str)> {
         self.columns.iter().find_map(|column| {

@@ -96,7 +96,7 @@ pub(crate) fn list(
 pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call) -> String {
     let mut out = String::new();
     Object::write(&mut out, Some(&projection(call)), |object| {
-        (resource.write)(place, object, &mut Written::new());
+        resource.write_object(place, object, &mut Written::new());
     });
     out
 }
@@ -104,7 +104,7 @@ pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call) -> String 
 /// The whole object, for the control API.
 pub(crate) fn whole(resource: &Resource, place: Place<'_>, written: &mut Written) -> String {
     let mut out = String::new();
-    Object::write(&mut out, None, |object| (resource.write)(place, object, written));
+    Object::write(&mut out, None, |object| resource.write_object(place, object, written));
     out
 }
 
@@ -124,7 +124,7 @@ impl crate::json::Put for Rendered<'_> {
                 out.push(',');
             }
             Object::write(out, Some(self.projection), |object| {
-                (self.resource.write)(*place, object, &mut written);
+                self.resource.write_object(*place, object, &mut written);
             });
         }
         out.push(']');

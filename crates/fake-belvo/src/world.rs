@@ -90,6 +90,8 @@ pub(crate) struct Link {
     pub(crate) fetch_resources: Vec<String>,
     /// How long documents (`pdf`, `xml`) are, about.
     pub(crate) file_bytes: usize,
+    /// Its objects have everything that can be hard to keep.
+    pub(crate) wild: bool,
     pub(crate) consent_expired: bool,
     /// When a client last asked for a refresh.
     pub(crate) refreshed: i64,
@@ -286,6 +288,7 @@ fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
         status: "valid",
         fetch_resources: blueprint.fetch_resources,
         file_bytes: blueprint.file_bytes,
+        wild: false,
         consent_expired: false,
         refreshed: i64::MIN,
         refresh_rate: "7d",

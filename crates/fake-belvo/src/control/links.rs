@@ -54,6 +54,9 @@ pub struct NewLink {
     pub resources: BTreeMap<String, usize>,
     /// How long documents (`pdf`, `xml`) are, about.
     pub file_bytes: usize,
+    /// The objects are made as by [`shapes::random`](crate::shapes::random), but for their ids, the times of their creation and
+    /// collection, and what a filter of the resource asks for.
+    pub wild: bool,
     /// The server's if absent.
     pub seed: Option<u64>,
     /// When the link and its data were created.
@@ -102,6 +105,7 @@ impl Default for NewLink {
             transactions: 2_500,
             resources: BTreeMap::new(),
             file_bytes: FILE_BYTES,
+            wild: false,
             seed: None,
             created_days_ago: 30,
             created_at: None,
@@ -118,6 +122,7 @@ impl Control {
         let sizes = sizes(&new)?;
         let mut world = write(&self.app.world);
         let id = new.id.clone().unwrap_or_else(|| world.next_link_id());
+        let wild = new.wild;
         let refresh_rate = RATES.into_iter().find(|rate| *rate == new.refresh_rate);
         let refresh_rate = refresh_rate.ok_or_else(|| ControlError::Invalid("refresh_rate".into()))?;
         let blueprint = blueprint(id.clone(), new.seed.unwrap_or(world.seed), new)?;
@@ -127,6 +132,7 @@ impl Control {
         }
         let link = world.link_mut(&id).ok_or(ControlError::UnknownLink)?;
         link.refresh_rate = refresh_rate;
+        link.wild = wild;
         loading::fill(link, &sizes, created);
         for resource in loading::per_link(link) {
             loading::make_ready(link, resource);

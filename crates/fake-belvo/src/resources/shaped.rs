@@ -1,6 +1,8 @@
 //! What the resources have in common whose objects are drawn from shapes.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{json, value::RawValue};
 
 use super::transactions::embedded;
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
     shapes::{self, Drawing, Field, Form},
     world::{Link, Place},
 };
+
+/// The members of a wild object that are as tame as any.
+const TAME: [&str; 6] = ["id", "link", "link_id", "account", "created_at", "collected_at"];
 
 pub(crate) const LINK: Column = by("link", Kind::Text, ONE_OF, |place| Cell::text(place.link.id.as_str()));
 /// Of the one list that has no `link__in`.
@@ -123,6 +128,29 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
             }
         } else if let Some(text) = draw(place, &drawn, field) {
             object.put(field.name, Raw(&text));
+        }
+    }
+}
+
+/// Writes a wild object. What tells it from others and what filters ask for stays tame, so that lists make sense.
+pub(crate) fn write_wild(
+    resource: &Resource,
+    shape: &str,
+    place: Place<'_>,
+    object: &mut Object<'_>,
+    written: &mut Written,
+) {
+    let mut tame = String::new();
+    Object::write(&mut tame, None, |object| (resource.write)(place, object, written));
+    let tame: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&tame).unwrap_or_default();
+    let stays = |key: &str| TAME.contains(&key) || resource.columns.iter().any(|column| column.name == key);
+    for (key, value) in tame.iter().filter(|(key, _)| stays(key)) {
+        object.put(key, Raw(value.get()));
+    }
+    let mut rng = fastrand::Rng::with_seed(place.revised_dice().bits("wild"));
+    for (key, value) in shapes::wild_members(shapes::fields(shape), true, &mut rng) {
+        if !stays(&key) {
+            object.put_any(&key, Raw(&value));
         }
     }
 }

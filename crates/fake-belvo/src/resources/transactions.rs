@@ -197,7 +197,7 @@ pub(crate) fn embedded<'w>(account: Place<'_>, written: &'w mut Written) -> &'w 
     written.entry((account.link.number, account.index)).or_insert_with(|| {
         let mut text = String::new();
         Object::write(&mut text, None, |object| {
-            accounts::write(account, object, &mut Written::new());
+            accounts::ACCOUNTS.write_object(account, object, &mut Written::new());
         });
         text
     })

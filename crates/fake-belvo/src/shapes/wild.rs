@@ -41,28 +41,43 @@ pub(crate) fn object(shape: &[Field], rng: &mut Rng) -> String {
 fn write_object(shape: &[Field], whole: bool, rng: &mut Rng, out: &mut String) {
     out.push('{');
     let mut separator = "";
+    for (key, value) in members(shape, whole, rng) {
+        write_key(&key, &mut separator, out);
+        out.push_str(&value);
+    }
+    out.push('}');
+}
+
+/// The members of an object of a shape, their values as JSON text. A whole one has an id.
+pub(crate) fn members(shape: &[Field], whole: bool, rng: &mut Rng) -> Vec<(String, String)> {
+    let mut members = Vec::new();
     for field in shape {
         let identity = whole && field.name == "id";
         if !identity && rng.u8(..) < if field.optional { 80 } else { 4 } {
             continue;
         }
-        write_key(field.name, &mut separator, out);
+        let mut value = String::new();
         if identity {
-            id(rng).put(out);
+            id(rng).put(&mut value);
         } else {
-            write_value(field, rng, out);
+            write_value(field, rng, &mut value);
         }
+        members.push((field.name.to_owned(), value));
     }
     if rng.u8(..32) == 0 {
-        write_key("abyss", &mut separator, out);
-        write_anything(ABYSS, true, rng, out);
+        members.push(("abyss".to_owned(), anything(ABYSS, true, rng)));
     }
     for number in 0..rng.usize(..5).saturating_sub(2) {
         let key = format!("{}_{number}", KEYS[rng.usize(..KEYS.len())]);
-        write_key(&key, &mut separator, out);
-        write_anything(DEPTH, false, rng, out);
+        members.push((key, anything(DEPTH, false, rng)));
     }
-    out.push('}');
+    members
+}
+
+fn anything(depth: usize, down: bool, rng: &mut Rng) -> String {
+    let mut out = String::new();
+    write_anything(depth, down, rng, &mut out);
+    out
 }
 
 fn write_key(key: &str, separator: &mut &str, out: &mut String) {

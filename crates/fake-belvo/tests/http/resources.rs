@@ -306,6 +306,42 @@ async fn a_country_has_its_own_path() {
 }
 
 #[tokio::test]
+async fn a_wild_link_serves_objects_that_are_hard_to_keep() {
+    let server = server().await;
+    let types =
+        fake_belvo::shapes::webhook_types().filter(|name| !["ACCOUNTS", "TRANSACTIONS", "CONSENT"].contains(name));
+    let new = NewLink {
+        transactions: 30,
+        accounts: 4,
+        resources: types.map(|name| (name.to_owned(), 30)).collect(),
+        wild: true,
+        ..NewLink::default()
+    };
+    let link = server.control().create_link(new).unwrap().link_id;
+    let accounts = objects(&server, &link, "ACCOUNTS");
+    let (mut strange, mut absent) = (0, 0);
+    for (webhook_type, path) in [("TRANSACTIONS", "transactions"), ("BILLS", "bills"), ("TAX_STATUS", "tax-status")] {
+        let truth = server.control().truth(&link, webhook_type).unwrap();
+        let page = get(&server, &format!("/api/{path}/?link={link}")).await.text;
+        assert!(truth.iter().all(|object| page.contains(object.as_str())), "{webhook_type}: digit for digit");
+        for text in &truth {
+            let object: Value = serde_json::from_str(text).unwrap();
+            assert!(object.get("account").is_none_or(|account| account.is_null() || accounts.contains(account)));
+            strange += usize::from(text.contains("_0\":") || text.contains("A_VALUE_OF_TOMORROW"));
+            absent += usize::from(object.get("transacted_at").or(object.get("bill_name")).is_none());
+            let one = get(&server, &format!("/api/{path}/{}/", object["id"].as_str().unwrap())).await;
+            assert_eq!(one.text, *text);
+        }
+    }
+    assert!(strange > 10 && absent > 5, "{strange} {absent}");
+    let inflows = get(&server, &format!("/api/transactions/?link={link}&type=INFLOW")).await.json();
+    assert_eq!(inflows["count"], 15);
+    let change = Change { update: Selection::Count(5), ..Change::default() };
+    let changed = server.control().change(&link, "RISK_INSIGHTS", change).await.unwrap();
+    assert_eq!(changed.updated.len(), 5);
+}
+
+#[tokio::test]
 async fn documents_are_as_long_as_wanted() {
     let server = server().await;
     let new = NewLink {
