@@ -30,6 +30,9 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// The link of most tests. Not a UUID, like Belvo's own examples.
 pub(crate) const LINK: &str = "0284557b-df47-450a-po09e-000000000001";
 
+/// Enough for anything, also on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_hours(1);
+
 pub(crate) struct World {
     pub(crate) belvo: Server,
     pub(crate) worker: Worker,
@@ -67,7 +70,7 @@ impl World {
             access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(counted), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
-            legs: crate::LEGS,
+            legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
         };
         Self { belvo, worker, given_back, sent, secret, calls, dynamodb }
@@ -92,7 +95,7 @@ impl World {
 
     /// Delivers messages as one batch; gives back the ids of those that failed.
     pub(crate) async fn deliver(&self, messages: &[SqsMessage]) -> Vec<String> {
-        Box::pin(self.deliver_within(messages, Duration::from_mins(1))).await
+        Box::pin(self.deliver_within(messages, PATIENCE)).await
     }
 
     pub(crate) async fn deliver_within(&self, messages: &[SqsMessage], left: Duration) -> Vec<String> {
