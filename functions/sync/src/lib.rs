@@ -217,6 +217,8 @@ fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod link_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
