@@ -50,6 +50,18 @@ impl Access {
         self.client.get_or_try_init(connect).await
     }
 
+    /// The client, with the credentials as they stand now: for requests that cannot be repeated when old credentials are
+    /// refused.
+    ///
+    /// # Errors
+    /// [`NoAccess`]
+    pub async fn fresh_client(&self) -> Result<&Client, NoAccess> {
+        if self.client.initialized() {
+            self.renew().await?;
+        }
+        self.client().await
+    }
+
     /// Reads the credentials again, after Belvo refused them.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use belvo::{CannotStart, Error, NotTaken};
+use belvo::{Error, NotTaken};
+use belvo_access::NoAccess;
 use domain::{EpochMillis, LinkId, RequestId};
 use lambda_runtime::Diagnostic;
-use platform::SecretUnavailable;
 use queue::QueueTrouble;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
@@ -207,14 +207,8 @@ impl From<QueueTrouble> for Refusal {
     }
 }
 
-impl From<SecretUnavailable> for Refusal {
-    fn from(trouble: SecretUnavailable) -> Self {
-        Self::Unavailable(trouble.to_string())
-    }
-}
-
-impl From<CannotStart> for Refusal {
-    fn from(trouble: CannotStart) -> Self {
+impl From<NoAccess> for Refusal {
+    fn from(trouble: NoAccess) -> Self {
         Self::Unavailable(trouble.to_string())
     }
 }

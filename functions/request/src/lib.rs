@@ -8,7 +8,6 @@
 //! conditional write, then leaves with a single attempt (`orders`), and its request id is stored for the webhook that
 //! answers it. A widget token changes nothing and is just asked for; a resync only fills our own queue.
 
-mod access;
 mod action;
 mod answer;
 mod input;
@@ -18,9 +17,10 @@ mod widget;
 
 use std::time::{Duration, Instant};
 
-use access::Access;
 use action::Action;
 pub use answer::{Answer, Refusal};
+use belvo::Limits;
+use belvo_access::Access;
 use domain::{LinkId, Message, Resource, Source, now};
 pub use input::InvalidInput;
 use lambda_runtime::{Error, LambdaEvent};
@@ -57,7 +57,7 @@ impl Requester {
         let secret =
             Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
         Ok(Self {
-            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, BELVO_LIMIT),
+            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
         })
@@ -82,7 +82,8 @@ impl Requester {
         match action {
             Action::Order(order) => self.order(order, invocation).await,
             Action::WidgetToken(options) => {
-                let access = self.access.client().await?.widget_token(options).await.map_err(Refusal::of_token)?;
+                let access =
+                    self.access.fresh_client().await?.widget_token(options).await.map_err(Refusal::of_token)?;
                 Ok(Answer::token(access))
             }
             Action::Resync { link, resources } => self.resync(link, resources, invocation).await,
@@ -108,6 +109,12 @@ impl Requester {
         let messages: Vec<Message> = resources.iter().filter_map(message).collect();
         Ok(self.queue.send(&messages).await?)
     }
+}
+
+/// What one order may cost. An environment is frozen between two invocations, and connections die meanwhile: an order that
+/// is written to a dead one is an order of which nobody knows whether it arrived. So none is kept.
+fn limits(answer: Duration) -> Limits {
+    Limits { answer, idle_connections: 0, ..Limits::default() }
 }
 
 /// One line an action. Neither the input nor the answer, which may be a credential.

@@ -20,7 +20,7 @@ impl Requester {
     /// Has Belvo do it, unless it was asked to already.
     pub(crate) async fn order(&self, order: &Order, invocation: &str) -> Result<Answer, Refusal> {
         // Before the key: what fails here has cost nothing.
-        let belvo = self.access.client().await?;
+        let belvo = self.access.fresh_client().await?;
         // A caller's key has no colon. Lambda's own id stops a second delivery of the same invocation.
         let key = order.idempotency_key.clone().unwrap_or_else(|| format!("lambda:{invocation}"));
         let fingerprint = order.fingerprint();

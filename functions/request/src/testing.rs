@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use store::Table;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-use crate::access::Access;
 use crate::{Answer, Refusal, Requester};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -58,7 +57,7 @@ impl World {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
         let requester = Requester {
-            access: Access::new(belvo.uri(), secrets(&secret), Duration::from_millis(500)),
+            access: belvo_access::Access::new(belvo.uri(), secrets(&secret), crate::limits(Duration::from_millis(500))),
             table: table.clone(),
             queue: queue(&sent),
         };

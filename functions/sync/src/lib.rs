@@ -224,6 +224,8 @@ mod crashes;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod link_tests;
+#[cfg(test)]
 mod request_tests;
 #[cfg(test)]
 mod testing;

@@ -28,7 +28,7 @@ async fn a_list_that_changed_between_two_legs_is_begun_anew() {
     world.worker.legs.pages = Duration::ZERO;
     world.list_transactions().await;
     world.change(r#"{"delete":1,"refresh_accounts":false}"#).await;
-    world.worker.legs = crate::LEGS;
+    world.worker.legs.pages = Duration::from_hours(1);
     world.deliver_continuations().await;
     assert_eq!(number(&world.state("TRANSACTIONS").await, "count"), Some(5_499));
     world.assert_converged("TRANSACTIONS").await;
