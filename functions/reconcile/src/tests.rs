@@ -1,1 +1,297 @@
+//! Runs between a served Belvo and a real DynamoDB engine.
 
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use domain::{Heard, LinkId, Message, Plan, RequestId, Resource, Source, now};
+use fake_belvo::{Config, NewLink, Server};
+use lambda_runtime::{Context, LambdaEvent};
+use local_table::TABLE_NAME;
+use platform::Secret;
+use queue::Queue;
+use store::{Check, Checkpoint, Counts, EventKey, NewRequest, Outcome, RequestStatus, Table};
+
+use crate::{Reconciler, Report};
+
+const HOUR: i64 = 60 * 60 * 1_000;
+const DAY: i64 = 24 * HOUR;
+
+struct World {
+    belvo: Server,
+    reconciler: Reconciler,
+    sent: Arc<Mutex<Vec<String>>>,
+    /// Does SQS take messages?
+    sqs_is_up: Arc<Mutex<bool>>,
+    table: Table,
+    dynamodb: aws_sdk_dynamodb::Client,
+}
+
+impl World {
+    async fn new() -> Self {
+        let belvo = fake_belvo::start(Config { preload: false, ..Config::default() }).await.unwrap();
+        let dynamodb = local_table::start().await;
+        let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
+        let (sent, sqs_is_up) = (Arc::default(), Arc::new(Mutex::new(true)));
+        let requests_per_30s = NonZeroU32::new(30_000).unwrap();
+        let limits = belvo::Limits { answer: Duration::from_secs(30), requests_per_30s, ..belvo::Limits::default() };
+        let reconciler = Reconciler {
+            access: belvo_access::Access::new(belvo.base_url().to_owned(), secret(), limits),
+            table: table.clone(),
+            queue: queue(&sent, &sqs_is_up),
+        };
+        Self { belvo, reconciler, sent, sqs_is_up, table, dynamodb }
+    }
+
+    /// A link at Belvo, made long ago, of which nobody has heard.
+    fn link(&self, id: &str, access_mode: &str) -> LinkId {
+        let access_mode = access_mode.to_owned();
+        let link = NewLink { id: Some(id.to_owned()), access_mode, transactions: 3, ..NewLink::default() };
+        self.belvo.control().create_link(link).unwrap();
+        LinkId::parse(id).unwrap()
+    }
+
+    async fn run(&self) -> Report {
+        self.try_to_run().await.unwrap()
+    }
+
+    async fn try_to_run(&self) -> Result<Report, lambda_runtime::Error> {
+        let mut context = Context::default();
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
+        context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+        self.reconciler.handle(LambdaEvent { payload: serde_json::json!({}), context }).await
+    }
+
+    /// What was asked for: link and resource.
+    fn listings(&self) -> Vec<(String, String)> {
+        let bodies = std::mem::take(&mut *self.sent.lock().unwrap());
+        let mut listings: Vec<_> = bodies
+            .iter()
+            .map(|body| Message::decode(body).unwrap())
+            .map(|message| {
+                assert_eq!(message.source, Source::Reconcile);
+                let Plan::List { resource, .. } = Plan::of(&message.webhook) else { panic!("no listing") };
+                (message.group_id().to_owned(), resource.webhook_type.to_owned())
+            })
+            .collect();
+        listings.sort();
+        listings
+    }
+
+    /// A whole listing of a resource, as the sync function finishes it.
+    async fn sync(&self, link: &LinkId, webhook_type: &str, check: Check, began_at: i64) {
+        let resource = Resource::of_webhook_type(webhook_type).unwrap();
+        let pass = self.table.begin_pass(link, resource, Heard::default(), began_at).await.unwrap();
+        let listed = store::Listed { stamp: pass.stamp, began_at, count: 3 };
+        let checkpoint = Checkpoint {
+            listed: (check != Check::Drift).then_some(listed),
+            check: Some(check),
+            ..Checkpoint::default()
+        };
+        let message = Message::listing_of(Source::Reconcile, link, webhook_type, began_at, format!("k{began_at}"));
+        let event = EventKey::of(&message.unwrap());
+        let finished =
+            self.table.finish(&pass, &checkpoint, &event, Outcome::Applied, Counts::default(), began_at).await;
+        assert!(finished.unwrap());
+    }
+
+    async fn link_item(&self, link: &LinkId) -> HashMap<String, AttributeValue> {
+        let key = [("pk", format!("LINK#{link}")), ("sk", "LINK".to_owned())];
+        let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        let get = self.dynamodb.get_item().table_name(TABLE_NAME).set_key(Some(HashMap::from(key)));
+        get.consistent_read(true).send().await.unwrap().item.unwrap_or_default()
+    }
+
+    async fn due_at(&self, link: &LinkId) -> Option<i64> {
+        self.link_item(link).await.get("gsi2sk").map(|due| due.as_s().unwrap().parse().unwrap())
+    }
+
+    /// Time passes.
+    async fn make_due(&self, link: &LinkId) {
+        let due = self.due_at(link).await.unwrap();
+        assert!(self.table.move_due(link, due, Some(now() - 1), None).await.unwrap());
+    }
+}
+
+fn pair(link: &LinkId, resource: &str) -> (String, String) {
+    (link.to_string(), resource.to_owned())
+}
+
+fn secret() -> Secret {
+    let rule = mock!(aws_sdk_secretsmanager::Client::get_secret_value).then_compute_output(|_| {
+        let text = r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#;
+        GetSecretValueOutput::builder().secret_string(text).build()
+    });
+    Secret::new(mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&rule]), "belvo".to_owned())
+}
+
+fn queue(sent: &Arc<Mutex<Vec<String>>>, is_up: &Arc<Mutex<bool>>) -> Queue {
+    let (sent, is_up) = (Arc::clone(sent), Arc::clone(is_up));
+    let sends = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| {
+        let output = SendMessageBatchOutput::builder().set_successful(Some(Vec::new()));
+        if !*is_up.lock().unwrap() {
+            let refused = aws_sdk_sqs::types::BatchResultErrorEntry::builder().id("0").code("Down").sender_fault(false);
+            return output.failed(refused.build().unwrap()).build().unwrap();
+        }
+        sent.lock().unwrap().extend(input.entries().iter().map(|entry| entry.message_body().to_owned()));
+        output.set_failed(Some(Vec::new())).build().unwrap()
+    });
+    Queue::new(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&sends]), "http://queue".to_owned())
+}
+
+#[tokio::test]
+async fn a_link_that_nobody_has_heard_of_is_found_and_listed() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    let report = world.run().await;
+    assert_eq!((report.discovered, report.pages, report.links), (1, 1, 1));
+    let fetched = world.belvo.control().links().into_iter().map(|link| link.link_id).collect::<Vec<_>>();
+    assert_eq!(fetched, ["l-1"]);
+    let listings = world.listings();
+    assert!(listings.contains(&pair(&link, "TRANSACTIONS")) && listings.contains(&pair(&link, "ACCOUNTS")));
+    assert_eq!(report.listings, listings.len());
+    let again = world.run().await;
+    assert_eq!((again.discovered, again.links, world.listings()), (0, 0, Vec::new()));
+    assert!(world.due_at(&link).await.unwrap() >= now() + DAY - HOUR, "whether it was listed is looked at tomorrow");
+}
+
+#[tokio::test]
+async fn a_synced_recurrent_link_is_listed_again_in_time_and_a_single_one_never() {
+    let world = World::new().await;
+    let (recurrent, single) = (world.link("l-1", "recurrent"), world.link("l-2", "single"));
+    world.run().await;
+    let resources: Vec<String> = world.listings().into_iter().map(|(_, resource)| resource).collect();
+    for (link, resource) in [&recurrent, &single].iter().flat_map(|link| resources.iter().map(move |r| (link, r))) {
+        world.sync(link, resource, Check::Verified, now() - 15 * DAY).await;
+    }
+    world.make_due(&recurrent).await;
+    world.make_due(&single).await;
+    world.run().await;
+    let listings = world.listings();
+    assert!(!listings.is_empty() && listings.iter().all(|(link, _)| *link == "l-1"), "{listings:?}");
+    assert_eq!(world.due_at(&single).await, None);
+    assert!(world.due_at(&recurrent).await.is_some());
+}
+
+#[tokio::test]
+async fn a_listing_in_doubt_is_repeated_after_an_hour_and_then_ever_later() {
+    let world = World::new().await;
+    let link = world.link("l-1", "single");
+    world.run().await;
+    for (_, resource) in world.listings() {
+        world.sync(&link, &resource, Check::Verified, now() - DAY).await;
+    }
+    world.make_due(&link).await;
+    world.run().await;
+    assert_eq!(world.due_at(&link).await, None);
+    let first = now() - 2 * HOUR;
+    world.sync(&link, "TRANSACTIONS", Check::Drift, first).await;
+    assert_eq!(world.due_at(&link).await, Some(first + HOUR));
+    world.run().await;
+    assert_eq!(world.listings(), [pair(&link, "TRANSACTIONS")]);
+    let second = now();
+    world.sync(&link, "TRANSACTIONS", Check::Drift, second).await;
+    assert_eq!(world.due_at(&link).await, Some(second + 6 * HOUR));
+    world.sync(&link, "TRANSACTIONS", Check::Verified, now()).await;
+    world.make_due(&link).await;
+    world.run().await;
+    assert_eq!((world.listings(), world.due_at(&link).await), (Vec::new(), None), "the doubt is over");
+}
+
+#[tokio::test]
+async fn when_the_queue_is_down_the_run_fails_and_the_link_is_due_again_soon() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    *world.sqs_is_up.lock().unwrap() = false;
+    assert!(world.try_to_run().await.is_err());
+    let due = world.due_at(&link).await.unwrap();
+    assert!((now()..=now() + HOUR).contains(&due));
+    *world.sqs_is_up.lock().unwrap() = true;
+    world.make_due(&link).await;
+    world.run().await;
+    assert!(!world.listings().is_empty());
+}
+
+#[tokio::test]
+async fn while_belvo_is_away_what_is_due_is_still_taken_up() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    world.run().await;
+    world.listings();
+    world.make_due(&link).await;
+    world.belvo.control().add_faults(serde_json::from_str(r#"[{"fault":{"status":500}}]"#).unwrap()).unwrap();
+    let report = world.run().await;
+    assert_eq!((report.pages, report.links), (0, 1));
+    assert!(!world.listings().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_that_belvo_has_not_answered_is_timed_out_and_listed_all_the_same() {
+    let world = World::new().await;
+    let link = LinkId::parse("l-1").unwrap();
+    let id = RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap();
+    let request = NewRequest {
+        id: &id,
+        action: "retrieve",
+        link: &link,
+        resource: Some("TRANSACTIONS"),
+        parameters: domain::Value::Null,
+        awaited: &[],
+    };
+    world.table.accept_request(&request, now()).await.unwrap();
+    assert_eq!(world.run().await.timed_out, 0, "there is time yet");
+    let late = RequestId::parse("a5d0106ac9cc43d5b36199fe831f6bbe").unwrap();
+    world.table.accept_request(&NewRequest { id: &late, ..request }, now() - 7 * HOUR).await.unwrap();
+    let report = world.run().await;
+    assert_eq!((report.timed_out, report.listings), (1, 1));
+    assert_eq!(world.listings(), [pair(&link, "TRANSACTIONS")]);
+    let status = world.table.request(&late).await.unwrap().unwrap().status;
+    assert_eq!(status, RequestStatus::TimedOut);
+    assert_eq!(world.run().await.timed_out, 0);
+}
+
+#[tokio::test]
+async fn a_link_that_ended_is_due_no_more() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    world.run().await;
+    world.listings();
+    world.make_due(&link).await;
+    let key = [("pk", format!("LINK#{link}")), ("sk", "LINK".to_owned())];
+    let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+    let update = world.dynamodb.update_item().table_name(TABLE_NAME).set_key(Some(HashMap::from(key)));
+    let update = update.update_expression("SET #s = :erased").expression_attribute_names("#s", "status");
+    update.expression_attribute_values(":erased", AttributeValue::S("erased".to_owned())).send().await.unwrap();
+    let report = world.run().await;
+    assert_eq!((report.listings, world.due_at(&link).await), (0, None));
+}
+
+#[tokio::test]
+async fn two_runs_at_once_do_not_both_take_a_link() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    world.run().await;
+    let listings = world.listings();
+    world.make_due(&link).await;
+    let (first, second) = tokio::join!(world.run(), world.run());
+    assert_eq!(first.links + second.links, 1);
+    assert_eq!(world.listings(), listings);
+}
+
+#[tokio::test]
+async fn discovery_goes_on_where_the_last_run_stopped() {
+    let world = World::new().await;
+    for n in 0..3_500 {
+        world.link(&format!("l-{n:04}"), "single");
+    }
+    let first = world.run().await;
+    assert_eq!((first.pages, first.discovered), (3, 3_000));
+    let second = world.run().await;
+    assert_eq!((second.pages, second.discovered), (1, 500));
+    assert_eq!(world.run().await.discovered, 0, "from the beginning again");
+}
