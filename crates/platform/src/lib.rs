@@ -1,8 +1,9 @@
-//! What every function needs from its surroundings: settings from the environment, the AWS configuration, secrets and
-//! logs.
+//! What every function needs from its surroundings: settings from the environment, the AWS configuration, secrets, logs
+//! and metrics.
 
 pub mod aws;
 pub mod logging;
+pub mod metrics;
 mod secret;
 mod settings;
 

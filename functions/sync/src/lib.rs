@@ -199,7 +199,12 @@ fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed
     let (link_id, request_id) = (webhook.link_id().map(domain::LinkId::as_str), webhook.request_id());
     let counts = result.as_ref().map(Ended::counts).unwrap_or_default();
     let outcome = result.as_ref().map_or("failed", |ended| ended.outcome().as_str());
-    let check = result.as_ref().ok().and_then(Ended::check).map(store::Check::as_str);
+    let check = result.as_ref().ok().and_then(Ended::check);
+    if let (Some(check), Some(resource)) = (check, domain::Resource::of_webhook_type(webhook.webhook_type())) {
+        let drift = u64::from(check == store::Check::Drift);
+        platform::metrics::count(("Resource", resource.webhook_type), &[("Listings", 1), ("Drift", drift)], domain::now());
+    }
+    let check = check.map(store::Check::as_str);
     info!(
         link_id,
         request_id,
