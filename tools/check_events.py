@@ -18,6 +18,10 @@ from stack.settings import ROOT
 # What the webhook function answers to the events that are not simply accepted.
 STATUS = {"bad-json": 400, "wrong-credentials": 401, "url-validation": 200}
 WITH_REQUEST_ID = (202, 400)
+# What the request function may refuse instead of answering. The link of the events is a bank's, so Belvo may have no
+# invoices and no employments to retrieve for it.
+REFUSALS = {"bad-input": "InvalidInput"}
+OF_BANKS = ("retrieve-transactions", "refresh-link", "delete-link", "resync", "widget-token", "widget-token-open-finance")
 
 
 def main() -> None:
@@ -26,12 +30,12 @@ def main() -> None:
             fail("no Docker engine answers, and REQUIRE_DOCKER is set")
         say("check-events: SKIPPED, since no Docker engine answers here (`sam local invoke` needs one)")
         return
-    events = sorted(ROOT.glob("events/*/*.json"))
+    events = sorted(ROOT.glob("events/*/*.json"), key=order)
     failed = 0
     with invoke.functions(quiet=True) as run:
         for event in events:
             answer = run(event)
-            is_right = expected_of_webhook(event, answer) if event.parent.name == "webhook" else is_done(answer)
+            is_right = EXPECTED[event.parent.name](event, answer)
             failed += not is_right
             say(f"check-events: {event.relative_to(ROOT)}: {'ok' if is_right else f'WRONG ANSWER {answer}'}")
     say(f"{len(events) - failed} passed, {failed} failed")
@@ -52,9 +56,25 @@ def has_right_request_id(event: Path, status: int, request_id: str | None) -> bo
     return request_id == belvos[1] if belvos else bool(request_id)
 
 
-def is_done(answer: dict) -> bool:
+def is_done(_event: Path, answer: dict) -> bool:
     """No message comes back: it was applied, or recorded as unknown."""
     return answer == {"batchItemFailures": []}
+
+
+def is_answered(event: Path, answer: dict) -> bool:
+    """The action was carried out, or refused for the reason that it should be."""
+    if event.stem in REFUSALS:
+        return answer.get("errorType") == REFUSALS[event.stem]
+    may_be_refused = event.stem not in OF_BANKS and answer.get("errorType") == "BelvoRefused"
+    return may_be_refused or answer.get("action") == json.loads(event.read_text())["action"]
+
+
+def order(event: Path) -> tuple[bool, bool, Path]:
+    """Last what changes something at Belvo, and at the very end what deletes the link of all the others."""
+    return event.parent.name == "request", event.stem == "delete-link", event
+
+
+EXPECTED = {"webhook": expected_of_webhook, "sync": is_done, "request": is_answered}
 
 
 def has_docker() -> bool:

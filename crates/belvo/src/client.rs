@@ -1,21 +1,24 @@
 //! The client itself.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
 use crate::{Error, Link, Page, Retry};
 
 /// An error page says what it has to say in its first bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
+const SLOW: Duration = Duration::from_mins(1);
 
 /// What HTTP Basic authentication at Belvo needs.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct Limits {
     pub quick_retries: usize,
     /// How many requests may be sent in any 30 seconds.
     pub requests_per_30s: NonZeroU32,
+    /// How many connections are kept for later requests.
+    pub idle_connections: usize,
 }
 
 impl Default for Limits {
@@ -52,6 +57,8 @@ impl Default for Limits {
             quick_retries: 2,
             // Belvo's edge refuses more than 80 from one address.
             requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),
+            // As many pages of a list as are asked for at once, and some.
+            idle_connections: 8,
         }
     }
 }
@@ -86,8 +93,10 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     credentials: RwLock<Arc<Credentials>>,
-    limits: Limits,
+    pub(crate) limits: Limits,
     pace: DefaultDirectRateLimiter,
+    /// Until when only half the pace is allowed.
+    slow_until: Mutex<Option<Instant>>,
 }
 
 impl Client {
@@ -104,6 +113,11 @@ impl Client {
             .connect_timeout(limits.connect)
             .timeout(limits.answer)
             .redirect(reqwest::redirect::Policy::none())
+            // What is repeated is decided here and not by the library: a POST never is.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(limits.idle_connections)
+            // `X-Belvo-Request-Mode`, as Belvo writes it.
+            .http1_title_case_headers()
             .user_agent(concat!("belvo-sync/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| CannotStart::NoHttpClient)?;
@@ -113,6 +127,7 @@ impl Client {
             credentials: RwLock::new(Arc::new(credentials)),
             limits,
             pace: RateLimiter::direct(quota(limits.requests_per_30s)),
+            slow_until: Mutex::new(None),
         })
     }
 
@@ -132,6 +147,11 @@ impl Client {
             .append_pair("page_size", &listing.page_size.to_string())
             .append_pair("page", &number.to_string())
             .extend_pairs(&listing.filters);
+        self.page_at(url).await
+    }
+
+    /// The page of a list at this address.
+    pub(crate) async fn page_at(&self, url: Url) -> Result<Page, Error> {
         let body = self.get(url).await?;
         Page::read(&body, &self.base)
     }
@@ -174,7 +194,7 @@ impl Client {
         }
     }
 
-    fn url(&self, path: &str) -> Result<Url, Error> {
+    pub(crate) fn url(&self, path: &str) -> Result<Url, Error> {
         self.base.join(path).map_err(|_| Error::Malformed("a path of ours"))
     }
 
@@ -185,14 +205,28 @@ impl Client {
             .with_max_times(self.limits.quick_retries)
             .with_jitter();
         let attempt = || self.get_once(url.clone());
-        attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await
+        let result = attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await;
+        if matches!(result, Err(Error::RefusedByEdge)) && !asks_for_ids(&url) {
+            *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
+        }
+        result
+    }
+
+    /// Waits for a request's turn.
+    pub(crate) async fn turn(&self) {
+        self.pace.until_ready().await;
+        if self.is_slow(Instant::now()) {
+            self.pace.until_ready().await;
+        }
+    }
+
+    fn is_slow(&self, now: Instant) -> bool {
+        self.slow_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
     }
 
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
-        self.pace.until_ready().await;
-        let credentials = Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner));
-        let password = credentials.secret_password.expose_secret();
-        let request = self.http.get(url).basic_auth(&credentials.secret_id, Some(password));
+        self.turn().await;
+        let request = self.request(Method::GET, url);
         let response = request.send().await.map_err(|error| of_transport(&error))?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         if status == StatusCode::OK {
@@ -201,6 +235,23 @@ impl Client {
         let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
         Err(Error::of_answer(status.as_u16(), retry_after, &body))
     }
+
+    /// A request in our name.
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let credentials = self.credentials();
+        self.http
+            .request(method, url)
+            .basic_auth(&credentials.secret_id, Some(credentials.secret_password.expose_secret()))
+    }
+
+    pub(crate) fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Belvo's firewall may refuse a filter for ids, which its schema lacks. That says nothing of the pace.
+fn asks_for_ids(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| name == "id__in")
 }
 
 /// A steady pace with a small burst: burst and refill together stay within the budget of any 30 seconds.
@@ -212,7 +263,7 @@ fn quota(requests_per_30s: NonZeroU32) -> Quota {
     quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
 }
 
-async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
+pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
     let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
     let mut body = Vec::with_capacity(announced.min(limit));
     while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
@@ -225,7 +276,7 @@ async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Erro
 }
 
 /// Names the fault without the URL, which holds ids.
-fn of_transport(error: &reqwest::Error) -> Error {
+pub(crate) fn of_transport(error: &reqwest::Error) -> Error {
     if error.is_connect() {
         return Error::Unreachable("no connection".to_owned());
     }
@@ -236,7 +287,7 @@ fn of_transport(error: &reqwest::Error) -> Error {
 }
 
 /// `Retry-After` in seconds. Its other form, a date, is not worth a parser: Belvo documents neither.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
@@ -244,8 +295,28 @@ fn retry_after(response: &Response) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
+    use wiremock::matchers::query_param;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+
+    #[tokio::test]
+    async fn after_the_edge_refused_a_request_the_pace_is_halved_for_a_minute_but_not_after_a_refused_filter() {
+        let server = MockServer::start().await;
+        let html = || ResponseTemplate::new(403).set_body_raw("<html>", "text/html");
+        Mock::given(query_param("page", "1")).respond_with(html()).mount(&server).await;
+        let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
+        let client = Client::new(&server.uri(), credentials, Limits::default()).unwrap();
+        let link = LinkId::parse("l-1").unwrap();
+        let mut listing =
+            Listing { path: "/api/accounts/", link, filters: vec![("id__in", "a".to_owned())], page_size: 1 };
+        assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
+        assert!(!client.is_slow(Instant::now()));
+        listing.filters.clear();
+        assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
+        let now = Instant::now();
+        assert!(client.is_slow(now) && !client.is_slow(now + SLOW));
+    }
 
     /// How many requests pass in the first 30 seconds, when as many as possible are sent.
     fn sent_in_30s(budget: u32) -> u32 {

@@ -4,15 +4,22 @@
 //! whether there is one ([`Client::link_exists`]). Faults that pass within a second are retried here; every other error says, by its
 //! name, what the caller does next.
 //!
+//! And it starts work at Belvo, each time with exactly one attempt: [`Client::retrieve`], [`Client::refresh_link`],
+//! [`Client::delete_link`], [`Client::widget_token`].
+//!
 //! Belvo is not trusted either: answers are bounded in bytes and time, redirects are not followed, `next` must stay on
 //! our origin, and only ids that need no escaping go into a path. Errors never carry content of an answer.
 
 mod client;
 mod error;
 mod link;
+mod links;
 mod page;
+mod requests;
 
 pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
 pub use link::Link;
+pub use links::Links;
 pub use page::Page;
+pub use requests::{NotTaken, Taken};

@@ -11,26 +11,31 @@
 //! This crate is pure: no async, no AWS, no HTTP.
 
 mod announced;
+mod asked;
 mod catalogue;
 mod hash;
 mod id;
 mod json;
 mod link;
+mod listed_link;
 mod message;
 mod number;
 mod plan;
 mod record;
 mod resource;
+pub mod schedule;
 mod time;
 mod webhook;
 
 pub use announced::{Announced, Kind};
-pub use hash::sha256_hex;
+pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value};
 pub use link::{Consent, KnownConsent, LinkStatus};
+pub use listed_link::ListedLink;
 pub use message::{
-    Found, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable, Withheld,
+    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable,
+    Withheld,
 };
 pub use number::Number;
 pub use plan::{DELETED, Filter, Flow, Plan, UPDATED};

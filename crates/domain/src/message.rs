@@ -66,6 +66,19 @@ pub struct Progress {
     pub relistings: usize,
     /// What was found so far.
     pub found: Found,
+    /// The stamps of the legs whose ids are kept in the table, to tell in the end what the list lacks. None when that
+    /// cannot be told.
+    #[serde(default)]
+    pub legs: Option<Vec<EpochMillis>>,
+    /// Did nothing stand in the table when it began?
+    #[serde(default)]
+    pub is_first_load: bool,
+    /// How many objects Belvo was able to give at once.
+    #[serde(default)]
+    pub piece: Option<u32>,
+    /// Set when every page was read: the last stored id that was compared with the list.
+    #[serde(default)]
+    pub compared_to: Option<String>,
 }
 
 /// What a listing has found.
@@ -100,6 +113,15 @@ pub enum Source {
     Reconcile,
     /// The sync function itself, which had more to do than fits into one invocation.
     Continuation,
+}
+
+/// What a message says of its link beside what it asks for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Heard<'a> {
+    /// The id that the customer gave the link, where the webhook says it.
+    pub external_id: Option<&'a str>,
+    /// When the webhook was received, if it is one of Belvo's.
+    pub webhook_at: Option<EpochMillis>,
 }
 
 /// One part of a webhook that was split.
@@ -205,6 +227,13 @@ impl Message {
     pub fn next_leg(&self, leg: EpochMillis) -> Self {
         let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
         Self { source: Source::Continuation, key, ..self.clone() }
+    }
+
+    /// What it says of its link.
+    #[must_use]
+    pub fn heard(&self) -> Heard<'_> {
+        let webhook_at = matches!(self.source, Source::Webhook).then_some(self.received_at);
+        Heard { external_id: self.webhook.external_id(), webhook_at }
     }
 
     /// The body for SQS, in ASCII: SQS refuses some of Unicode.
@@ -438,6 +467,10 @@ mod tests {
             digest: sha256_hex(b"ids"),
             relistings: 1,
             found: Found { distinct: 7_000, moved: true, ..Found::default() },
+            legs: Some(vec![2, 5]),
+            is_first_load: true,
+            piece: Some(25),
+            compared_to: Some("t-1".to_owned()),
         };
         let leg = Message::decode(&whole.listing_continuation(progress.clone(), 9).encode()).unwrap();
         assert_eq!((leg.listing, leg.source), (Some(progress), Source::Continuation));

@@ -158,6 +158,12 @@ impl Filter {
 }
 
 impl Flow {
+    /// Reads Belvo's word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Inflow, Self::Outflow].into_iter().find(|flow| flow.as_str() == word)
+    }
+
     /// Belvo's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -10,13 +10,14 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    app::{App, lock, read, write},
+    app::{App, lock, read},
     call::{Call, Target},
     catalogue::{Holding, Resource},
     connect, edge,
     error::{ApiError, html},
-    faults, list,
+    faults, link_calls, list,
     resources::links::LINKS,
+    retrieve,
     world::{Place, World},
 };
 
@@ -53,7 +54,14 @@ fn answer(app: &App, call: &Call, shift: usize) -> Result<Response, ApiError> {
         (&Method::GET, Target::One(resource, id)) => answer_one(app, call, resource, id),
         (&Method::POST, Target::Token) => connect::give_token(app, call),
         (&Method::POST, Target::List(resource)) if resource.number == LINKS.number => connect::create_link(app, call),
-        (&Method::DELETE, Target::One(resource, id)) if resource.number == LINKS.number => delete_link(app, id),
+        (&Method::POST, Target::List(resource)) => retrieve::retrieve(app, call, resource),
+        (&Method::POST, Target::Refresh(id)) => link_calls::refresh(app, call, id),
+        (method, Target::One(resource, id)) if resource.number == LINKS.number => match *method {
+            Method::PUT => link_calls::renew(app, call, id),
+            Method::PATCH => link_calls::modify(app, call, id),
+            Method::DELETE => link_calls::delete(app, call, id),
+            _ => Err(ApiError::method_not_allowed()),
+        },
         _ => Err(ApiError::method_not_allowed()),
     }
 }
@@ -65,14 +73,10 @@ fn answer_list(app: &App, call: &Call, resource: &'static Resource, shift: usize
     Ok(json(StatusCode::OK, body))
 }
 
-fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
+pub(crate) fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
     let world = read(&app.world);
     let place = find(&world, resource, id).ok_or_else(ApiError::not_found)?;
     Ok(json(StatusCode::OK, list::one(resource, place, call)))
-}
-
-fn delete_link(app: &App, id: &str) -> Result<Response, ApiError> {
-    if write(&app.world).remove(id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(ApiError::not_found()) }
 }
 
 /// The object, if it is there. Lists may lag behind deletions; this never does.
@@ -99,6 +103,11 @@ fn authenticated(app: &App, call: &Call) -> bool {
     let expected = format!("{}:{}", app.config.secret_id, app.config.secret_password);
     let given = STANDARD.decode(credentials.trim()).unwrap_or_default();
     scheme.eq_ignore_ascii_case("basic") && given == expected.as_bytes()
+}
+
+/// 202: a webhook will follow.
+pub(crate) fn accepted(request_id: &str) -> Response {
+    json(StatusCode::ACCEPTED, format!(r#"{{"request_id":"{request_id}"}}"#))
 }
 
 pub(crate) fn json(status: StatusCode, body: impl Into<String>) -> Response {

@@ -12,12 +12,16 @@ use crate::{
     config::{Config, Settings},
     edge::Limiter,
     faults::Faults,
+    mishaps::Held,
     preset,
     requests::RequestLog,
     tokens::Tokens,
     webhooks::Courier,
     world::World,
 };
+
+const EDGE_WINDOW: Duration = Duration::from_secs(30);
+const DELETION_WINDOW: Duration = Duration::from_mins(1);
 
 /// Cheap to clone.
 pub(crate) type App = Arc<State>;
@@ -30,9 +34,12 @@ pub(crate) struct State {
     pub(crate) settings: RwLock<Settings>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) limiter: Mutex<Limiter>,
+    /// Of links, while the client waits.
+    pub(crate) deletions: Mutex<Limiter>,
     pub(crate) tokens: Mutex<Tokens>,
     pub(crate) requests: RequestLog,
     pub(crate) courier: Courier,
+    pub(crate) held: Mutex<Held>,
     /// Loads and deliveries that nobody waits for.
     tasks: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
@@ -45,10 +52,12 @@ impl State {
             world: RwLock::new(fresh_world(&config)),
             settings: RwLock::new(config.settings.clone()),
             faults: Mutex::default(),
-            limiter: Mutex::default(),
+            limiter: Mutex::new(Limiter::new(EDGE_WINDOW)),
+            deletions: Mutex::new(Limiter::new(DELETION_WINDOW)),
             tokens: Mutex::default(),
             requests: RequestLog::default(),
             courier: Courier::new(config.webhook.clone())?,
+            held: Mutex::default(),
             tasks: Mutex::default(),
             stop: watch::Sender::new(false),
             config,
@@ -60,11 +69,13 @@ impl State {
         lock(&self.tasks).abort_all();
         *write(&self.world) = fresh_world(&self.config);
         *write(&self.settings) = self.config.settings.clone();
-        *lock(&self.limiter) = Limiter::default();
+        *lock(&self.limiter) = Limiter::new(EDGE_WINDOW);
+        *lock(&self.deletions) = Limiter::new(DELETION_WINDOW);
         *lock(&self.tokens) = Tokens::default();
         lock(&self.faults).clear();
         self.courier.configure(self.config.webhook.clone());
         self.courier.clear();
+        lock(&self.held).clear();
         self.requests.clear();
     }
 

@@ -19,6 +19,8 @@ pub(crate) enum Target<'a> {
     Token,
     List(&'static Resource),
     One(&'static Resource, &'a str),
+    /// Of the link with this id.
+    Refresh(&'a str),
     Unknown,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) host: Option<String>,
     pub(crate) authorization: Option<String>,
+    /// The answer may come by webhook: `X-Belvo-Request-Mode` is exactly `async`.
+    pub(crate) asynchronous: bool,
     /// Nothing if it was too large or cut.
     pub(crate) body: Option<Bytes>,
 }
@@ -39,6 +43,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) async fn read(request: Request) -> Self {
         let (parts, body) = request.into_parts();
+        let mode = parts.headers.get("x-belvo-request-mode");
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self {
             path: parts.uri.path().to_owned(),
@@ -46,6 +51,7 @@ impl Call {
             parameters: Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default(),
             host: header(header::HOST),
             authorization: header(header::AUTHORIZATION),
+            asynchronous: mode.is_some_and(|mode| mode == "async"),
             method: parts.method,
             body: to_bytes(body, MAX_BODY_BYTES).await.ok(),
         }
@@ -73,6 +79,9 @@ impl Call {
         if let Some(resource) = by_path(rest) {
             return Target::List(resource);
         }
+        if let Some(id) = rest.strip_prefix("links/").and_then(|rest| rest.strip_suffix("/refresh")) {
+            return Target::Refresh(id);
+        }
         let one = rest.rsplit_once('/').and_then(|(path, id)| Some(Target::One(by_path(path)?, id)));
         one.filter(|_| !rest.ends_with('/')).unwrap_or(Target::Unknown)
     }
@@ -84,6 +93,7 @@ impl Call {
             Target::Token => "/api/token/".into(),
             Target::List(resource) => format!("/api/{}/", resource.path),
             Target::One(resource, _) => format!("/api/{}/{{id}}/", resource.path),
+            Target::Refresh(_) => "/api/links/{id}/refresh/".into(),
             Target::Unknown => "(unknown)".into(),
         }
     }

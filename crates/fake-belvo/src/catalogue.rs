@@ -3,20 +3,51 @@
 //! A resource is data: its path, its filters as columns, and how one object is written. Listing, paging, filtering, looking
 //! up, loading and announcing are the same code for all of them, so a new resource is one more entry in [`CATALOGUE`].
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use crate::{
     json::Object,
-    resources::{accounts, institutions, links, transactions},
+    resources::{
+        accounts, banking, consents, employment, enrichment, fiscal, institutions, links, shaped, transactions,
+    },
     world::{Link, Place},
 };
 
 /// Every resource; a resource's number is its position. Append only: the numbers are part of the ids.
-pub(crate) static CATALOGUE: [&Resource; 4] =
-    [&links::LINKS, &institutions::INSTITUTIONS, &accounts::ACCOUNTS, &transactions::TRANSACTIONS];
+pub(crate) static CATALOGUE: [&Resource; 27] = [
+    &links::LINKS,
+    &institutions::INSTITUTIONS,
+    &accounts::ACCOUNTS,
+    &transactions::TRANSACTIONS,
+    &consents::CONSENTS,
+    &banking::OWNERS,
+    &banking::BILLS,
+    &banking::INVESTMENTS,
+    &banking::INVESTMENT_TRANSACTIONS,
+    &banking::BALANCES,
+    &banking::EXCHANGES,
+    &employment::EMPLOYMENTS,
+    &employment::COLOMBIAN_EMPLOYMENTS,
+    &employment::EMPLOYMENT_RECORDS,
+    &employment::EMPLOYMENT_METRICS,
+    &employment::CURRENT_EMPLOYMENTS,
+    &enrichment::INCOMES,
+    &enrichment::RECURRING_EXPENSES,
+    &enrichment::RISK_INSIGHTS,
+    &fiscal::INVOICES,
+    &fiscal::CHILEAN_INVOICES,
+    &fiscal::TAX_RETURNS,
+    &fiscal::TAX_STATUS,
+    &fiscal::CHILEAN_TAX_STATUS,
+    &fiscal::TAX_COMPLIANCE_STATUS,
+    &fiscal::TAX_RETENTIONS,
+    &fiscal::FINANCIAL_STATEMENTS,
+];
 
-/// What `fetch_resources` may name, per Belvo's documentation. Those that are not in the catalogue yet are accepted and
-/// never announced.
+/// What `fetch_resources` may name, per Belvo's documentation.
 pub(crate) const FETCHABLE: [&str; 20] = [
     "ACCOUNTS",
     "TRANSACTIONS",
@@ -51,25 +82,55 @@ pub(crate) struct Resource {
     /// What stands between `/api/` and the next slash or slashes.
     pub(crate) path: &'static str,
     pub(crate) holding: Holding,
-    /// A list without `link` is refused.
-    pub(crate) link_required: bool,
+    /// Only links of this country have it, and in place of the resource of the same type that names no country.
+    pub(crate) country: Option<&'static str>,
+    /// A list without this parameter is refused.
+    pub(crate) required: Option<&'static str>,
     /// `fields` and `omit` are in the schema of lists, of single objects.
     pub(crate) projected: (bool, bool),
     pub(crate) columns: &'static [Column],
     /// Each object belongs to one of the link's accounts.
     pub(crate) in_account: bool,
-    /// How many objects the first load of a link brings.
-    pub(crate) first_load: fn(&Sizes) -> usize,
+    pub(crate) retrieval: Retrieval,
+    /// Its objects are drawn from a shape.
+    pub(crate) drawn: Option<Drawn>,
     pub(crate) id: fn(Place<'_>) -> String,
     pub(crate) write: fn(Place<'_>, &mut Object<'_>, &mut Written),
     pub(crate) announced: Option<Announced>,
 }
 
-/// How large a link is.
-#[derive(Debug, Clone, Copy)]
+/// How an object is drawn from a shape.
+#[derive(Clone, Copy)]
+pub(crate) struct Drawn {
+    /// The shape's name.
+    pub(crate) shape: fn(Place<'_>) -> &'static str,
+    /// The values, as JSON text, that the shape cannot know.
+    pub(crate) special: fn(Place<'_>, &str) -> Option<String>,
+}
+
+/// Whether `POST` asks the institution for the resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retrieval {
+    /// There is no such `POST`.
+    Never,
+    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing. With what its body must have.
+    Synchronous(&'static [&'static str]),
+    /// While the client waits, or later if it says so. With what its body must have.
+    Asynchronous(&'static [&'static str]),
+}
+
+/// How large a link is, by webhook type.
+#[derive(Debug, Clone)]
 pub(crate) struct Sizes {
-    pub(crate) accounts: usize,
-    pub(crate) transactions: usize,
+    pub(crate) named: BTreeMap<String, usize>,
+    /// Of what is not named.
+    pub(crate) usual: usize,
+}
+
+impl Sizes {
+    pub(crate) fn of(&self, webhook_type: &str) -> usize {
+        self.named.get(webhook_type).copied().unwrap_or(self.usual)
+    }
 }
 
 /// Where the objects of a resource are kept.
@@ -85,14 +146,12 @@ pub(crate) enum Holding {
 
 /// How webhooks speak about a resource.
 pub(crate) struct Announced {
-    /// The `data` of a `historical_update`, as JSON text, for what is there now.
-    pub(crate) historical: fn(&Link) -> String,
-    /// The code and the key of `data` for new objects.
-    pub(crate) new: (&'static str, &'static str),
-    /// The code and the key of `data` for changed objects, where Belvo announces them.
-    pub(crate) updated: Option<(&'static str, &'static str)>,
-    /// The code and the key of `data` for deleted objects, where Belvo announces them.
-    pub(crate) deleted: Option<(&'static str, &'static str)>,
+    /// The webhooks after the first load: codes and `data`, as JSON text, for what is there now.
+    pub(crate) historical: fn(&Link) -> Vec<(&'static str, String)>,
+    /// The code and the `data` for so many new objects.
+    pub(crate) new: (&'static str, fn(usize) -> String),
+    /// Whether Belvo announces the ids of changed and of deleted objects.
+    pub(crate) ids: bool,
 }
 
 /// One filterable property.
@@ -101,7 +160,24 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) operators: &'static [&'static str],
-    pub(crate) read: for<'a> fn(Place<'a>) -> Cell<'a>,
+    pub(crate) read: Read,
+}
+
+/// Where a column's values come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Read {
+    By(for<'a> fn(Place<'a>) -> Cell<'a>),
+    /// The member of the object that has the column's name.
+    Member,
+}
+
+impl Column {
+    pub(crate) fn cell<'a>(&self, place: Place<'a>) -> Cell<'a> {
+        match self.read {
+            Read::By(read) => read(place),
+            Read::Member => shaped::member(place, self.name, self.kind),
+        }
+    }
 }
 
 /// How a filter's value is read.
@@ -149,6 +225,38 @@ pub(crate) const EXACT: &[&str] = &[""];
 pub(crate) const INTERVAL: &[&str] = &["", "gt", "gte", "lt", "lte", "range"];
 
 impl Resource {
+    /// Whether links of this country have it.
+    pub(crate) fn serves(&self, country: &str) -> bool {
+        let special = |other: &&Resource| other.webhook_type == self.webhook_type && other.country == Some(country);
+        match self.country {
+            Some(own) => own == country,
+            None => !CATALOGUE.iter().any(special),
+        }
+    }
+
+    /// The resource of the same webhook type that links of this country have.
+    pub(crate) fn in_country(&'static self, country: &str) -> &'static Resource {
+        let fits = |other: &&Resource| other.webhook_type == self.webhook_type && other.serves(country);
+        CATALOGUE.into_iter().find(fits).unwrap_or(self)
+    }
+
+    /// Writes one object: the tame one, or for a wild link one that has everything that can be hard.
+    pub(crate) fn write_object(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
+        match self.shape(place).filter(|_| place.link.wild) {
+            Some(shape) => shaped::write_wild(self, shape, place, object, written),
+            None => (self.write)(place, object, written),
+        }
+    }
+
+    /// The name of the shape of one object.
+    fn shape(&self, place: Place<'_>) -> Option<&'static str> {
+        match self.webhook_type {
+            "ACCOUNTS" => Some("accounts"),
+            "TRANSACTIONS" => Some("transactions"),
+            _ => self.drawn.map(|drawn| (drawn.shape)(place)),
+        }
+    }
+
     /// The column and the operator of a query parameter.
     pub(crate) fn filter(&self, parameter: &str) -> Option<(&'static Column, &'static str)> {
         self.columns.iter().find_map(|column| {

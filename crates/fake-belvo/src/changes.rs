@@ -10,7 +10,7 @@ use crate::{
     ids::MAX_ROWS,
     loading::append,
     moment::now_micros,
-    resources::accounts::ACCOUNTS,
+    resources::{accounts::ACCOUNTS, consents},
     webhooks::{Announcement, Delivery, Outgoing},
     world::{Link, World},
 };
@@ -122,33 +122,38 @@ pub(crate) fn announcement(
     data: Option<&str>,
 ) -> Result<Outgoing, ControlError> {
     let announced = resource.announced.as_ref().ok_or(ControlError::UnknownCode)?;
-    let fitting = if code == "historical_update" {
-        (announced.historical)(link)
+    let historical = (announced.historical)(link).into_iter().find(|(known, _)| *known == code);
+    let fitting = if let Some((_, data)) = historical {
+        data
     } else if code == announced.new.0 {
         let added = std::mem::take(&mut link.table_mut(resource).news.added);
-        format!(r#"{{"{}":{added}}}"#, announced.new.1)
-    } else if let Some((_, key)) = announced.updated.filter(|(known, _)| *known == code) {
+        (announced.new.1)(added)
+    } else if code == by_hand(resource, "updated") {
         let rows = std::mem::take(&mut link.table_mut(resource).news.updated);
-        id_list(key, &ids(link, resource, rows))
-    } else if let Some((_, key)) = announced.deleted.filter(|(known, _)| *known == code) {
+        id_list(&id_key(resource, "updated"), &ids(link, resource, rows))
+    } else if code == by_hand(resource, "deleted") {
         let rows = std::mem::take(&mut link.table_mut(resource).news.deleted);
-        id_list(key, &ids(link, resource, rows))
+        id_list(&id_key(resource, "deleted"), &ids(link, resource, rows))
     } else {
         return Err(ControlError::UnknownCode);
     };
-    Ok(Announcement {
-        webhook_type: resource.webhook_type,
-        webhook_code: code,
-        link_id: &link.id,
-        external_id: link.external_id.as_deref(),
-        data: data.unwrap_or(&fitting),
-    }
-    .outgoing())
+    Ok(Announcement::about(link, resource.webhook_type, code, data.unwrap_or(&fitting)).outgoing())
 }
 
-/// The webhook about the link itself; its status changes with it.
-pub(crate) fn link_announcement(link: &mut Link, code: &str, data: Option<&str>) -> Result<Outgoing, ControlError> {
+/// The webhook about the link itself; its status changes with it, and a deleted one is gone.
+pub(crate) fn link_announcement(
+    world: &mut World,
+    link_id: &str,
+    code: &str,
+    data: Option<&str>,
+) -> Result<Outgoing, ControlError> {
+    let link = world.link_mut(link_id).ok_or(ControlError::UnknownLink)?;
     let (status, fitting) = match code {
+        "link_deleted" => {
+            let webhook = Announcement::about(link, "LINK", code, data.unwrap_or("{}")).outgoing();
+            world.remove(link_id);
+            return Ok(webhook);
+        }
         "invalid_credentials" => (
             "invalid",
             r#"{"error_code":"login_error","error_message":"Invalid credentials provided to login to the institution","status":400}"#,
@@ -160,26 +165,41 @@ pub(crate) fn link_announcement(link: &mut Link, code: &str, data: Option<&str>)
         _ => return Err(ControlError::UnknownCode),
     };
     link.status = status;
-    Ok(Announcement {
-        webhook_type: "LINK",
-        webhook_code: code,
-        link_id: &link.id,
-        external_id: link.external_id.as_deref(),
-        data: data.unwrap_or(fitting),
-    }
-    .outgoing())
+    Ok(Announcement::about(link, "LINK", code, data.unwrap_or(fitting)).outgoing())
+}
+
+/// The webhook about the link's consent; an expired one stays expired.
+pub(crate) fn consent_announcement(link: &mut Link, code: &str, data: Option<&str>) -> Result<Outgoing, ControlError> {
+    let expired = match code {
+        "openfinance_consent_about_to_expire" => false,
+        "openfinance_consent_expired" | "consent_expired" => true,
+        _ => return Err(ControlError::UnknownCode),
+    };
+    let fitting = consents::announcement(link, !expired).ok_or(ControlError::UnknownObject)?.to_string();
+    link.consent_expired |= expired;
+    Ok(Announcement::about(link, "CONSENT", code, data.unwrap_or(&fitting)).outgoing())
 }
 
 /// The codes of the webhooks that are due.
-pub(crate) fn due(link: &Link, resource: &Resource) -> Vec<&'static str> {
+pub(crate) fn due(link: &Link, resource: &Resource) -> Vec<String> {
     let news = &link.table(resource).news;
     let Some(announced) = &resource.announced else {
         return Vec::new();
     };
-    let new = (news.added > 0).then_some(announced.new.0);
-    let updated = announced.updated.filter(|_| !news.updated.is_empty()).map(|(code, _)| code);
-    let deleted = announced.deleted.filter(|_| !news.deleted.is_empty()).map(|(code, _)| code);
+    let new = (news.added > 0).then_some(announced.new.0.to_owned());
+    let updated = (announced.ids && !news.updated.is_empty()).then(|| by_hand(resource, "updated"));
+    let deleted = (announced.ids && !news.deleted.is_empty()).then(|| by_hand(resource, "deleted"));
     [new, updated, deleted].into_iter().flatten().collect()
+}
+
+/// `transactions_updated`. Of other resources Belvo documents no such webhook, so that it is sent only when asked for.
+fn by_hand(resource: &Resource, what: &str) -> String {
+    format!("{}_{what}", resource.webhook_type.to_lowercase())
+}
+
+/// `updated_transactions`.
+fn id_key(resource: &Resource, what: &str) -> String {
+    format!("{what}_{}", resource.webhook_type.to_lowercase())
 }
 
 fn id_list(key: &str, ids: &[String]) -> String {

@@ -1,6 +1,6 @@
 //! What can be set when the server starts, and what can be changed while it runs.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,16 @@ pub struct Settings {
     pub load_accounts: usize,
     /// How many transactions such a link has.
     pub load_transactions: usize,
+    /// How many objects of other resources such a link has, by webhook type; 3 of each that is not named.
+    pub load_resources: BTreeMap<String, usize>,
+    /// How many new objects a `POST` on a resource brings, unless it is the first.
+    pub retrieve_adds: usize,
+    /// A link is not refreshed again sooner; Belvo's is ten minutes.
+    pub refresh_cooldown_ms: u64,
+    /// More links are not deleted in a minute while the client waits; Belvo's limit is 5.
+    pub delete_limit_per_min: usize,
+    /// What the lists of a link that is not there (any more) say.
+    pub unknown_link: UnknownLink,
 }
 
 /// What `id` and `id__in` do where Belvo's documentation uses them and its schema lacks them.
@@ -68,6 +78,16 @@ pub enum IdIn {
     BadRequest,
     /// They filter nothing: everything is returned.
     Ignored,
+}
+
+/// What a list says that is asked for a link that is not there: Belvo's documentation does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownLink {
+    /// Nothing: a filter that matches no object.
+    Empty,
+    /// 404.
+    NotFound,
 }
 
 impl Default for Config {
@@ -100,6 +120,11 @@ impl Default for Settings {
             load_delay_ms: 300,
             load_accounts: 3,
             load_transactions: 120,
+            load_resources: BTreeMap::new(),
+            retrieve_adds: 2,
+            refresh_cooldown_ms: 600_000,
+            delete_limit_per_min: 5,
+            unknown_link: UnknownLink::Empty,
         }
     }
 }

@@ -7,10 +7,11 @@ use crate::{
     api::{find, json},
     app::{App, lock, read},
     call::Call,
-    catalogue::{FETCHABLE, Written},
+    catalogue::Written,
     control::Control,
     error::ApiError,
     json::{Object, Projection},
+    link_calls::check_names,
     resources::{institutions, links::LINKS},
     tokens::{Grant, token},
 };
@@ -33,6 +34,7 @@ struct TokenRequest {
     id: Option<String>,
     password: Option<String>,
     scopes: Option<String>,
+    link_id: Option<String>,
     external_id: Option<String>,
     access_mode: Option<String>,
     fetch_resources: Option<Vec<String>>,
@@ -70,7 +72,7 @@ pub(crate) fn give_token(app: &App, call: &Call) -> Result<Response, ApiError> {
         return Err(ApiError::unauthorized());
     }
     let grant = grant(request.external_id, request.access_mode.as_deref(), request.fetch_resources)?;
-    let access = lock(&app.tokens).issue(grant);
+    let access = lock(&app.tokens).issue(Grant { link_id: request.link_id, ..grant });
     let mut out = String::new();
     Object::write(&mut out, None, |tokens| {
         tokens.put("access", access);
@@ -85,20 +87,22 @@ fn grant(
     access_mode: Option<&str>,
     fetch: Option<Vec<String>>,
 ) -> Result<Grant, ApiError> {
-    let recurrent = match access_mode {
-        None | Some("recurrent") => true,
-        Some("single") => false,
-        Some(_) => return Err(ApiError::field("invalid_choice", "access_mode", "Not a valid choice.")),
-    };
+    let recurrent = access_mode.map_or(Ok(true), recurrent)?;
     let usual = if recurrent { USUAL_RESOURCES.map(str::to_owned).to_vec() } else { Vec::new() };
     let fetch_resources = fetch.unwrap_or(usual);
-    if fetch_resources.iter().any(|name| !FETCHABLE.contains(&name.as_str())) {
-        return Err(ApiError::field("invalid_choice", "fetch_resources", "Not a valid choice."));
-    }
-    Ok(Grant { external_id, recurrent, fetch_resources })
+    check_names(&fetch_resources)?;
+    Ok(Grant { link_id: None, external_id, recurrent, fetch_resources })
 }
 
-fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
+pub(crate) fn recurrent(access_mode: &str) -> Result<bool, ApiError> {
+    match access_mode {
+        "recurrent" => Ok(true),
+        "single" => Ok(false),
+        _ => Err(ApiError::field("invalid_choice", "access_mode", "Not a valid choice.")),
+    }
+}
+
+pub(crate) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
     let body = call.body.as_deref().unwrap_or_default();
     serde_json::from_slice(body).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "parse_error", "JSON parse error"))
 }

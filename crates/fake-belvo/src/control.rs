@@ -3,6 +3,7 @@
 //! The control API under `/_control/` is a thin layer of HTTP over this.
 
 mod links;
+mod refresh;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,17 +12,20 @@ use serde_json::value::RawValue;
 
 use crate::{
     app::{App, lock, read, write},
-    catalogue::{CATALOGUE, Holding, Resource, Written, by_name},
+    catalogue::{Holding, Resource, Written, by_name},
     changes::{self, Change, Changed},
     config::Settings,
     faults::{Rule, RuleReport},
-    list,
+    list, mishaps,
     requests::RequestReport,
-    resources::links::LINKS,
+    resources::{consents::CONSENTS, links::LINKS},
     webhooks::{Delivery, Outgoing},
 };
 
-pub use self::links::{LinkSummary, NewLink, ResourceSummary};
+pub use self::{
+    links::{LinkSummary, NewLink, ResourceSummary},
+    refresh::Refresh,
+};
 
 /// Controls a running server. Cheap to clone.
 #[derive(Clone)]
@@ -64,12 +68,12 @@ impl Control {
     /// # Errors
     /// If the link, the resource or one of the ids is unknown, or more is wanted than is there. Then nothing has changed.
     pub async fn change(&self, link: &str, resource: &str, change: Change) -> Result<Changed, ControlError> {
-        let resource = per_link_named(resource)?;
+        let resource = self.resource_of(link, resource)?;
         let mut changed = changes::apply(&mut write(&self.app.world), link, resource, &change)?;
         if change.announce {
             let codes = read(&self.app.world).link(link).map(|link| changes::due(link, resource)).unwrap_or_default();
             for code in codes {
-                changed.deliveries.push(self.announce(link, resource.webhook_type, code, None).await?);
+                changed.deliveries.push(self.announce(link, resource.webhook_type, &code, None).await?);
             }
         }
         Ok(changed)
@@ -89,21 +93,31 @@ impl Control {
         let resource = by_name(webhook_type).ok_or(ControlError::UnknownResource)?;
         let outgoing = {
             let mut world = write(&self.app.world);
-            let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
             if resource.number == LINKS.number {
-                changes::link_announcement(link, code, data)?
+                changes::link_announcement(&mut world, link, code, data)?
             } else {
-                changes::announcement(link, resource, code, data)?
+                let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
+                let resource = resource.in_country(link.institution.country);
+                if resource.number == CONSENTS.number {
+                    changes::consent_announcement(link, code, data)?
+                } else {
+                    changes::announcement(link, resource, code, data)?
+                }
             }
         };
-        Ok(self.app.courier.deliver(outgoing).await)
+        Ok(mishaps::deliver(&self.app, outgoing).await)
     }
 
-    /// Sends any body at all, with another `Authorization` if wanted (an empty one sends none).
+    /// Sends now what faults hold back.
+    pub async fn release_webhooks(&self) -> Vec<Delivery> {
+        mishaps::release(&self.app).await
+    }
+
+    /// Sends any body at all, with another `Authorization` if wanted (an empty one sends none). Faults do not apply.
     pub async fn send(&self, body: impl Into<String>, authorization: Option<String>) -> Delivery {
         let body = body.into();
         let (webhook_type, webhook_code) = names(&body);
-        self.app.courier.deliver(Outgoing { webhook_type, webhook_code, body, authorization }).await
+        self.app.courier.deliver(Outgoing { link_id: None, webhook_type, webhook_code, body, authorization }).await
     }
 
     /// Every object of a resource that is there, as JSON text, in the order of the lists.
@@ -122,7 +136,7 @@ impl Control {
         from: usize,
         max: usize,
     ) -> Result<(Vec<String>, Option<usize>), ControlError> {
-        let resource = per_link_named(resource)?;
+        let resource = self.resource_of(link, resource)?;
         let world = read(&self.app.world);
         let link = world.link(link).ok_or(ControlError::UnknownLink)?;
         let table = link.table(resource);
@@ -202,17 +216,18 @@ impl Control {
         self.app.reset();
     }
 
+    /// The resource of this name that links of the link's country have.
+    fn resource_of(&self, link: &str, name: &str) -> Result<&'static Resource, ControlError> {
+        let resource = by_name(name).filter(|resource| resource.holding == Holding::PerLink);
+        let resource = resource.ok_or(ControlError::UnknownResource)?;
+        let world = read(&self.app.world);
+        let link = world.link(link).ok_or(ControlError::UnknownLink)?;
+        Ok(resource.in_country(link.institution.country))
+    }
+
     pub(crate) fn of(app: &App) -> Self {
         Self { app: Arc::clone(app) }
     }
-}
-
-fn per_link() -> impl Iterator<Item = &'static Resource> {
-    CATALOGUE.into_iter().filter(|resource| resource.holding == Holding::PerLink)
-}
-
-fn per_link_named(name: &str) -> Result<&'static Resource, ControlError> {
-    by_name(name).filter(|resource| resource.holding == Holding::PerLink).ok_or(ControlError::UnknownResource)
 }
 
 /// The type and the code of a body, if it is a webhook.

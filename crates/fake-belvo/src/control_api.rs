@@ -19,7 +19,7 @@ use crate::{
     app::App,
     changes::Change,
     config::Settings,
-    control::{Control, ControlError, NewLink},
+    control::{Control, ControlError, NewLink, Refresh},
     faults::Rule,
 };
 
@@ -33,12 +33,14 @@ pub(crate) fn router() -> Router<App> {
         .route("/links", post(create_link).get(links))
         .route("/links/{id}", get(link).delete(delete_link))
         .route("/links/{id}/status", put(set_status))
+        .route("/links/{id}/refresh_now", post(refresh_now))
         .route("/links/{id}/announce", post(announce))
         .route("/links/{id}/truth", get(truth))
         .route("/links/{id}/{resource}", post(change))
         .route("/widget/connect", post(connect_widget))
         .route("/send", post(send))
         .route("/deliveries", get(deliveries).delete(clear_deliveries))
+        .route("/deliveries/release", post(release_webhooks))
         .route("/requests", get(requests).delete(clear_requests))
         .route("/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/settings", get(settings).put(set_settings))
@@ -129,6 +131,14 @@ async fn announce(
     Ok(Json(Control::of(&app).announce(&id, &body.r#type, &body.code, data).await?))
 }
 
+/// The body may be left out.
+async fn refresh_now(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer<impl Serialize> {
+    let invalid = |error: serde_json::Error| ControlError::Invalid(error.to_string());
+    let refresh: Refresh =
+        if body.is_empty() { Refresh::default() } else { serde_json::from_slice(&body).map_err(invalid)? };
+    Ok(Json(Control::of(&app).refresh_now(&id, refresh).await?))
+}
+
 async fn change(
     State(app): State<App>,
     Path((id, resource)): Path<(String, String)>,
@@ -194,6 +204,10 @@ async fn deliveries(State(app): State<App>) -> impl IntoResponse {
 async fn clear_deliveries(State(app): State<App>) -> StatusCode {
     Control::of(&app).clear_deliveries();
     StatusCode::NO_CONTENT
+}
+
+async fn release_webhooks(State(app): State<App>) -> impl IntoResponse {
+    Json(Control::of(&app).release_webhooks().await)
 }
 
 async fn requests(State(app): State<App>) -> impl IntoResponse {

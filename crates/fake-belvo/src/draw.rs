@@ -42,6 +42,16 @@ impl Dice {
         Self(self.0 ^ u64::from(revision).wrapping_mul(GOLDEN))
     }
 
+    /// The draws about one part of the object.
+    pub(crate) fn within(self, part: &str) -> Self {
+        Self(self.bits(part))
+    }
+
+    /// The draws about one element of a list.
+    pub(crate) fn at(self, index: usize) -> Self {
+        Self::new(self.0, index)
+    }
+
     /// 64 bits about a subject.
     pub(crate) fn bits(self, subject: &str) -> u64 {
         seed_of(self.0, subject)

@@ -18,23 +18,26 @@ use crate::{
     error::html,
 };
 
-const WINDOW: Duration = Duration::from_secs(30);
 /// As much as the usual header buffer holds.
 const MAX_QUERY_BYTES: usize = 8_000;
 
-/// The times of the requests that were let through in the last 30 seconds.
-#[derive(Default)]
+/// The times of the requests that were let through in the last seconds.
 pub(crate) struct Limiter {
+    window: Duration,
     passed: VecDeque<Instant>,
 }
 
 impl Limiter {
+    pub(crate) fn new(window: Duration) -> Self {
+        Self { window, passed: VecDeque::new() }
+    }
+
     /// Whether one more request may pass; a limit of 0 lets all pass.
     pub(crate) fn admits(&mut self, limit: usize, now: Instant) -> bool {
         if limit == 0 {
             return true;
         }
-        while self.passed.front().is_some_and(|passed| now.duration_since(*passed) >= WINDOW) {
+        while self.passed.front().is_some_and(|passed| now.duration_since(*passed) >= self.window) {
             self.passed.pop_front();
         }
         let admitted = self.passed.len() < limit;
@@ -61,7 +64,7 @@ fn known(call: &Call, parameter: &str, settings: &Settings) -> bool {
             resource.knows(parameter) && !(undocumented && settings.id_in == IdIn::Refused)
         }
         Target::One(resource, _) => resource.projected.1 && matches!(parameter, "fields" | "omit"),
-        Target::Root | Target::Token => false,
+        Target::Root | Target::Token | Target::Refresh(_) => false,
         Target::Unknown => true,
     }
 }
@@ -72,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_limit_counts_the_last_thirty_seconds() {
-        let (mut limiter, start) = (Limiter::default(), Instant::now());
+        let (mut limiter, start) = (Limiter::new(Duration::from_secs(30)), Instant::now());
         assert!(limiter.admits(2, start));
         assert!(limiter.admits(2, start + Duration::from_secs(29)));
         assert!(!limiter.admits(2, start + Duration::from_secs(29)));
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn no_limit_lets_everything_pass() {
-        let mut limiter = Limiter::default();
+        let mut limiter = Limiter::new(Duration::from_secs(30));
         assert!((0..1000).all(|_| limiter.admits(0, Instant::now())));
     }
 }

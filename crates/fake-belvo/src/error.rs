@@ -5,8 +5,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::ids::fresh_hex;
+use crate::ids::{fresh_hex, fresh_uuid};
 
 /// One entry of Belvo's error array.
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +17,8 @@ struct Detail {
     code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    #[serde(flatten)]
+    more: Option<Value>,
 }
 
 /// A refusal with a status and at least one error.
@@ -66,6 +69,23 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed.")
     }
 
+    /// 409: the link was refreshed a moment ago.
+    pub(crate) fn link_refreshed(minutes: i64) -> Self {
+        let message =
+            format!("The link has already been refreshed. Please wait {minutes} minutes before trying again.");
+        Self::new(StatusCode::CONFLICT, "link_refreshed", &message)
+    }
+
+    /// 428: only the user can go on, with a token from the institution.
+    pub(crate) fn token_required(link: &str) -> Self {
+        let message = "A MFA token is required by the institution to login";
+        let more = json!({
+            "session": fresh_uuid(), "expiry": 9_600, "link": link, "token_generation_data": { "type": "numeric" },
+        });
+        let details = vec![Detail { more: Some(more), ..detail("token_required", message, None) }];
+        Self { status: StatusCode::PRECONDITION_REQUIRED, details }
+    }
+
     /// 408: Belvo gives up on large answers.
     pub(crate) fn timeout() -> Self {
         let message = "The request timed out, you can retry asking for less data by changing your query parameters";
@@ -92,5 +112,11 @@ pub(crate) fn html(status: StatusCode) -> Response {
 }
 
 fn detail(code: &str, message: &str, field: Option<&str>) -> Detail {
-    Detail { request_id: fresh_hex(), message: message.into(), code: code.into(), field: field.map(Into::into) }
+    Detail {
+        request_id: fresh_hex(),
+        message: message.into(),
+        code: code.into(),
+        field: field.map(Into::into),
+        more: None,
+    }
 }

@@ -1,30 +1,22 @@
 //! Everything that can go wrong on the way to a client, as rules.
 //!
-//! A rule says which requests it is about, what happens to them, and how often. The first rule that fires decides; faults are
-//! applied here and nowhere else. Rules are deterministic: those with a probability draw from their own seed.
+//! A rule says which requests it is about, what happens to them, and how often. The first rule that fires decides; faults of
+//! requests are applied in `effects`, those of webhooks in `mishaps`, and nowhere else. Rules are deterministic: those with a
+//! probability draw from their own seed.
+
+mod effects;
 
 use std::time::Duration;
 
-use axum::{
-    body::{Body, Bytes, to_bytes},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
-use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::{
-    app::App,
-    call::Call,
-    error::{ApiError, html},
-};
+pub(crate) use self::effects::apply;
+use crate::{call::Call, webhooks::Outgoing};
 
 /// More rules than this are refused.
 const MAX_RULES: usize = 100;
-const TIME_TO_LEAVE: Duration = Duration::from_millis(20);
 /// Nothing hangs or waits longer.
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// What happens to which requests, how often.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,7 +41,7 @@ pub struct Rule {
     pub seed: u64,
 }
 
-/// Which requests a rule is about: those that fit everything that is given.
+/// Which requests, or for faults of webhooks which webhooks, a rule is about: those that fit everything that is given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
@@ -57,13 +49,17 @@ pub struct Match {
     pub method: Option<String>,
     /// The path begins so.
     pub path_prefix: Option<String>,
-    /// The query's `link`.
+    /// The query's `link`, or the webhook's.
     pub link: Option<String>,
     /// The page of a list; a list without `page` is on page 1.
     pub page: Option<usize>,
+    /// The webhook's type.
+    pub webhook_type: Option<String>,
+    /// The webhook's code.
+    pub webhook_code: Option<String>,
 }
 
-/// What can happen to a request.
+/// What can happen to a request, or to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -93,6 +89,16 @@ pub enum Fault {
     Garbage,
     /// On pages after the first: the order has moved by so many since then, so that rows fall between the pages.
     RowsMove(usize),
+    /// The webhook is sent again once its delivery has ended, with the same body.
+    WebhookTwice,
+    /// The webhook is sent so much later. Whoever caused it does not wait, so that others may overtake it.
+    WebhookLateMs(u64),
+    /// The webhook is held back until the link's next one has been delivered.
+    WebhookOutOfOrder,
+    /// The webhook is never sent.
+    WebhookLost,
+    /// A 202 is answered only after the webhook that it promises has been delivered.
+    WebhookFirst,
 }
 
 /// A rule and what it did so far.
@@ -101,7 +107,7 @@ pub struct RuleReport {
     /// The rule.
     #[serde(flatten)]
     pub rule: Rule,
-    /// How many requests it was about.
+    /// How many requests or webhooks it was about.
     pub matched: u64,
     /// How many of them it hit.
     pub fired: u64,
@@ -137,13 +143,25 @@ impl Faults {
 
     /// The fault of the first rule that fires for this request.
     pub(crate) fn pick(&mut self, call: &Call) -> Option<Fault> {
-        self.rules.iter_mut().find_map(|(report, rng)| report.fires(call, rng).then(|| report.rule.fault.clone()))
+        self.first(|rule| rule.is_about(call))
+    }
+
+    /// The fault of the first rule that fires for this webhook.
+    pub(crate) fn pick_mishap(&mut self, webhook: &Outgoing) -> Option<Fault> {
+        self.first(|rule| rule.is_about_webhook(webhook))
+    }
+
+    fn first(&mut self, is_about: impl Fn(&Rule) -> bool) -> Option<Fault> {
+        let fires = |(report, rng): &mut (RuleReport, fastrand::Rng)| {
+            (is_about(&report.rule) && report.fires(rng)).then(|| report.rule.fault.clone())
+        };
+        self.rules.iter_mut().find_map(fires)
     }
 }
 
 impl RuleReport {
-    fn fires(&mut self, call: &Call, rng: &mut fastrand::Rng) -> bool {
-        if !self.rule.is_about(call) || self.rule.count.is_some_and(|count| self.fired >= count) {
+    fn fires(&mut self, rng: &mut fastrand::Rng) -> bool {
+        if self.rule.count.is_some_and(|count| self.fired >= count) {
             return false;
         }
         self.matched += 1;
@@ -155,96 +173,32 @@ impl RuleReport {
 
 impl Rule {
     fn is_about(&self, call: &Call) -> bool {
-        let Match { method, path_prefix, link, page } = &self.matches;
-        method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(call.method.as_str()))
+        let Match { method, path_prefix, link, page, webhook_type: None, webhook_code: None } = &self.matches else {
+            return false;
+        };
+        !self.fault.is_of_webhooks()
+            && method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(call.method.as_str()))
             && path_prefix.as_ref().is_none_or(|prefix| call.path.starts_with(prefix))
             && link.as_ref().is_none_or(|link| call.parameter("link") == Some(link))
             && page.is_none_or(|page| call.page() == page)
             && !(matches!(self.fault, Fault::RowsMove(_)) && call.page() < 2)
     }
-}
 
-/// Answers a request as its fault demands. `answer` takes how far the order of a list has moved.
-pub(crate) async fn apply(fault: Option<Fault>, app: &App, answer: impl FnOnce(usize) -> Response) -> Response {
-    match fault {
-        None => answer(0),
-        Some(Fault::Status(status)) => belvo_error(status, usual_code(status)),
-        Some(Fault::Error { status, code }) => belvo_error(status, &code),
-        Some(Fault::Html403) => html(StatusCode::FORBIDDEN),
-        Some(Fault::DelayMs(millis)) => {
-            app.wait(Duration::from_millis(millis).min(LONGEST_WAIT)).await;
-            answer(0)
-        }
-        Some(Fault::Hang) => {
-            app.wait(LONGEST_WAIT).await;
-            html(StatusCode::GATEWAY_TIMEOUT)
-        }
-        Some(Fault::CutBody) => cut(answer(0)).await,
-        Some(Fault::WrongCount(delta)) => rewrite(answer(0), |page| page.count += delta).await,
-        Some(Fault::ForeignNext(url)) => rewrite(answer(0), |page| page.next = Some(url)).await,
-        Some(Fault::Garbage) => json("%PDF-1.4 this is not the JSON that you are looking for"),
-        Some(Fault::RowsMove(by)) => answer(by),
+    fn is_about_webhook(&self, webhook: &Outgoing) -> bool {
+        let Match { method: None, path_prefix: None, link, page: None, webhook_type, webhook_code } = &self.matches
+        else {
+            return false;
+        };
+        self.fault.is_of_webhooks()
+            && link.as_ref().is_none_or(|link| webhook.link_id.as_ref() == Some(link))
+            && webhook_type.as_ref().is_none_or(|name| *name == webhook.webhook_type)
+            && webhook_code.as_ref().is_none_or(|name| *name == webhook.webhook_code)
     }
 }
 
-/// A page whose objects stay as they were written.
-#[derive(Serialize, Deserialize)]
-struct Envelope {
-    count: i64,
-    next: Option<String>,
-    previous: Option<String>,
-    results: Box<RawValue>,
-}
-
-async fn rewrite(response: Response, change: impl FnOnce(&mut Envelope)) -> Response {
-    let (parts, body) = whole(response).await;
-    let Ok(mut page) = serde_json::from_slice::<Envelope>(&body) else {
-        return Response::from_parts(parts, Body::from(body));
-    };
-    change(&mut page);
-    json(&serde_json::to_string(&page).unwrap_or_default())
-}
-
-/// The declared length stays, so that the client can tell. The first half has time to leave before the connection breaks.
-async fn cut(response: Response) -> Response {
-    let (mut parts, body) = whole(response).await;
-    parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
-    let half = body.slice(..body.len() / 2);
-    let broken = stream::once(async {
-        tokio::time::sleep(TIME_TO_LEAVE).await;
-        Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "cut by a fault"))
-    });
-    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(broken)))
-}
-
-async fn whole(response: Response) -> (axum::http::response::Parts, Bytes) {
-    let (parts, body) = response.into_parts();
-    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
-}
-
-fn json(text: &str) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text.to_owned()).into_response()
-}
-
-fn belvo_error(status: u16, code: &str) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if code == "request_timeout" {
-        return ApiError::timeout().into_response();
-    }
-    ApiError::new(status, code, status.canonical_reason().unwrap_or("Error")).into_response()
-}
-
-fn usual_code(status: u16) -> &'static str {
-    match status {
-        400 => "invalid",
-        401 => "authentication_failed",
-        403 => "permission_denied",
-        404 => "not_found",
-        408 => "request_timeout",
-        428 => "token_required",
-        429 => "too_many_requests",
-        502..=504 => "service_unavailable",
-        _ => "unexpected_error",
+impl Fault {
+    fn is_of_webhooks(&self) -> bool {
+        matches!(self, Self::WebhookTwice | Self::WebhookLateMs(_) | Self::WebhookOutOfOrder | Self::WebhookLost)
     }
 }
 
@@ -268,6 +222,11 @@ mod tests {
             (r#"{"foreign_next":"http://x/"}"#, Fault::ForeignNext("http://x/".into())),
             (r#""garbage""#, Fault::Garbage),
             (r#"{"rows_move":1}"#, Fault::RowsMove(1)),
+            (r#""webhook_twice""#, Fault::WebhookTwice),
+            (r#"{"webhook_late_ms":50}"#, Fault::WebhookLateMs(50)),
+            (r#""webhook_out_of_order""#, Fault::WebhookOutOfOrder),
+            (r#""webhook_lost""#, Fault::WebhookLost),
+            (r#""webhook_first""#, Fault::WebhookFirst),
         ];
         for (text, fault) in faults {
             assert_eq!(parse(&format!(r#"{{"fault":{text}}}"#)).fault, fault);

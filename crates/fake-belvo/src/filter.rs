@@ -50,7 +50,7 @@ impl Filter {
     }
 
     pub(crate) fn passes(&self, place: Place<'_>) -> bool {
-        self.test.passes(&(self.column.read)(place))
+        self.test.passes(&self.column.cell(place))
     }
 }
 

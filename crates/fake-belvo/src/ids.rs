@@ -71,6 +71,13 @@ pub(crate) fn fresh_hex() -> String {
     fresh_uuid().replace('-', "")
 }
 
+/// The same id in the style of the webhooks: Belvo writes one id both ways.
+pub(crate) fn dashed(id: &str) -> String {
+    let plain = id.replace('-', "");
+    let part = |range| plain.get(range).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), plain.get(20..).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +94,13 @@ mod tests {
         assert_eq!(id.len(), 36);
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]), "{id}");
+    }
+
+    #[test]
+    fn an_id_has_two_styles() {
+        let uuid = fresh_uuid();
+        assert_eq!(dashed(&uuid.replace('-', "")), uuid);
+        assert_eq!(dashed(&uuid), uuid);
     }
 
     #[test]

@@ -78,7 +78,27 @@ impl Object<'_> {
         }
     }
 
+    /// Writes one field whose key may need escapes; no key of Belvo's does.
+    pub(crate) fn put_any(&mut self, key: &str, value: impl Put) {
+        if self.separate(key) {
+            key.put(self.out);
+            self.out.push(':');
+            value.put(self.out);
+        }
+    }
+
     fn begin(&mut self, key: &str) -> bool {
+        let kept = self.separate(key);
+        if kept {
+            self.out.push('"');
+            self.out.push_str(key);
+            self.out.push_str("\":");
+        }
+        kept
+    }
+
+    /// Goes to the next field; false if nobody wants it.
+    fn separate(&mut self, key: &str) -> bool {
         if self.projection.is_some_and(|projection| !projection.keeps(key)) {
             return false;
         }
@@ -86,9 +106,6 @@ impl Object<'_> {
             self.out.push(',');
         }
         self.empty = false;
-        self.out.push('"');
-        self.out.push_str(key);
-        self.out.push_str("\":");
         true
     }
 }

@@ -31,12 +31,16 @@ mod faults;
 mod filter;
 mod ids;
 mod json;
+mod link_calls;
 mod list;
 mod loading;
+mod mishaps;
 mod moment;
 mod preset;
 mod requests;
 mod resources;
+mod retrieve;
+pub mod shapes;
 mod tokens;
 mod webhooks;
 mod world;
@@ -49,8 +53,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::app::{App, State};
 pub use crate::{
     changes::{Change, Changed, Selection},
-    config::{Config, IdIn, Settings, WebhookConfig},
-    control::{Control, ControlError, LinkSummary, NewLink, ResourceSummary},
+    config::{Config, IdIn, Settings, UnknownLink, WebhookConfig},
+    control::{Control, ControlError, LinkSummary, NewLink, Refresh, ResourceSummary},
     faults::{Fault, Match, Rule, RuleReport},
     requests::{RequestCount, RequestEntry, RequestReport},
     webhooks::{Attempt, Delivery, DeliveryState},

@@ -6,7 +6,7 @@
 use crate::{
     call::Call,
     catalogue::{Holding, Kind, Resource, Written},
-    config::{IdIn, Settings},
+    config::{IdIn, Settings, UnknownLink},
     error::ApiError,
     filter::Filter,
     json::{Object, Projection},
@@ -41,8 +41,8 @@ struct Window {
 
 impl ListQuery {
     pub(crate) fn parse(resource: &Resource, call: &Call, settings: &Settings) -> Result<Self, ApiError> {
-        if resource.link_required && call.parameter("link").is_none_or(str::is_empty) {
-            return Err(ApiError::required(&["link"]));
+        if let Some(required) = resource.required.filter(|name| call.parameter(name).is_none_or(str::is_empty)) {
+            return Err(ApiError::required(&[required]));
         }
         let size = call.parameter("page_size").and_then(|size| size.parse::<i64>().ok());
         let page_size =
@@ -69,6 +69,10 @@ pub(crate) fn list(
     shift: usize,
 ) -> Result<String, ApiError> {
     let query = ListQuery::parse(resource, call, settings)?;
+    let missing = call.parameter("link").is_some_and(|link| world.link(link).is_none());
+    if missing && settings.unknown_link == UnknownLink::NotFound {
+        return Err(ApiError::not_found());
+    }
     let offset = query.page.checked_sub(1).ok_or_else(ApiError::invalid_page)?.saturating_mul(query.page_size);
     let window = Window { offset, size: query.page_size, shift };
     let lag = i64::try_from(settings.stale_reads_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
@@ -92,7 +96,7 @@ pub(crate) fn list(
 pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call) -> String {
     let mut out = String::new();
     Object::write(&mut out, Some(&projection(call)), |object| {
-        (resource.write)(place, object, &mut Written::new());
+        resource.write_object(place, object, &mut Written::new());
     });
     out
 }
@@ -100,7 +104,7 @@ pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call) -> String 
 /// The whole object, for the control API.
 pub(crate) fn whole(resource: &Resource, place: Place<'_>, written: &mut Written) -> String {
     let mut out = String::new();
-    Object::write(&mut out, None, |object| (resource.write)(place, object, written));
+    Object::write(&mut out, None, |object| resource.write_object(place, object, written));
     out
 }
 
@@ -120,7 +124,7 @@ impl crate::json::Put for Rendered<'_> {
                 out.push(',');
             }
             Object::write(out, Some(self.projection), |object| {
-                (self.resource.write)(*place, object, &mut written);
+                self.resource.write_object(*place, object, &mut written);
             });
         }
         out.push(']');

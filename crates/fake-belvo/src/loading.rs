@@ -9,8 +9,9 @@ use crate::{
     app::{App, read, write},
     catalogue::{CATALOGUE, Holding, Resource, Sizes},
     draw::Dice,
+    mishaps,
     resources::accounts::ACCOUNTS,
-    webhooks::Announcement,
+    webhooks::{Announcement, Outgoing},
     world::{Link, Row},
 };
 
@@ -31,11 +32,17 @@ pub(crate) fn append(link: &mut Link, resource: &Resource, count: usize, until: 
 
 /// Puts the first load of every resource in place; nothing shows before [`make_ready`].
 pub(crate) fn fill(link: &mut Link, sizes: &Sizes, loaded_at: i64) {
-    for resource in CATALOGUE.iter().filter(|resource| resource.holding == Holding::PerLink) {
-        append(link, resource, (resource.first_load)(sizes), loaded_at);
+    for resource in per_link(link) {
+        append(link, resource, sizes.of(resource.webhook_type), loaded_at);
         let table = link.table_mut(resource);
         table.loaded = table.rows.len();
     }
+}
+
+/// The resources that links of the link's country have.
+pub(crate) fn per_link(link: &Link) -> impl Iterator<Item = &'static Resource> + use<> {
+    let country = link.institution.country;
+    CATALOGUE.into_iter().filter(move |resource| resource.holding == Holding::PerLink && resource.serves(country))
 }
 
 pub(crate) fn make_ready(link: &mut Link, resource: &Resource) {
@@ -46,39 +53,49 @@ pub(crate) fn make_ready(link: &mut Link, resource: &Resource) {
 pub(crate) fn start(app: &App, link_id: String) {
     let shared = Arc::clone(app);
     app.spawn(async move {
-        let fetched = read(&shared.world).link(&link_id).map(|link| link.fetch_resources.clone()).unwrap_or_default();
-        for resource in CATALOGUE.iter().filter(|resource| fetched.iter().any(|name| name == resource.webhook_type)) {
-            let delay = read(&shared.settings).load_delay_ms;
-            tokio::time::sleep(Duration::from_millis(delay)).await;
-            load(&shared, &link_id, resource);
+        let wanted = read(&shared.world).link(&link_id).map(asked_for).unwrap_or_default();
+        for resource in wanted {
+            delay(&shared).await;
+            load(&shared, &link_id, resource, None);
         }
     });
 }
 
-fn load(app: &App, link_id: &str, resource: &'static Resource) {
-    let outgoing = {
+/// What the link asked for.
+fn asked_for(link: &Link) -> Vec<&'static Resource> {
+    per_link(link).filter(|resource| link.fetch_resources.iter().any(|name| name == resource.webhook_type)).collect()
+}
+
+/// What the institution needs to answer.
+pub(crate) async fn delay(app: &App) {
+    let delay = read(&app.settings).load_delay_ms;
+    tokio::time::sleep(Duration::from_millis(delay)).await;
+}
+
+/// Shows one resource and announces it.
+pub(crate) fn load(app: &App, link_id: &str, resource: &'static Resource, request_id: Option<&str>) {
+    let webhooks = {
         let mut world = write(&app.world);
-        let (Some(link), Some(announced)) = (world.link_mut(link_id), &resource.announced) else {
-            return;
-        };
+        let Some(link) = world.link_mut(link_id) else { return };
         make_ready(link, resource);
-        let data = (announced.historical)(link);
-        historical(link, resource, &data).outgoing()
+        historical(link, resource, request_id)
     };
     let shared = Arc::clone(app);
     app.spawn(async move {
-        shared.courier.deliver(outgoing).await;
+        for outgoing in webhooks {
+            mishaps::deliver(&shared, outgoing).await;
+        }
     });
 }
 
-pub(crate) fn historical<'a>(link: &'a Link, resource: &'a Resource, data: &'a str) -> Announcement<'a> {
-    Announcement {
-        webhook_type: resource.webhook_type,
-        webhook_code: "historical_update",
-        link_id: &link.id,
-        external_id: link.external_id.as_deref(),
-        data,
-    }
+/// The webhooks about what is there after a load.
+fn historical(link: &Link, resource: &Resource, request_id: Option<&str>) -> Vec<Outgoing> {
+    let webhooks = resource.announced.as_ref().map(|announced| (announced.historical)(link)).unwrap_or_default();
+    let outgoing = |(code, data): &(&str, String)| {
+        let announcement = Announcement::about(link, resource.webhook_type, code, data);
+        Announcement { request_id, ..announcement }.outgoing()
+    };
+    webhooks.iter().map(outgoing).collect()
 }
 
 /// Far in, one transaction in 1024 has no account: Belvo's schema allows null.

@@ -2,10 +2,9 @@
 
 use crate::{
     catalogue::Sizes,
-    loading::{fill, make_ready},
+    loading::{fill, make_ready, per_link},
     moment::{Day, parse_moment},
     resources::{
-        accounts::ACCOUNTS,
         institutions::{BANKS, Institution},
         transactions::TRANSACTIONS,
     },
@@ -27,15 +26,18 @@ pub(crate) const UPDATED_TRANSACTIONS: [&str; 5] = [
 const EXTERNAL_ID: &str = "your_external_id";
 
 pub(crate) fn add_documented_links(world: &mut World) {
-    add(world, HISTORICAL_LINK, &BANKS[0], Sizes { accounts: 5, transactions: 19 });
-    add(world, UPDATED_LINK, &BANKS[3], Sizes { accounts: 2, transactions: UPDATED_TRANSACTIONS.len() });
+    add(world, HISTORICAL_LINK, &BANKS[0], 5, 19);
+    add(world, UPDATED_LINK, &BANKS[3], 2, UPDATED_TRANSACTIONS.len());
     for (index, id) in UPDATED_TRANSACTIONS.into_iter().enumerate() {
         world.document(UPDATED_LINK, &TRANSACTIONS, index, id);
     }
 }
 
 /// Their data does not depend on the server's seed or on the day.
-fn add(world: &mut World, id: &str, institution: &'static Institution, sizes: Sizes) {
+fn add(world: &mut World, id: &str, institution: &'static Institution, accounts: usize, transactions: usize) {
+    let consents = usize::from(institution.open_finance());
+    let named = [("ACCOUNTS", accounts), ("TRANSACTIONS", transactions), ("CONSENT", consents)];
+    let sizes = Sizes { named: named.map(|(name, size)| (name.to_owned(), size)).into(), usual: 0 };
     let day = |text| Day::parse(text).unwrap_or(Day(0));
     let created = parse_moment("2024-01-03T18:20:11.402518Z").unwrap_or_default();
     world.add(Blueprint {
@@ -45,12 +47,14 @@ fn add(world: &mut World, id: &str, institution: &'static Institution, sizes: Si
         institution,
         recurrent: true,
         fetch_resources: vec!["ACCOUNTS".into(), "TRANSACTIONS".into()],
+        file_bytes: 0,
         created,
         history: (day("2023-01-03"), day("2024-01-03")),
     });
     if let Some(link) = world.link_mut(id) {
         fill(link, &sizes, created + 60_000_000);
-        make_ready(link, &ACCOUNTS);
-        make_ready(link, &TRANSACTIONS);
+        for resource in per_link(link) {
+            make_ready(link, resource);
+        }
     }
 }

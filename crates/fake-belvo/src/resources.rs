@@ -1,8 +1,14 @@
 //! The resources themselves: which filters each has, and what one object looks like.
 
 pub(crate) mod accounts;
+pub(crate) mod banking;
+pub(crate) mod consents;
+pub(crate) mod employment;
+pub(crate) mod enrichment;
+pub(crate) mod fiscal;
 pub(crate) mod institutions;
 pub(crate) mod links;
 mod loans;
+pub(crate) mod shaped;
 pub(crate) mod transactions;
-mod vocabulary;
+pub(crate) mod vocabulary;

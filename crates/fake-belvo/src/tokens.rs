@@ -17,6 +17,8 @@ const MAX_TOKENS: usize = 10_000;
 /// What the link of a token will be like.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
+    /// This link again, not a new one.
+    pub(crate) link_id: Option<String>,
     pub(crate) external_id: Option<String>,
     pub(crate) recurrent: bool,
     pub(crate) fetch_resources: Vec<String>,
@@ -60,7 +62,8 @@ mod tests {
     #[test]
     fn a_token_works_once() {
         let mut tokens = Tokens::default();
-        let access = tokens.issue(Grant { external_id: None, recurrent: true, fetch_resources: Vec::new() });
+        let access =
+            tokens.issue(Grant { link_id: None, external_id: None, recurrent: true, fetch_resources: Vec::new() });
         assert!(tokens.redeem(&access).is_some());
         assert!(tokens.redeem(&access).is_none());
     }

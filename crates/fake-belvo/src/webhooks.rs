@@ -23,8 +23,9 @@ use tokio::sync::Semaphore;
 use crate::{
     app::{lock, read, write},
     config::WebhookConfig,
-    ids::{fresh_hex, fresh_uuid},
+    ids::{dashed, fresh_hex, fresh_uuid},
     json::{Object, Raw},
+    world::Link,
 };
 
 /// Repeats after the first attempt.
@@ -63,6 +64,10 @@ pub enum DeliveryState {
     Delivered,
     /// All attempts failed.
     GivenUp,
+    /// A fault holds it back.
+    Held,
+    /// A fault swallowed it.
+    Lost,
     /// Nothing was sent: no URL is set.
     NoUrl,
 }
@@ -79,7 +84,9 @@ pub struct Attempt {
 }
 
 /// A webhook to be sent.
+#[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
+    pub(crate) link_id: Option<String>,
     pub(crate) webhook_type: String,
     pub(crate) webhook_code: String,
     pub(crate) body: String,
@@ -95,9 +102,28 @@ pub(crate) struct Announcement<'a> {
     pub(crate) external_id: Option<&'a str>,
     /// JSON text.
     pub(crate) data: &'a str,
+    /// With dashes or without.
+    pub(crate) request_id: Option<&'a str>,
 }
 
-impl Announcement<'_> {
+impl<'a> Announcement<'a> {
+    /// A webhook about a link.
+    pub(crate) fn about(link: &'a Link, webhook_type: &'a str, webhook_code: &'a str, data: &'a str) -> Self {
+        Self {
+            webhook_type,
+            webhook_code,
+            link_id: &link.id,
+            external_id: link.external_id.as_deref(),
+            data,
+            request_id: None,
+        }
+    }
+
+    /// In answer to a request.
+    pub(crate) fn of_request(self, request_id: &'a str) -> Self {
+        Self { request_id: Some(request_id), ..self }
+    }
+
     /// Belvo's envelope around the announcement, with fresh ids.
     pub(crate) fn outgoing(&self) -> Outgoing {
         let historical = self.webhook_code.starts_with("historical") || self.webhook_code.starts_with("initial");
@@ -108,11 +134,12 @@ impl Announcement<'_> {
             envelope.put("process_type", if historical { "historical_update" } else { "recurrent_update" });
             envelope.put("webhook_code", self.webhook_code);
             envelope.put("link_id", self.link_id);
-            envelope.put("request_id", fresh_uuid());
+            envelope.put("request_id", self.request_id.map_or_else(fresh_uuid, dashed));
             envelope.put("external_id", self.external_id);
             envelope.put("data", Raw(self.data));
         });
         Outgoing {
+            link_id: Some(self.link_id.into()),
             webhook_type: self.webhook_type.into(),
             webhook_code: self.webhook_code.into(),
             body,
@@ -160,6 +187,14 @@ impl Courier {
         lock(&self.log).deliveries.iter().cloned().collect()
     }
 
+    /// Whether the webhook of a request was delivered, given up or swallowed.
+    pub(crate) fn has_ended(&self, request_id: &str) -> bool {
+        let about = |delivery: &&Delivery| delivery.body.get().contains(request_id);
+        let log = lock(&self.log);
+        let ended = |delivery: &Delivery| !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held);
+        log.deliveries.iter().find(about).is_some_and(ended)
+    }
+
     /// Forgets everything but the counter, so that an id never means two deliveries.
     pub(crate) fn clear(&self) {
         lock(&self.log).deliveries.clear();
@@ -167,17 +202,23 @@ impl Courier {
 
     /// Returns once the webhook was acknowledged or given up.
     pub(crate) async fn deliver(&self, outgoing: Outgoing) -> Delivery {
+        let delivery = self.open(&outgoing, DeliveryState::Pending);
+        self.pursue(delivery, outgoing).await
+    }
+
+    /// Sends what was opened before.
+    pub(crate) async fn pursue(&self, mut delivery: Delivery, outgoing: Outgoing) -> Delivery {
         let config = self.config();
-        let mut delivery = self.open(&outgoing, config.url.clone());
+        delivery.url.clone_from(&config.url);
+        delivery.state = if config.url.is_some() { DeliveryState::Pending } else { DeliveryState::NoUrl };
+        self.note(&delivery);
         let Some(url) = &config.url else { return delivery };
         let authorization = outgoing.authorization.as_deref().or(config.authorization.as_deref());
         for repeat in 0..=MAX_REPEATS {
             tokio::time::sleep(config.retry_interval.saturating_mul(repeat)).await;
             delivery.attempts.push(self.attempt(url, authorization, &outgoing.body, config.timeout).await);
             delivery.state = delivery.next_state();
-            if let Some(logged) = lock(&self.log).find(delivery.id) {
-                logged.clone_from(&delivery);
-            }
+            self.note(&delivery);
             if delivery.state != DeliveryState::Pending {
                 break;
             }
@@ -185,13 +226,20 @@ impl Courier {
         delivery
     }
 
-    fn open(&self, outgoing: &Outgoing, url: Option<String>) -> Delivery {
+    fn note(&self, delivery: &Delivery) {
+        if let Some(logged) = lock(&self.log).find(delivery.id) {
+            logged.clone_from(delivery);
+        }
+    }
+
+    /// Remembers a webhook that may be sent later, or never.
+    pub(crate) fn open(&self, outgoing: &Outgoing, state: DeliveryState) -> Delivery {
         let mut log = lock(&self.log);
         log.last_id += 1;
         let delivery = Delivery {
             id: log.last_id,
-            state: if url.is_some() { DeliveryState::Pending } else { DeliveryState::NoUrl },
-            url,
+            state,
+            url: None,
             webhook_type: outgoing.webhook_type.clone(),
             webhook_code: outgoing.webhook_code.clone(),
             attempts: Vec::new(),

@@ -88,6 +88,14 @@ pub(crate) struct Link {
     pub(crate) recurrent: bool,
     pub(crate) status: &'static str,
     pub(crate) fetch_resources: Vec<String>,
+    /// How long documents (`pdf`, `xml`) are, about.
+    pub(crate) file_bytes: usize,
+    /// Its objects have everything that can be hard to keep.
+    pub(crate) wild: bool,
+    pub(crate) consent_expired: bool,
+    /// When a client last asked for a refresh.
+    pub(crate) refreshed: i64,
+    pub(crate) refresh_rate: &'static str,
     pub(crate) row: Row,
     /// The first and the last value date of the first load.
     pub(crate) history: (Day, Day),
@@ -162,6 +170,7 @@ pub(crate) struct Blueprint {
     pub(crate) institution: &'static Institution,
     pub(crate) recurrent: bool,
     pub(crate) fetch_resources: Vec<String>,
+    pub(crate) file_bytes: usize,
     pub(crate) created: i64,
     pub(crate) history: (Day, Day),
 }
@@ -278,6 +287,11 @@ fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
         recurrent: blueprint.recurrent,
         status: "valid",
         fetch_resources: blueprint.fetch_resources,
+        file_bytes: blueprint.file_bytes,
+        wild: false,
+        consent_expired: false,
+        refreshed: i64::MIN,
+        refresh_rate: "7d",
         row: Row::new(blueprint.created),
         history: blueprint.history,
         tables,
@@ -293,6 +307,7 @@ fn shared_link() -> Link {
         institution: &BANKS[0],
         recurrent: false,
         fetch_resources: Vec::new(),
+        file_bytes: 0,
         created: 0,
         history: (Day(0), Day(0)),
     };

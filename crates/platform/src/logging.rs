@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The crates whose `INFO` lines are ours.
-const OURS: [&str; 6] = ["webhook", "sync", "belvo", "store", "queue", "platform"];
+const OURS: [&str; 7] = ["webhook", "sync", "request", "belvo", "store", "queue", "platform"];
 
 /// Starts logging to standard output, which Lambda carries to CloudWatch Logs.
 pub fn init() {

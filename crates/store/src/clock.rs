@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
-use domain::{EpochMillis, LinkId, LinkStatus};
+use domain::{EpochMillis, Heard, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s};
 use crate::expression::Expression;
@@ -32,10 +32,7 @@ const FORGOTTEN: [&str; 10] = [
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Claim<'a> {
     /// A look at Belvo, or a write of what a webhook says. Refused when the link is deleted or erased.
-    Pass {
-        /// The id that the customer gave the link, where the webhook says it.
-        external_id: Option<&'a str>,
-    },
+    Pass(Heard<'a>),
     /// The end of the link, with this final status. Only what is erased cannot be deleted any more.
     End(LinkStatus),
 }
@@ -50,7 +47,7 @@ impl Table {
     ) -> Result<(Stamp, LinkState), PassRefused> {
         let mut stamp = now;
         for _ in 0..CLOCK_ATTEMPTS {
-            let there = match self.move_clock(link, claim, stamp, now).await? {
+            let there = match self.move_clock(link, claim, stamp).await? {
                 Ok(moved) => return Ok((stamp, LinkState::read(&moved))),
                 Err(there) => there,
             };
@@ -58,7 +55,7 @@ impl Table {
                 Some(LinkStatus::Erased) if !matches!(claim, Claim::End(LinkStatus::Erased)) => {
                     return Err(PassRefused::Erased);
                 }
-                Some(LinkStatus::Deleted) if matches!(claim, Claim::Pass { .. }) => return Err(PassRefused::Deleted),
+                Some(LinkStatus::Deleted) if matches!(claim, Claim::Pass(_)) => return Err(PassRefused::Deleted),
                 _ => {}
             }
             let clock = number(&there, "clock").ok_or(StoreTrouble::Unreadable("a link without a clock"))?;
@@ -74,9 +71,8 @@ impl Table {
         link: &LinkId,
         claim: Claim<'_>,
         stamp: Stamp,
-        now: EpochMillis,
     ) -> Result<Result<Item, Item>, StoreTrouble> {
-        let mut expression = claim.expression(link).set("clock", n(stamp)).set("last_event_at", n(now));
+        let mut expression = claim.expression(link).set("clock", n(stamp));
         let mut condition = "(attribute_not_exists(clock) OR clock < :s)".to_owned();
         if let Some(statuses) = claim.refused_by() {
             let (both, unless) = expression.unless(statuses);
@@ -109,9 +105,12 @@ impl Claim<'_> {
     /// What changes on the link's item, beside the clock.
     fn expression(self, link: &LinkId) -> Expression {
         match self {
-            Self::Pass { external_id } => {
-                let expression = Expression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
-                let Some(external_id) = external_id else { return expression };
+            Self::Pass(heard) => {
+                let mut expression = Expression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
+                if let Some(at) = heard.webhook_at {
+                    expression = expression.set("last_event_at", n(at));
+                }
+                let Some(external_id) = heard.external_id else { return expression };
                 expression
                     .set("external_id", s(external_id))
                     .set("gsi1pk", s(keys::by_external_id(external_id)))
@@ -126,7 +125,7 @@ impl Claim<'_> {
     /// The statuses that do not allow it.
     fn refused_by(self) -> Option<&'static [LinkStatus]> {
         match self {
-            Self::Pass { .. } => Some(&[LinkStatus::Erased, LinkStatus::Deleted]),
+            Self::Pass(_) => Some(&[LinkStatus::Erased, LinkStatus::Deleted]),
             Self::End(LinkStatus::Erased) => None,
             Self::End(_) => Some(&[LinkStatus::Erased]),
         }

@@ -64,6 +64,20 @@ impl Outcome {
     }
 }
 
+impl Counts {
+    /// Each with its name in the table.
+    pub(crate) fn named(self) -> [(&'static str, u64); 6] {
+        [
+            ("pages", self.pages),
+            ("written", self.written),
+            ("unchanged", self.unchanged),
+            ("stale", self.stale),
+            ("deleted", self.deleted),
+            ("unreadable", self.unreadable),
+        ]
+    }
+}
+
 impl EventKey {
     /// The key of a message's event item: one item for each message, however often it is delivered.
     #[must_use]
@@ -124,14 +138,7 @@ impl Table {
         outcome: Outcome,
         counts: Counts,
     ) -> Result<Update, StoreTrouble> {
-        let counts = [
-            ("pages", counts.pages),
-            ("written", counts.written),
-            ("unchanged", counts.unchanged),
-            ("stale", counts.stale),
-            ("deleted", counts.deleted),
-            ("unreadable", counts.unreadable),
-        ];
+        let counts = counts.named();
         let names = counts.map(|(name, _)| format!("{name} = :{name}")).join(", ");
         let update = self
             .update_part(event.0.clone())

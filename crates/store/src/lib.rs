@@ -5,6 +5,7 @@
 //! write of a record is conditional on the stamp that stands there ([`Table::upsert`], [`Table::bury`],
 //! [`Table::revive`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
 
+mod attempts;
 mod attributes;
 mod clock;
 mod events;
@@ -14,14 +15,21 @@ mod links;
 mod passes;
 mod purge;
 mod records;
+mod requests;
+mod schedule;
+mod seen;
+mod synced;
 mod table;
 
+pub use attempts::{Attempt, Begun};
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
 pub use links::{LinkChange, LinkPass, LinkState};
 pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
 pub use purge::{Purge, Purged};
 pub use records::{Known, Upsert, Written};
+pub use requests::{NewRequest, Request, RequestStatus};
+pub use schedule::{Due, DueItem, Met, SHARDS};
 pub use table::{StoreTrouble, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch

@@ -3,7 +3,7 @@
 //! What is learned of a link is written under its clock, like a record: a slower host never sets back what a quicker one
 //! has read since. A link that was deleted or erased stays so.
 
-use domain::{Consent, Day, EpochMillis, KnownConsent, LinkId, LinkStatus};
+use domain::{Consent, Day, EpochMillis, Heard, KnownConsent, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
@@ -113,10 +113,10 @@ impl Table {
     pub async fn begin_link_pass(
         &self,
         link: &LinkId,
-        external_id: Option<&str>,
+        heard: Heard<'_>,
         now: EpochMillis,
     ) -> Result<LinkPass, PassRefused> {
-        let (stamp, known) = self.take_stamp(link, Claim::Pass { external_id }, now).await?;
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
         Ok(LinkPass { link: link.clone(), stamp, known })
     }
 

@@ -8,11 +8,13 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
-use domain::{Day, EpochMillis, LinkId, Resource};
+use domain::schedule::drift_delay;
+use domain::{Day, EpochMillis, Heard, LinkId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
 use crate::events::{Counts, EventKey, Outcome};
+use crate::expression::Expression;
 use crate::links::{LinkChange, LinkState};
 use crate::table::{call_failed, send_if_allowed};
 use crate::{Stamp, StoreTrouble, Table, keys};
@@ -47,6 +49,8 @@ pub struct SyncState {
     pub listing_began_at: Option<EpochMillis>,
     /// How many objects that listing found.
     pub count: Option<u64>,
+    /// How many listings in a row were in doubt.
+    pub drifts: u64,
 }
 
 /// Why a pass may not begin.
@@ -119,10 +123,10 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        external_id: Option<&str>,
+        heard: Heard<'_>,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
-        let (stamp, known) = self.take_stamp(link, Claim::Pass { external_id }, now).await?;
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
         let before = SyncState::default();
         let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before, known };
         pass.before = self.note_look(&pass).await?;
@@ -137,11 +141,11 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        external_id: Option<&str>,
+        heard: Heard<'_>,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
-        let (stamp, known) = self.take_stamp(link, Claim::Pass { external_id }, now).await?;
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
         let before = self.sync_state(link, resource).await?;
         Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before, known })
     }
@@ -171,6 +175,10 @@ impl Table {
         counts: Counts,
         now: EpochMillis,
     ) -> Result<bool, StoreTrouble> {
+        if let Some((_, relist_at)) = pass.drift(checkpoint, now) {
+            // Before: if the transaction fails, somebody looks once too often.
+            self.bring_forward(&pass.link, relist_at).await?;
+        }
         let updates = [
             self.link_success(pass, checkpoint, now)?,
             self.state_success(pass, checkpoint, now)?,
@@ -230,29 +238,30 @@ impl Table {
     }
 
     fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
-        let mut set = "SET last_success_at = :now".to_owned();
-        let key = keys::sync_state(&pass.link, pass.resource);
-        let mut update = self.update_part(key).expression_attribute_values(":now", n(now));
+        let mut expression = Expression::default().set("last_success_at", n(now)).remove("last_error");
         // Never later than the pass began, never earlier than before.
         if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
-            set.push_str(", watermark = :watermark");
-            update = update.expression_attribute_values(":watermark", s(day.to_string()));
+            expression = expression.set("watermark", s(day.to_string()));
         }
         if let Some(listed) = checkpoint.listed {
-            set.push_str(", listed_at = :listed_at, listing_began_at = :began_at, #count = :count");
-            update = update
-                .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":listed_at", n(listed.stamp))
-                .expression_attribute_values(":began_at", n(listed.began_at))
-                .expression_attribute_values(":count", n(listed.count));
+            expression = expression
+                .set("listed_at", n(listed.stamp))
+                .set("listing_began_at", n(listed.began_at))
+                .set("count", n(listed.count));
         }
         if let Some(check) = checkpoint.check {
-            set.push_str(", #check = :check");
-            update = update
-                .expression_attribute_names("#check", "check")
-                .expression_attribute_values(":check", s(check.as_str()));
+            expression = expression.set("check", s(check.as_str()));
         }
-        update.update_expression(format!("{set} REMOVE last_error")).build().map_err(|_| BUILD_FAILED)
+        if let Some((times, relist_at)) = pass.drift(checkpoint, now) {
+            expression = expression.set("drifts", n(times)).set("relist_at", n(relist_at));
+        } else if checkpoint.listed.is_some() {
+            expression = expression.remove("drifts").remove("relist_at");
+        }
+        let key = keys::sync_state(&pass.link, pass.resource);
+        let update = self.update_part(key).update_expression(expression.text());
+        let (names, values) = expression.names_and_values();
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        update.build().map_err(|_| BUILD_FAILED)
     }
 
     pub(crate) fn update(&self, key: Item) -> UpdateItemFluentBuilder {
@@ -265,6 +274,14 @@ impl Table {
     }
 }
 
+impl Pass {
+    /// Of a listing in doubt: how many there were in a row, and when it is to be repeated.
+    fn drift(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Option<(u64, EpochMillis)> {
+        let times = self.before.drifts + 1;
+        (checkpoint.check == Some(Check::Drift)).then(|| (times, now + drift_delay(times)))
+    }
+}
+
 impl SyncState {
     fn read(item: &Item) -> Self {
         Self {
@@ -273,6 +290,7 @@ impl SyncState {
             listed_at: number(item, "listed_at"),
             listing_began_at: number(item, "listing_began_at"),
             count: number(item, "count").and_then(|count| count.try_into().ok()),
+            drifts: number(item, "drifts").and_then(|drifts| drifts.try_into().ok()).unwrap_or_default(),
         }
     }
 }

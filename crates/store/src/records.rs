@@ -21,7 +21,7 @@ use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
 use crate::attributes::{Item, map, n, number, s, size, size_of_value, strings, text};
 use crate::keys::Key;
 use crate::table::{call_failed, send_if_allowed};
-use crate::{Pass, Stamp, StoreTrouble, Table, expires_at, keys};
+use crate::{Stamp, StoreTrouble, Table, expires_at, keys};
 
 /// DynamoDB takes items of at most 400 KB; some room is left for how it counts.
 const MAX_ITEM_BYTES: usize = 390 * 1024;
@@ -202,47 +202,53 @@ impl Table {
         done(put).await
     }
 
-    /// The live records of a resource that a finished whole listing lacks and that are not marked yet.
+    /// Some ids of a resource's live records that are not marked as missing, in their order, and the id after which there
+    /// may be more.
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn missing(
+    pub async fn live_ids(
         &self,
-        listing: &Pass,
-        is_listed: impl Fn(&ObjectId) -> bool,
-    ) -> Result<Vec<ObjectId>, StoreTrouble> {
-        let mut missing = Vec::new();
+        link: &LinkId,
+        resource: &Resource,
+        after: Option<&ObjectId>,
+    ) -> Result<(Vec<ObjectId>, Option<ObjectId>), StoreTrouble> {
         let query = self
             .client
             .query()
             .table_name(&self.name)
             .consistent_read(true)
+            .set_exclusive_start_key(after.map(|id| keys::record(link, resource, id)))
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .projection_expression("sk, deleted_at, missing_since")
-            .expression_attribute_values(":pk", s(keys::link_pk(&listing.link)))
-            .expression_attribute_values(":prefix", s(keys::record_prefix(listing.resource)));
-        let mut items = query.into_paginator().items().send();
-        while let Some(item) = items.next().await {
-            let item = item.map_err(|error| call_failed(&error))?;
-            let is_settled = item.contains_key("deleted_at") || item.contains_key("missing_since");
-            let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, listing.resource));
-            missing.extend(id.filter(|id| !is_settled && !is_listed(id)));
-        }
-        Ok(missing)
+            .expression_attribute_values(":pk", s(keys::link_pk(link)))
+            .expression_attribute_values(":prefix", s(keys::record_prefix(resource)));
+        let output = query.send().await.map_err(|error| call_failed(&error))?;
+        let id = |item: &Item| text(item, "sk").and_then(|sk| keys::object_id(sk, resource));
+        let is_settled = |item: &Item| item.contains_key("deleted_at") || item.contains_key("missing_since");
+        let live = output.items().iter().filter(|item| !is_settled(item)).filter_map(id).collect();
+        Ok((live, output.last_evaluated_key().and_then(id)))
     }
 
-    /// Marks a record that a finished whole listing lacks: `missing_since`. Its data stays, since Belvo drops old data by
-    /// itself. `false` when somebody has seen or deleted the object meanwhile.
+    /// Marks a record that a whole listing, which began with this stamp, lacks: `missing_since`. Its data stays, since Belvo
+    /// drops old data by itself. `false` when somebody has seen or deleted the object since.
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn mark_missing(&self, listing: &Pass, id: &ObjectId, now: EpochMillis) -> Result<bool, StoreTrouble> {
+    pub async fn mark_missing(
+        &self,
+        link: &LinkId,
+        resource: &Resource,
+        listing: Stamp,
+        id: &ObjectId,
+        now: EpochMillis,
+    ) -> Result<bool, StoreTrouble> {
         let update = self
-            .update(keys::record(&listing.link, listing.resource, id))
+            .update(keys::record(link, resource, id))
             .update_expression("SET missing_since = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(deleted_at) AND fetched_at <= :s")
             .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":s", n(listing.stamp));
+            .expression_attribute_values(":s", n(listing));
         Ok(send_if_allowed(update).await?.is_some())
     }
 

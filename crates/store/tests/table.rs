@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Day, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
+use domain::{Day, Heard, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
 use local_table::TABLE_NAME;
 use store::{
     Check, Checkpoint, Counts, EventKey, LinkChange, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
@@ -53,7 +53,15 @@ impl Given {
     }
 
     async fn begin_pass(&self, now: i64) -> store::Pass {
-        self.table.begin_pass(&self.link, transactions(), None, now).await.unwrap()
+        self.table.begin_pass(&self.link, transactions(), Heard::default(), now).await.unwrap()
+    }
+
+    async fn live_ids(&self) -> Vec<ObjectId> {
+        self.table.live_ids(&self.link, transactions(), None).await.unwrap().0
+    }
+
+    async fn mark_missing(&self, listing: i64) -> bool {
+        self.table.mark_missing(&self.link, transactions(), listing, &id(), NOW).await.unwrap()
     }
 
     async fn state(&self) -> SyncState {
@@ -238,7 +246,7 @@ async fn nothing_begins_on_an_erased_link() {
         .send()
         .await
         .unwrap();
-    let refused = given.table.begin_pass(&given.link, transactions(), None, NOW + 9).await;
+    let refused = given.table.begin_pass(&given.link, transactions(), Heard::default(), NOW + 9).await;
     assert!(matches!(refused, Err(PassRefused::Erased)));
     given.table.set_link_status(&given.link, LinkStatus::Active).await.unwrap();
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("erased"));
@@ -247,7 +255,11 @@ async fn nothing_begins_on_an_erased_link() {
 #[tokio::test]
 async fn the_external_id_of_a_link_is_found_by_its_index_and_not_forgotten() {
     let given = given_an_empty_table().await;
-    given.table.begin_pass(&given.link, transactions(), Some("user 7"), NOW).await.unwrap();
+    given
+        .table
+        .begin_pass(&given.link, transactions(), Heard { external_id: Some("user 7"), ..Heard::default() }, NOW)
+        .await
+        .unwrap();
     given.begin_pass(NOW).await;
     let link = given.item("LINK#link-1", "LINK").await;
     assert_eq!((s(&link, "external_id"), s(&link, "status")), (Some("user 7"), Some("active")));
@@ -323,7 +335,7 @@ async fn a_pass_that_was_overtaken_at_its_start_does_not_set_the_last_pass_back(
     let given = given_an_empty_table().await;
     given.begin_pass(NOW + 100).await;
     let accounts = Resource::of_webhook_type("ACCOUNTS").unwrap();
-    let slow = given.table.begin_pass(&given.link, accounts, None, NOW).await.unwrap();
+    let slow = given.table.begin_pass(&given.link, accounts, Heard::default(), NOW).await.unwrap();
     assert_eq!(slow.stamp, NOW + 101);
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 100), "another resource has its own");
 }
@@ -365,13 +377,11 @@ async fn a_record_that_is_too_large_is_stored_without_its_largest_members_and_sa
 async fn what_a_whole_listing_lacks_is_marked_and_keeps_its_data() {
     let given = given_an_empty_table().await;
     given.upsert("1", 5).await;
-    let listing = given.begin_pass(NOW).await;
-    assert!(given.table.missing(&listing, |_| true).await.unwrap().is_empty());
-    assert_eq!(given.table.missing(&listing, |_| false).await.unwrap(), [id()]);
-    assert!(given.table.mark_missing(&listing, &id(), NOW).await.unwrap());
+    assert_eq!(given.live_ids().await, [id()]);
+    assert!(given.mark_missing(NOW).await);
     let item = given.transaction().await;
     assert_eq!((n(&item, "missing_since"), amount(&item)), (Some(NOW.to_string()), "1"));
-    assert!(given.table.missing(&listing, |_| false).await.unwrap().is_empty(), "since then, not since now");
+    assert!(given.live_ids().await.is_empty(), "since then, not since now");
     assert_eq!(given.upsert("1", NOW).await, Upsert::Written);
     assert!(!given.transaction().await.contains_key("missing_since"), "it is there again");
 }
@@ -379,10 +389,51 @@ async fn what_a_whole_listing_lacks_is_marked_and_keeps_its_data() {
 #[tokio::test]
 async fn what_was_seen_after_a_listing_is_not_marked_by_it_and_neither_is_a_tombstone() {
     let given = given_an_empty_table().await;
-    let listing = given.begin_pass(NOW).await;
     given.upsert("1", NOW + 1).await;
-    assert!(!given.table.mark_missing(&listing, &id(), NOW).await.unwrap());
+    assert!(!given.mark_missing(NOW).await);
     given.bury(NOW + 2).await;
-    assert!(given.table.missing(&listing, |_| false).await.unwrap().is_empty());
-    assert!(!given.table.mark_missing(&listing, &id(), NOW).await.unwrap());
+    assert!(given.live_ids().await.is_empty());
+    assert!(!given.mark_missing(NOW).await);
+}
+
+#[tokio::test]
+async fn the_ids_of_a_resource_come_in_pages_that_can_be_gone_on_with() {
+    let given = given_an_empty_table().await;
+    // DynamoDB reads at most one megabyte at once.
+    let large = "x".repeat(300 * 1024);
+    for n in 1..=8 {
+        let json = format!(r#"{{"id":"t-{n}","description":"{large}"}}"#);
+        let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
+        let record = Record::read(transactions(), &raw).unwrap().0;
+        given.table.upsert(&given.link, transactions(), record, NOW).await.unwrap();
+    }
+    let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let (some, rest) = given.table.live_ids(&given.link, transactions(), after.as_ref()).await.unwrap();
+        ids.extend(some);
+        pages += 1;
+        match rest {
+            Some(id) => after = Some(id),
+            None => break,
+        }
+    }
+    let expected: Vec<_> = (1..=8).map(|n| ObjectId::parse(&format!("t-{n}")).unwrap()).collect();
+    assert_eq!(ids, expected);
+    assert!(pages > 1);
+}
+
+#[tokio::test]
+async fn what_the_legs_of_a_listing_have_seen_is_kept_apart_and_a_lost_leg_is_noticed() {
+    let given = given_an_empty_table().await;
+    let (first, second) = (given.begin_pass(NOW).await, given.begin_pass(NOW + 1).await);
+    let many: Vec<u64> = (0..90_000).map(|n| u64::MAX - n).collect();
+    given.table.keep_seen(&first, NOW, &many, NOW).await.unwrap();
+    given.table.keep_seen(&second, NOW, &[7], NOW).await.unwrap();
+    given.table.keep_seen(&second, NOW + 1, &[8], NOW).await.unwrap();
+    let seen = async |legs: &[i64]| given.table.seen(&given.link, transactions(), NOW, legs).await;
+    let mut all = seen(&[NOW, NOW + 1]).await.unwrap();
+    all.sort_unstable();
+    assert_eq!((all.len(), all[0], all[90_000]), (90_001, 7, u64::MAX));
+    assert_eq!(seen(&[NOW + 1]).await.unwrap(), [7]);
+    assert!(seen(&[NOW, NOW + 2]).await.is_err());
 }

@@ -32,11 +32,21 @@ impl Ended {
         }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    /// Is what the message asks for in the table now?
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.outcome(), Outcome::Applied | Outcome::Covered)
+    }
+
+    /// What a pass has done; none when there was none.
+    pub(crate) fn finished(&self) -> Option<Counts> {
         match self {
-            Self::Finished { counts, .. } => *counts,
-            _ => Counts::default(),
+            Self::Finished { counts, .. } => Some(*counts),
+            _ => None,
         }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.finished().unwrap_or_default()
     }
 
     pub(crate) fn check(&self) -> Option<Check> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use belvo_access::NoAccess;
 use domain::Undecodable;
-use platform::SecretUnavailable;
 use queue::QueueTrouble;
 use store::StoreTrouble;
 
@@ -19,9 +19,9 @@ pub(crate) enum Failure {
     /// DynamoDB did not do what it was asked.
     #[error(transparent)]
     Store(#[from] StoreTrouble),
-    /// Belvo's credentials could not be read.
+    /// Belvo cannot be asked at all.
     #[error(transparent)]
-    Secret(#[from] SecretUnavailable),
+    Access(#[from] NoAccess),
     /// Another pass over the link has begun: this one stopped. Passes at once.
     #[error("another pass over the link has begun")]
     Overtaken,
@@ -44,9 +44,6 @@ pub(crate) enum Failure {
     /// The list is longer than any that we read.
     #[error("the list has more pages than are read")]
     TooManyPages,
-    /// There is no client for Belvo, because a setting is wrong. A deployment mends it.
-    #[error(transparent)]
-    Settings(#[from] belvo::CannotStart),
 }
 
 impl Failure {
@@ -56,7 +53,8 @@ impl Failure {
             Self::Undecodable(_) => "undecodable",
             Self::Belvo(error) => error.kind(),
             Self::Store(_) => "store",
-            Self::Secret(_) => "secret",
+            Self::Access(NoAccess::Secret(_)) => "secret",
+            Self::Access(NoAccess::Settings(_)) => "settings",
             Self::Overtaken => "overtaken",
             Self::LinkGone => "link_gone",
             Self::LinkStillThere => "link_still_there",
@@ -64,7 +62,6 @@ impl Failure {
             Self::OutOfTime => "out_of_time",
             Self::FewerThanAnnounced => "fewer_than_announced",
             Self::TooManyPages => "too_many_pages",
-            Self::Settings(_) => "settings",
         }
     }
 

@@ -8,13 +8,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use aws_lambda_events::sqs::SqsMessage;
 use domain::{Message, now};
-use fake_belvo::Settings;
+use fake_belvo::{IdIn, Settings};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::Config;
 
-use crate::testing::{World, message, sqs};
+use crate::testing::{World, ids, message, sqs};
 
 /// How many histories a run tries, unless `PROPTEST_CASES` says otherwise (`make soak` does).
 const HISTORIES: u32 = 100;
@@ -49,6 +50,8 @@ enum Mishap {
     },
     /// Belvo's lists still show what was deleted.
     Lag,
+    /// Belvo does so with a filter for ids.
+    Filter(IdIn),
     /// The invocation is dropped after so many milliseconds.
     Crash(u64),
 }
@@ -75,11 +78,16 @@ fn mishap() -> impl Strategy<Value = Mishap> {
         Just(r#""cut_body""#),
         Just(r#""garbage""#),
         Just(r#"{"wrong_count":1}"#),
+        Just(r#"{"status":502}"#),
+        Just(r#"{"delay_ms":30}"#),
+        Just(r#"{"foreign_next":"http://elsewhere.example/"}"#),
+        Just(r#"{"error":{"status":400,"code":"too_many_sessions"}}"#),
     ];
     prop_oneof![
         4 => Just(Mishap::None),
         2 => (fault, 0_u64..3).prop_map(|(fault, after)| Mishap::Fault { fault, after }),
         2 => Just(Mishap::Lag),
+        1 => prop_oneof![Just(IdIn::Refused), Just(IdIn::BadRequest), Just(IdIn::Ignored)].prop_map(Mishap::Filter),
         2 => (1_u64..40).prop_map(Mishap::Crash),
     ]
 }
@@ -101,7 +109,7 @@ impl History {
         let mut history =
             Self { world, on_their_way: Vec::new(), deleted: Vec::new(), announced_deleted: HashSet::new() };
         for step in steps {
-            history.take(step).await;
+            Box::pin(history.take(step)).await;
         }
         history.come_to_rest().await;
     }
@@ -115,12 +123,12 @@ impl History {
             Step::Update(count) => {
                 let count = count.min(self.present());
                 let updated = self.world.change(&format!(r#"{{"update":{count}}}"#)).await.updated;
-                self.send("transactions_updated", &list("updated", &updated));
+                self.send("transactions_updated", &ids("updated", &updated));
             }
             Step::Delete(count) => {
                 let count = count.min(self.present());
                 let deleted = self.world.change(&format!(r#"{{"delete":{count}}}"#)).await.deleted;
-                self.send("transactions_deleted", &list("deleted", &deleted));
+                self.send("transactions_deleted", &ids("deleted", &deleted));
                 self.deleted.extend(deleted);
             }
             Step::Restore(count) => {
@@ -166,13 +174,8 @@ impl History {
                 self.world.belvo.control().clear_faults();
                 done
             }
-            Mishap::Lag => {
-                let lag = Settings { stale_reads_ms: 60_000, ..Settings::default() };
-                self.world.belvo.control().set_settings(lag);
-                let done = self.world.deliver(&batch).await.is_empty();
-                self.world.belvo.control().set_settings(Settings::default());
-                done
-            }
+            Mishap::Lag => self.deliver_with(&batch, Settings { stale_reads_ms: 60_000, ..Settings::default() }).await,
+            Mishap::Filter(id_in) => self.deliver_with(&batch, Settings { id_in, ..Settings::default() }).await,
             Mishap::Crash(millis) => {
                 let work = self.world.deliver(&batch);
                 tokio::time::timeout(Duration::from_millis(millis), work).await.is_ok_and(|failed| failed.is_empty())
@@ -187,6 +190,13 @@ impl History {
         done
     }
 
+    async fn deliver_with(&self, batch: &[SqsMessage], settings: Settings) -> bool {
+        self.world.belvo.control().set_settings(settings);
+        let done = self.world.deliver(batch).await.is_empty();
+        self.world.belvo.control().set_settings(Settings::default());
+        done
+    }
+
     async fn come_to_rest(mut self) {
         while let Some(message) = self.on_their_way.pop() {
             assert!(self.deliver(&message, Mishap::None).await, "{} came back", message.webhook.webhook_code());
@@ -198,10 +208,6 @@ impl History {
             assert!(record.contains_key("deleted_at"), "{id} was announced as deleted, and is no tombstone");
         }
     }
-}
-
-fn list(name: &str, ids: &[String]) -> String {
-    format!(r#"{{"count":{},"{name}_transactions":{}}}"#, ids.len(), serde_json::to_string(ids).unwrap())
 }
 
 proptest! {

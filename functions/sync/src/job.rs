@@ -1,10 +1,12 @@
 //! One message, from its plan to its outcome.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
 use domain::{
-    Announced, DELETED, EpochMillis, Filter, LinkId, LinkStatus, Message, ObjectId, Plan, Resource, UPDATED, now,
+    Announced, DELETED, EpochMillis, Filter, LinkId, LinkStatus, Message, ObjectId, Plan, Progress, Resource, UPDATED,
+    now,
 };
 use queue::Queue;
 use store::{Check, Checkpoint, Counts, EventKey, LinkChange, Outcome, Pass, PassRefused, SyncState, Table};
@@ -12,13 +14,10 @@ use store::{Check, Checkpoint, Counts, EventKey, LinkChange, Outcome, Pass, Pass
 use crate::access::Access;
 use crate::ended::Ended;
 use crate::failure::Failure;
-use crate::joined;
 use crate::leg::{Leg, Start};
 use crate::link::status_of_refusal;
 use crate::listing::{PAGE_SIZE, Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
-use crate::tally::Tally;
-use crate::writing::{WRITES_AT_ONCE, fence};
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
@@ -28,7 +27,7 @@ const RETRIES_WHEN_FEWER: u32 = 2;
 const FEW_IDS: usize = 2;
 /// So many objects that were asked for one by one are not asked for again because Belvo refuses the next.
 const MUCH_PROGRESS: usize = 20;
-/// The most tombstones of one listing that are asked for again.
+/// The most objects of one listing that are asked for by their ids.
 const MAX_RECHECKED: usize = 40;
 /// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
 const CLOCK_MARGIN_MS: EpochMillis = 250;
@@ -76,6 +75,10 @@ impl Job<'_> {
         if matches!(ended, Ended::NoLink(_)) {
             self.table.empty_event(&event).await?;
         }
+        // Last: a request is completed when what it asked for is stored. If this fails, the message comes back.
+        if ended.is_done() {
+            self.table.complete_request(self.message, ended.finished(), now()).await?;
+        }
         Ok(ended)
     }
 
@@ -100,7 +103,9 @@ impl Job<'_> {
             Plan::LinkStatus => self.link_status(link).await,
             Plan::Consent(consent) => self.consent(link, *consent).await,
             Plan::LinkDeleted => self.link_deleted(link).await,
-            Plan::List { resource, filter, announced } => self.list(event, link, resource, *filter, announced).await,
+            Plan::List { resource, filter, announced } => {
+                self.list(event, link, resource, *filter, announced, &[]).await
+            }
             Plan::Get { resource, ids } => self.get(event, link, resource, ids).await,
             Plan::Delete { resource, ids } => self.delete(event, link, resource, ids).await,
         };
@@ -121,12 +126,17 @@ impl Job<'_> {
         resource: &'static Resource,
         filter: Filter,
         announced: &Announced,
+        expected: &[ObjectId],
     ) -> Result<Ended, Stopped> {
-        if self.is_covered(&self.table.sync_state(link, resource).await?) {
+        let state = self.table.sync_state(link, resource).await?;
+        if let Some(listing) = self.message.listing.as_ref().filter(|listing| listing.compared_to.is_some()) {
+            return self.go_on_comparing(event, link, resource, &state, listing).await;
+        }
+        if self.is_covered(&state) {
             return Ok(Ended::Covered);
         }
         let belvo = self.access.client().await?;
-        let Leg { pass, mut tally, start, rest } = self.read_list(belvo, link, resource, filter, announced).await?;
+        let Leg { pass, mut tally, mut start, rest } = self.read_list(belvo, link, resource, filter, announced).await?;
         let may_come_later = filter == Filter::SinceWatermark && self.attempt <= RETRIES_WHEN_FEWER;
         if rest.is_none() && may_come_later && tally.check() == Check::Drift {
             return Err(Failure::FewerThanAnnounced.into());
@@ -135,27 +145,39 @@ impl Job<'_> {
             None => start.checkpoint(&tally),
             Some(_) => Checkpoint::default(),
         };
-        let knows_all = start.is_in(&pass) && tally.counts.unreadable == 0;
-        if checkpoint.listed.is_some() && knows_all && pass.before.last_pass_at.is_some() {
-            self.mark_missing(&pass, &tally).await?;
+        let is_whole = checkpoint.listed.is_some() && tally.found_so_far().unreadable == 0;
+        let mut compared_to = None;
+        if rest.is_none() && is_whole {
+            compared_to = self.mark_missing(&pass, &start, &tally, None).await?.map(|id| id.to_string());
+        }
+        let goes_on = rest.is_some() || compared_to.is_some();
+        if goes_on && start.legs().is_some() {
+            let seen: Vec<u64> = tally.seen.fingerprints().collect();
+            self.table.keep_seen(&pass, start.stamp, &seen, now()).await?;
+            start.add_leg(&pass);
         }
         let accounts = std::mem::take(&mut tally.accounts);
         add(&mut tally.counts, accounts.store(self.table, &pass).await?);
-        let buried = std::mem::take(&mut tally.buried);
-        let (pass, all_rechecked) = self.recheck(belvo, pass, &buried, &mut tally.counts).await?;
+        let mut doubtful = std::mem::take(&mut tally.buried);
+        if !goes_on && start.stamp == pass.stamp {
+            doubtful.extend(expected.iter().filter(|id| !tally.seen.has(id)).cloned());
+        }
+        let (pass, all_rechecked) = self.recheck(belvo, pass, &doubtful, &mut tally.counts).await?;
         if !all_rechecked {
             tally.note_unasked();
             checkpoint.check = checkpoint.check.map(|_| Check::Drift);
+            checkpoint.listed = None;
         }
         checkpoint.link = self.read_back(&pass, true).await?;
-        let outcome = match rest {
-            None => Outcome::Applied,
-            Some(rest) => {
-                let progress = start.progress(&tally, rest);
-                self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
-                Outcome::Continued
-            }
-        };
+        let mut outcome = Outcome::Applied;
+        if goes_on {
+            let progress = Progress {
+                compared_to,
+                ..start.progress(&tally, rest.unwrap_or_default(), self.access.piece().load(Ordering::Relaxed))
+            };
+            self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
+            outcome = Outcome::Continued;
+        }
         self.finish(event, &pass, &checkpoint, outcome, tally.counts).await
     }
 
@@ -171,6 +193,9 @@ impl Job<'_> {
     ) -> Result<Leg, Stopped> {
         let mut from = self.message.listing.as_ref();
         let mut relistings = from.map_or(0, |progress| progress.relistings);
+        if let Some(piece) = from.and_then(|progress| progress.piece) {
+            self.access.piece().fetch_min(piece, Ordering::Relaxed);
+        }
         loop {
             let pass = self.begin_pass(link, resource).await?;
             let (resource, filter) = (pass.resource, filter.for_list(pass.resource));
@@ -189,6 +214,7 @@ impl Job<'_> {
                 until: self.until,
                 piece: self.access.piece(),
                 stops_when_moved: may_begin_anew,
+                compares: !start.is_first_load || self.attempt > 1,
             };
             let Reading { tally, rest } = reader.read(announced, from).await?;
             if !tally.moved() || !may_begin_anew {
@@ -199,29 +225,21 @@ impl Job<'_> {
         }
     }
 
-    /// Marks what a whole listing lacks. What there is no time for is marked by the next one.
-    async fn mark_missing(&self, pass: &Pass, tally: &Tally) -> Result<(), Failure> {
-        let missing = self.table.missing(pass, |id| tally.has(id)).await?;
-        fence(self.table, pass).await?;
-        let in_time = missing.iter().take_while(|_| Instant::now() < self.end);
-        let marks = in_time.map(|id| async move { Ok(self.table.mark_missing(pass, id, now()).await?) });
-        joined::all(marks, WRITES_AT_ONCE, |_| ()).await
-    }
-
-    /// Asks for the tombstones that a listing met by their ids, in a pass of its own: only that brings them back. When
-    /// Belvo does not answer for all of them, the listing stands all the same; the next one meets the others.
+    /// Asks for objects by their ids of which a listing leaves doubt, in a pass of its own: the tombstones that it met, which
+    /// only that brings back, and what should have been listed and was not. When Belvo does not answer for all of them, the
+    /// listing stands all the same; the next one meets the others.
     async fn recheck(
         &self,
         belvo: &Client,
         listing: Pass,
-        buried: &[ObjectId],
+        doubtful: &[ObjectId],
         counts: &mut Counts,
     ) -> Result<(Pass, bool), Stopped> {
-        if buried.is_empty() {
+        if doubtful.is_empty() {
             return Ok((listing, true));
         }
         let pass = self.begin_pass(&listing.link, listing.resource).await?;
-        let some = &buried[..buried.len().min(MAX_RECHECKED)];
+        let some = &doubtful[..doubtful.len().min(MAX_RECHECKED)];
         let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
         let fetched = objects.fetch_each(some, self.end.min(Instant::now() + self.leg)).await;
         add(counts, fetched.counts);
@@ -230,7 +248,7 @@ impl Job<'_> {
             Some(failure) => return Err(failure.into()),
         }
         add(counts, objects.store_accounts().await?);
-        Ok((pass, fetched.left.is_empty() && some.len() == buried.len()))
+        Ok((pass, fetched.left.is_empty() && some.len() == doubtful.len()))
     }
 
     async fn get(
@@ -240,6 +258,14 @@ impl Job<'_> {
         resource: &'static Resource,
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
+        let state = self.table.sync_state(link, resource).await?;
+        let nothing = Announced::default();
+        if self.message.listing.is_some() {
+            return Box::pin(self.list(event, link, resource, Filter::Whole, &nothing, ids)).await;
+        }
+        if self.is_covered(&state) {
+            return Ok(Ended::Covered);
+        }
         let belvo = self.access.client().await?;
         let pass = self.begin_pass(link, resource).await?;
         let objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
@@ -252,6 +278,11 @@ impl Job<'_> {
             }
             counts = listed.counts;
             left = listed.left;
+        }
+        let pages = state.count.map(|count| count.div_ceil(PAGE_SIZE.into()));
+        if pages.is_some_and(|pages| left.len() as u64 > pages.max(FEW_IDS as u64)) {
+            // One list is cheaper than that many objects.
+            return Box::pin(self.list(event, link, resource, Filter::Whole, &nothing, ids)).await;
         }
         let (more, outcome) = self.fetch_leg(&objects, &pass, UPDATED, &left).await?;
         add(&mut counts, more);
@@ -268,8 +299,7 @@ impl Job<'_> {
         resource: &'static Resource,
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
-        let external_id = self.message.webhook.external_id();
-        let mut pass = self.table.begin_unseeing_pass(link, resource, external_id, now()).await?;
+        let mut pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
         // What was looked at after the announcement may have come back since: then each id is asked for.
         let last_look = pass.before.last_pass_at;
         let seen_since = last_look.is_some_and(|look| look + CLOCK_MARGIN_MS >= self.message.received_at);
@@ -316,13 +346,12 @@ impl Job<'_> {
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {
-        let external_id = self.message.webhook.external_id();
-        let mut pass = self.table.begin_pass(link, resource, external_id, now()).await?;
+        let mut pass = self.table.begin_pass(link, resource, self.message.heard(), now()).await?;
         pass.resource = self.at_institution(&pass).await?;
         Ok(pass)
     }
 
-    async fn finish(
+    pub(crate) async fn finish(
         &self,
         event: &EventKey,
         pass: &Pass,

@@ -6,6 +6,9 @@ use store::{Checkpoint, LinkChange, Listed, Pass, Stamp};
 use crate::query;
 use crate::tally::Tally;
 
+/// A listing in more legs than this keeps no ids: it cannot tell what it lacks.
+const MAX_LEGS: usize = 1_000;
+
 /// What one invocation has read of a listing.
 pub(crate) struct Leg {
     pub(crate) pass: Pass,
@@ -17,11 +20,14 @@ pub(crate) struct Leg {
 /// Where a listing began; perhaps in an earlier leg.
 pub(crate) struct Start {
     began_at: EpochMillis,
-    stamp: Stamp,
+    pub(crate) stamp: Stamp,
+    pub(crate) is_first_load: bool,
     /// What the list is asked for.
     filter: Filter,
     since: Option<Day>,
     relistings: usize,
+    /// The earlier legs whose ids are in the table. None when nobody will ask what the list lacks.
+    legs: Option<Vec<Stamp>>,
 }
 
 impl Start {
@@ -31,7 +37,12 @@ impl Start {
             // The filter knows days only, and the day before may still have got something after we looked.
             Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
         };
-        Self { began_at: pass.began_at, stamp: pass.stamp, filter, since, relistings }
+        let is_first_load = pass.before.last_pass_at.is_none();
+        let mut start =
+            Self { began_at: pass.began_at, stamp: pass.stamp, is_first_load, filter, since, relistings, legs: None };
+        // What was never stored cannot be missing.
+        start.legs = (start.is_whole() && !is_first_load).then(Vec::new);
+        start
     }
 
     pub(crate) fn of_progress(progress: &Progress, filter: Filter) -> Self {
@@ -40,13 +51,24 @@ impl Start {
             stamp: progress.stamp,
             filter,
             since: progress.since.as_deref().and_then(Day::parse),
+            is_first_load: progress.is_first_load,
             relistings: progress.relistings,
+            legs: progress.legs.clone(),
         }
     }
 
-    /// Did it begin in this pass?
-    pub(crate) fn is_in(&self, pass: &Pass) -> bool {
-        self.stamp == pass.stamp
+    /// The earlier legs whose ids tell, together with those of the last leg, what the list lacks. None when that cannot be
+    /// told.
+    pub(crate) fn legs(&self) -> Option<&[Stamp]> {
+        self.legs.as_deref()
+    }
+
+    /// The ids of this leg are in the table.
+    pub(crate) fn add_leg(&mut self, pass: &Pass) {
+        self.legs = self.legs.take().filter(|legs| legs.len() < MAX_LEGS);
+        if let Some(legs) = &mut self.legs {
+            legs.push(pass.stamp);
+        }
     }
 
     /// The filters of the list. Of an announced range a day more is asked for: its last day may mean the midnight with
@@ -75,13 +97,15 @@ impl Start {
         let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
         Checkpoint {
             watermark: (!tally.moved() && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
-            listed: (self.is_whole() && !tally.moved()).then_some(listed),
+            // What it did not find out cannot be covered by it either.
+            listed: (self.is_whole() && !tally.moved() && !tally.found_so_far().unasked).then_some(listed),
             check: Some(tally.check()),
             link: LinkChange::default(),
         }
     }
 
-    pub(crate) fn progress(&self, tally: &Tally, (page, digest): (u64, String)) -> Progress {
+    /// What the next leg has to know; `page` is the last that was written.
+    pub(crate) fn progress(&self, tally: &Tally, (page, digest): (u64, String), piece: u32) -> Progress {
         Progress {
             began_at: self.began_at,
             stamp: self.stamp,
@@ -91,6 +115,10 @@ impl Start {
             digest,
             relistings: self.relistings,
             found: tally.found_so_far(),
+            legs: self.legs.clone(),
+            is_first_load: self.is_first_load,
+            piece: Some(piece),
+            compared_to: None,
         }
     }
 }

@@ -18,8 +18,10 @@ mod joined;
 mod leg;
 mod link;
 mod listing;
+mod missing;
 mod objects;
 mod query;
+mod seen;
 mod tally;
 mod writing;
 
@@ -47,7 +49,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// How long noting the reason of a failure may take.
 const NOTE_LIMIT: Duration = Duration::from_secs(1);
 /// What fits into one invocation with room for what is under way at its end.
-const LEGS: Legs = Legs { pages: Duration::from_mins(1), objects: Duration::from_secs(30) };
+const LEGS: Legs =
+    Legs { pages: Duration::from_mins(1), objects: Duration::from_secs(30), comparing: Duration::from_secs(80) };
 /// What one call to SQS or Secrets Manager may take.
 const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_millis(1_500) };
 /// What one call to DynamoDB may take. Throttling is waited out within it: one link is one partition of the table, and a
@@ -74,6 +77,8 @@ struct Legs {
     pages: Duration,
     /// Objects that are asked for one by one; at the default pace these are about forty.
     objects: Duration,
+    /// Comparing what is stored with what was listed; counted from the message's beginning, like all.
+    comparing: Duration,
 }
 
 impl Worker {
@@ -162,7 +167,7 @@ impl Worker {
             queue: &self.queue,
             attempt,
             until: Instant::now() + self.legs.pages.min(limit / 2),
-            end: Instant::now() + limit * 3 / 4,
+            end: Instant::now() + self.legs.comparing.min(limit * 3 / 4),
             leg: self.legs.objects.min(limit / 2),
         }
     }
@@ -215,9 +220,13 @@ fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed
 }
 
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod link_tests;
+#[cfg(test)]
+mod request_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

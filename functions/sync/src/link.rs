@@ -101,7 +101,7 @@ impl Job<'_> {
     }
 
     async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, Stopped> {
-        Ok(self.table.begin_link_pass(link, self.message.webhook.external_id(), now()).await?)
+        Ok(self.table.begin_link_pass(link, self.message.heard(), now()).await?)
     }
 
     async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<Ended, Stopped> {

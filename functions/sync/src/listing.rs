@@ -1,23 +1,25 @@
 //! Reading a whole list, or what is new of it.
 //!
 //! The first page says how many objects there are; the others are fetched and written side by side, a few at a time: while
-//! some are written, others are on their way. Memory is bounded by the pages under way, not by the list.
+//! some are written, others are on their way. Memory is bounded by the answers under way, not by the list.
 //!
 //! A list that is too long for one invocation is read in legs. A leg stops between two pages, and the next one reads the
-//! last page again: only if that is unchanged, and the count too, does it go on; otherwise the listing begins anew.
+//! last page again: only if that is unchanged, and the count too, does it go on; otherwise the listing begins anew. A leg
+//! also stops before a page that Belvo does not give: what was read before it is kept.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use belvo::{Client, Error, Listing, Page};
-use domain::{Announced, Progress, Record};
+use domain::{Announced, ObjectId, Progress, Record};
 use store::{Pass, Table};
 
 use crate::failure::Failure;
 use crate::joined;
 use crate::tally::Tally;
-use crate::writing::{digest, write_page};
+use crate::writing::{digest, write_objects};
 
 /// Objects a page; Belvo's largest.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
@@ -28,6 +30,8 @@ const PIECE_SIZES: [u32; 7] = [PAGE_SIZE, 500, 250, 125, 25, 5, 1];
 const PAGES_AT_ONCE: usize = 4;
 /// The longest list that is read: ten million objects.
 const MAX_PAGES: u64 = 10_000;
+/// So many pages are not read again because Belvo asks for fewer requests.
+const MUCH_PROGRESS: u64 = 20;
 
 /// What is read, and as what.
 pub(crate) struct Reader<'a> {
@@ -41,13 +45,30 @@ pub(crate) struct Reader<'a> {
     pub(crate) piece: &'a AtomicU32,
     /// Is the list begun anew when it has moved? Otherwise it is read to its end all the same.
     pub(crate) stops_when_moved: bool,
+    /// Is it worth asking what stands in the table before writing to it?
+    pub(crate) compares: bool,
 }
 
 /// What a leg has read.
 pub(crate) struct Reading {
     pub(crate) tally: Tally,
-    /// The last page that was written, and the digest of its ids; none when there is no other.
+    /// The last page up to which all were written, and the digest of its ids; none when there is no other.
     pub(crate) rest: Option<(u64, String)>,
+}
+
+/// What is left of a page when its objects were dealt with.
+struct PageRead {
+    count: u64,
+    has_next: bool,
+    digest: String,
+}
+
+/// What is done with the objects of a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Write,
+    /// They were written by an earlier leg.
+    Compare,
 }
 
 impl Reader<'_> {
@@ -55,62 +76,69 @@ impl Reader<'_> {
     pub(crate) async fn read(&self, announced: &Announced, from: Option<&Progress>) -> Result<Reading, Failure> {
         let tally = Mutex::new(Tally::new(self.pass.resource, announced, from));
         let first = from.map_or(1, |progress| progress.page);
-        let page = self.page(first, &tally).await?;
-        let Some(page) = page else { return Ok(moved(tally)) };
-        if from.is_some_and(|progress| !self.is_unchanged(&page, progress)) {
+        let how = if from.is_some() { Use::Compare } else { Use::Write };
+        let Some(page) = self.page(first, how, &tally).await? else { return Ok(moved(tally)) };
+        if from.is_some_and(|progress| page.count != progress.count || page.digest != progress.digest) {
             if self.stops_when_moved {
                 return Ok(moved(tally));
             }
-            tally.lock().unwrap_or_else(PoisonError::into_inner).note_move();
+            lock(&tally).note_move();
         }
         let last = page.count.div_ceil(u64::from(PAGE_SIZE)).max(1);
         if last > MAX_PAGES {
             return Err(Failure::TooManyPages);
         }
-        let reached = Mutex::new((first, String::new()));
         if from.is_none() {
-            self.take(&page, 1, last, &tally, &reached).await?;
+            notice_a_move(&page, 1, last, &tally);
         }
-        drop(page);
-        let has_moved = || tally.lock().unwrap_or_else(PoisonError::into_inner).moved();
-        let goes_on =
-            |begun: usize| (begun == 0 || Instant::now() < self.until) && !(self.stops_when_moved && has_moved());
+        let goes_on = |begun: usize| {
+            (begun == 0 || Instant::now() < self.until) && !(self.stops_when_moved && lock(&tally).shows_a_move())
+        };
         let pages = (first + 1..=last).enumerate().take_while(|(begun, _)| goes_on(*begun)).map(|(_, number)| {
-            let (tally, reached) = (&tally, &reached);
+            let tally = &tally;
             async move {
-                match self.page(number, tally).await? {
-                    Some(page) => self.take(&page, number, last, tally, reached).await?,
-                    None => tally.lock().unwrap_or_else(PoisonError::into_inner).note_short(),
+                let page = self.page(number, Use::Write, tally).await?;
+                match &page {
+                    Some(page) => notice_a_move(page, number, last, tally),
+                    None => lock(tally).note_short(),
                 }
-                Ok(())
+                Ok((number, page))
             }
         });
-        joined::all(pages, PAGES_AT_ONCE, |()| ()).await?;
+        let mut read = BTreeMap::from([(first, page.digest)]);
+        let take = |(number, page): (u64, Option<PageRead>)| read.extend(page.map(|page| (number, page.digest)));
+        let result = joined::all(pages, PAGES_AT_ONCE, take).await;
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let reached = reached.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // A page that was gone is not reached. A list that moved has no rest when it is begun anew.
-        let is_void = self.stops_when_moved && tally.moved();
-        let rest = (reached.0 < last && !is_void && !tally.is_short()).then_some(reached);
-        if rest.is_none() {
+        let reached = contiguous(first, &read);
+        result.or_else(|failure| if is_worth_keeping(&failure, reached - first) { Ok(()) } else { Err(failure) })?;
+        // A list that moved has no rest when it is begun anew, and none behind its end.
+        let is_void = self.stops_when_moved && tally.shows_a_move();
+        if reached >= last || is_void || tally.is_short() {
             tally.complete();
+            return Ok(Reading { tally, rest: None });
         }
-        Ok(Reading { tally, rest })
+        tally.seen.forget_after(reached);
+        let digest = read.remove(&reached).unwrap_or_default();
+        Ok(Reading { tally, rest: Some((reached, digest)) })
     }
 
-    /// One page of a thousand objects, in as many pieces as Belvo needs. None when it is not there (any more).
-    async fn page(&self, number: u64, tally: &Mutex<Tally>) -> Result<Option<Page>, Failure> {
+    /// One page of a thousand objects, in as many pieces as Belvo needs; each is dealt with before the next is asked for.
+    /// None when the page is not there (any more).
+    async fn page(&self, number: u64, how: Use, tally: &Mutex<Tally>) -> Result<Option<PageRead>, Failure> {
         let page_size = u64::from(PAGE_SIZE);
         let (begin, end) = ((number - 1) * page_size, number * page_size);
-        let mut whole: Option<Page> = None;
+        let mut read: Option<PageRead> = None;
+        let mut ids = Vec::new();
         let mut offset = begin;
-        while offset < end && whole.as_ref().is_none_or(|page| page.has_next) {
+        while offset < end && read.as_ref().is_none_or(|page| page.has_next) {
             let piece = self.piece.load(Ordering::Relaxed);
             let listing = Listing { page_size: piece, ..self.listing.clone() };
             match self.belvo.page(&listing, offset / u64::from(piece) + 1).await {
                 Ok(page) => {
-                    tally.lock().unwrap_or_else(PoisonError::into_inner).page(page.count);
+                    lock(tally).page(page.count);
                     offset += u64::from(piece);
-                    whole = Some(join(whole, page));
+                    read = Some(PageRead { count: page.count, has_next: page.has_next, digest: String::new() });
+                    ids.extend(self.deal_with(number, page, how, tally).await?);
                 }
                 Err(error) if error.asks_for_less() && smaller(piece).is_some() => {
                     // Others may have come to the same end; the smallest counts.
@@ -120,35 +148,52 @@ impl Reader<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(whole)
+        Ok(read.map(|page| PageRead { digest: digest(ids.iter()), ..page }))
     }
 
-    /// Writes a page. A page behind the last one means that the list became longer.
-    async fn take(
+    /// Gives the ids of the objects, in their order.
+    async fn deal_with(
         &self,
-        page: &Page,
         number: u64,
-        last: u64,
+        page: Page,
+        how: Use,
         tally: &Mutex<Tally>,
-        reached: &Mutex<(u64, String)>,
-    ) -> Result<(), Failure> {
-        if page.has_next != (number < last) {
-            tally.lock().unwrap_or_else(PoisonError::into_inner).note_move();
+    ) -> Result<Vec<ObjectId>, Failure> {
+        match how {
+            Use::Write => write_objects(self.table, self.pass, number, page.objects, self.compares, tally).await,
+            Use::Compare => {
+                let records = page.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
+                Ok(records.map(|(record, _)| record.id).collect())
+            }
         }
-        let digest = write_page(self.table, self.pass, &page.objects, tally).await?;
-        let mut reached = reached.lock().unwrap_or_else(PoisonError::into_inner);
-        if number >= reached.0 {
-            *reached = (number, digest);
-        }
-        Ok(())
     }
+}
 
-    /// Is this the page at which the leg before stopped, in the list that it was?
-    fn is_unchanged(&self, page: &Page, progress: &Progress) -> bool {
-        let ids = page.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
-        let ids: Vec<_> = ids.map(|(record, _)| record.id).collect();
-        page.count == progress.count && digest(ids.iter()) == progress.digest
+/// A page behind the last one means that the list became longer, and an early last one that it became shorter.
+fn notice_a_move(page: &PageRead, number: u64, last: u64, tally: &Mutex<Tally>) {
+    if page.has_next != (number < last) {
+        lock(tally).note_move();
     }
+}
+
+/// Up to which page all were read.
+fn contiguous(first: u64, read: &BTreeMap<u64, String>) -> u64 {
+    read.keys().zip(first..).take_while(|(read, number)| *read == number).last().map_or(first, |(_, number)| number)
+}
+
+/// Is a leg that read so many pages more than it had to kept, though then a page failed? Whoever asks for fewer requests
+/// gets a rest, unless that would undo much.
+fn is_worth_keeping(failure: &Failure, pages: u64) -> bool {
+    match failure {
+        Failure::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge) => pages >= MUCH_PROGRESS,
+        Failure::Belvo(Error::Unauthorized | Error::NotFound { .. } | Error::LinkRefused { .. }) => false,
+        Failure::Belvo(_) => pages > 0,
+        _ => false,
+    }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn moved(tally: Mutex<Tally>) -> Reading {
@@ -160,11 +205,4 @@ fn moved(tally: Mutex<Tally>) -> Reading {
 /// The next smaller size of a piece.
 fn smaller(piece: u32) -> Option<u32> {
     PIECE_SIZES.into_iter().find(|size| *size < piece)
-}
-
-/// Two neighbouring pieces of a page.
-fn join(whole: Option<Page>, mut piece: Page) -> Page {
-    let Some(mut whole) = whole else { return piece };
-    whole.objects.append(&mut piece.objects);
-    Page { has_next: piece.has_next, ..whole }
 }

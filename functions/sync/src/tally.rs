@@ -3,15 +3,13 @@
 //! Belvo pages by number and gives no snapshot: while we read, rows can move from one page to another. Two signs show
 //! it: `count` differs between pages, and fewer distinct ids than `count` were seen. They are evidence, not proof.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use domain::{Announced, EmbeddedAccount, Found, ObjectId, Progress, Record, Resource};
+use domain::{Announced, EmbeddedAccount, Flow, Found, ObjectId, Progress, Record, Resource};
 use store::{Check, Counts, Upsert};
 
 use crate::accounts::Accounts;
+use crate::seen::Seen;
 
-/// What was found so far. Memory: eight bytes an object, and the accounts.
+/// What was found so far.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) counts: Counts,
@@ -19,12 +17,13 @@ pub(crate) struct Tally {
     pub(crate) buried: Vec<ObjectId>,
     /// The accounts that the records embed.
     pub(crate) accounts: Accounts,
+    /// What this leg of the listing has seen.
+    pub(crate) seen: Seen,
     resource: &'static Resource,
     announced: Announced,
     /// `count` of the first page.
     listed: Option<u64>,
-    distinct: HashSet<u64>,
-    /// What this leg of the listing found and the ones before it; `distinct` and `unreadable` of those before it only.
+    /// What the legs before this one found; `moved` and `unasked` of this one too.
     found: Found,
     is_complete: bool,
     is_short: bool,
@@ -37,17 +36,17 @@ impl Tally {
             counts: Counts::default(),
             buried: Vec::new(),
             accounts: Accounts::default(),
+            seen: Seen::default(),
             resource,
             announced: announced.clone(),
             listed: from.map(|progress| progress.count),
-            distinct: HashSet::new(),
             found: from.map(|progress| progress.found).unwrap_or_default(),
             is_complete: false,
             is_short: false,
         }
     }
 
-    /// A page came, the first or another.
+    /// A page came, or a piece of one.
     pub(crate) fn page(&mut self, count: u64) {
         self.counts.pages += 1;
         self.found.moved |= *self.listed.get_or_insert(count) != count;
@@ -81,11 +80,7 @@ impl Tally {
 
     /// What all legs have found.
     pub(crate) fn found_so_far(&self) -> Found {
-        Found {
-            distinct: self.found.distinct + self.distinct.len() as u64,
-            unreadable: self.found.unreadable + self.counts.unreadable,
-            ..self.found
-        }
+        self.seen.added_to(self.found)
     }
 
     /// How many objects the list has.
@@ -95,24 +90,18 @@ impl Tally {
 
     /// An object that cannot be read as a record. It is counted and the listing goes on: one bad object must not hold
     /// back all others.
-    pub(crate) fn unreadable(&mut self) {
+    pub(crate) fn unreadable(&mut self, page: u64) {
         self.counts.unreadable += 1;
+        self.seen.note_unreadable(page);
     }
 
     /// A record was found, perhaps with its account.
-    pub(crate) fn note(&mut self, record: &Record, account: Option<EmbeddedAccount<'_>>) {
+    pub(crate) fn note(&mut self, page: u64, record: &Record, account: Option<EmbeddedAccount<'_>>) {
         if let Some(account) = account {
             self.accounts.note(account);
         }
-        if !self.distinct.insert(fingerprint(&record.id)) || !self.announced.counts(self.resource, record) {
-            return;
-        }
-        self.found.matching += 1;
-        match record.text("type") {
-            Some("INFLOW") => self.found.inflows += 1,
-            Some("OUTFLOW") => self.found.outflows += 1,
-            _ => {}
-        }
+        let flow = record.text("type").and_then(Flow::parse);
+        self.seen.note(&record.id, page, self.announced.counts(self.resource, record), flow);
     }
 
     /// What became of a record.
@@ -124,15 +113,15 @@ impl Tally {
         }
     }
 
+    /// Does something show, before every page was read, that the list moved?
+    pub(crate) fn shows_a_move(&self) -> bool {
+        self.found.moved
+    }
+
     /// Did the list move while it was read?
     pub(crate) fn moved(&self) -> bool {
         let Found { distinct, unreadable, moved, .. } = self.found_so_far();
         moved || (self.is_complete && distinct + unreadable < self.listed())
-    }
-
-    /// Was this object found?
-    pub(crate) fn has(&self, id: &ObjectId) -> bool {
-        self.distinct.contains(&fingerprint(id))
     }
 
     /// Does what was found agree with what was announced?
@@ -147,13 +136,6 @@ impl Tally {
             None => Check::Unverified,
         }
     }
-}
-
-/// Eight bytes that stand for an id. Two of a million ids fall together once in tens of millions of listings.
-fn fingerprint(id: &ObjectId) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -178,7 +160,7 @@ mod tests {
     fn found(tally: &mut Tally, id: &str, day: &str, kind: &str) {
         let json = format!(r#"{{"id":"{id}","value_date":"{day}","type":"{kind}"}}"#);
         let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
-        tally.note(&Record::read(tally.resource, &raw).unwrap().0, None);
+        tally.note(1, &Record::read(tally.resource, &raw).unwrap().0, None);
     }
 
     #[test]
@@ -222,10 +204,24 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_will_be_read_again_are_forgotten() {
+        let mut tally = tally("{}");
+        tally.page(3);
+        for (page, id) in [(1, "a"), (2, "b"), (3, "c"), (3, "a")] {
+            let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&format!(r#"{{"id":"{id}"}}"#)).unwrap();
+            tally.note(page, &Record::read(tally.resource, &raw).unwrap().0, None);
+        }
+        tally.unreadable(3);
+        tally.seen.forget_after(2);
+        let Found { distinct, matching, unreadable, .. } = tally.found_so_far();
+        assert_eq!((distinct, matching, unreadable), (2, 2, 0));
+    }
+
+    #[test]
     fn an_unreadable_object_is_no_move_but_drift() {
         let mut tally = tally("{}");
         tally.page(1);
-        tally.unreadable();
+        tally.unreadable(1);
         tally.complete();
         assert!(!tally.moved());
         assert_eq!(tally.check(), Check::Drift);

@@ -22,12 +22,16 @@ use store::{Table, to_attribute};
 
 use crate::Worker;
 use crate::access::Access;
+use crate::crashes::Calls;
 use crate::failure::Backoff;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The link of most tests. Not a UUID, like Belvo's own examples.
 pub(crate) const LINK: &str = "0284557b-df47-450a-po09e-000000000001";
+
+/// Enough for anything, also on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_hours(1);
 
 pub(crate) struct World {
     pub(crate) belvo: Server,
@@ -38,6 +42,8 @@ pub(crate) struct World {
     pub(crate) sent: Arc<Mutex<Vec<String>>>,
     /// The text of Belvo's secret.
     pub(crate) secret: Arc<Mutex<String>>,
+    /// What the worker asks of DynamoDB.
+    pub(crate) calls: Calls,
     dynamodb: aws_sdk_dynamodb::Client,
 }
 
@@ -52,6 +58,8 @@ impl World {
         let given_back = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(Mutex::new(Vec::new()));
         let dynamodb = local_table::start().await;
+        let calls = Calls::default();
+        let counted = dynamodb.config().to_builder().interceptor(calls.clone()).build();
         // Generous: these tests run on busy machines, and none of them is about this limit.
         let limits = belvo::Limits {
             answer: Duration::from_secs(30),
@@ -60,12 +68,12 @@ impl World {
         };
         let worker = Worker {
             access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
-            table: Table::new(dynamodb.clone(), TABLE_NAME.to_owned()),
+            table: Table::new(aws_sdk_dynamodb::Client::from_conf(counted), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
-            legs: crate::LEGS,
+            legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
         };
-        Self { belvo, worker, given_back, sent, secret, dynamodb }
+        Self { belvo, worker, given_back, sent, secret, calls, dynamodb }
     }
 
     pub(crate) fn breaks(&self, rules: &str) {
@@ -87,7 +95,7 @@ impl World {
 
     /// Delivers messages as one batch; gives back the ids of those that failed.
     pub(crate) async fn deliver(&self, messages: &[SqsMessage]) -> Vec<String> {
-        self.deliver_within(messages, Duration::from_mins(1)).await
+        Box::pin(self.deliver_within(messages, PATIENCE)).await
     }
 
     pub(crate) async fn deliver_within(&self, messages: &[SqsMessage], left: Duration) -> Vec<String> {
@@ -127,7 +135,7 @@ impl World {
     pub(crate) async fn begin_another_pass(&self) {
         let link = domain::LinkId::parse(LINK).unwrap();
         let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
-        self.worker.table.begin_pass(&link, transactions, None, now()).await.unwrap();
+        self.worker.table.begin_pass(&link, transactions, domain::Heard::default(), now()).await.unwrap();
     }
 
     pub(crate) async fn list_transactions(&self) -> Message {
@@ -212,6 +220,11 @@ pub(crate) fn message(webhook_type: &str, code: &str, data: &str, received_at: i
         ),
         received_at,
     )
+}
+
+/// The `data` of a webhook that names transactions.
+pub(crate) fn ids(name: &str, ids: &[String]) -> String {
+    format!(r#"{{"count":{},"{name}_transactions":{}}}"#, ids.len(), serde_json::to_string(ids).unwrap())
 }
 
 pub(crate) fn message_of(body: &str, received_at: i64) -> Message {

@@ -6,17 +6,15 @@ use aws_lambda_events::sqs::SqsEvent;
 use domain::{Day, Message, now};
 use fake_belvo::{IdIn, Settings};
 
-use crate::testing::{LINK, World, message, message_of, number, sqs, text};
+mod long_lists;
+
+use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
 
 const TRANSACTIONS: &str = "/api/transactions/";
 
 /// So that what was looked at before does not count as looked at after.
-async fn wait_out_the_clock_margin() {
+pub(crate) async fn wait_out_the_clock_margin() {
     tokio::time::sleep(Duration::from_millis(300)).await;
-}
-
-fn ids(name: &str, ids: &[String]) -> String {
-    format!(r#"{{"count":{},"{name}_transactions":{}}}"#, ids.len(), serde_json::to_string(ids).unwrap())
 }
 
 #[tokio::test]
@@ -90,6 +88,24 @@ async fn a_failing_message_waits_longer_each_time() {
         assert!((longest / 2..=longest).contains(wait), "{waits:?}");
     }
     assert_eq!(waits.len(), 4);
+}
+
+/// The queue's clock is simulated: what is waited for is added up.
+#[tokio::test]
+async fn an_hour_without_belvo_takes_no_message_to_the_dead_letter_queue() {
+    const MAX_RECEIVE_COUNT: u32 = 20;
+    let world = World::with_transactions(5).await;
+    world.breaks(r#"[{"fault":{"status":500}}]"#);
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    let mut attempt = 0;
+    while world.given_back.lock().unwrap().iter().sum::<i32>() < 60 * 60 {
+        attempt += 1;
+        assert_eq!(world.deliver(&[sqs(&message, attempt)]).await.len(), 1);
+    }
+    assert!(attempt < MAX_RECEIVE_COUNT, "{attempt} attempts in an hour");
+    world.belvo.control().clear_faults();
+    assert!(world.deliver(&[sqs(&message, attempt + 1)]).await.is_empty());
+    world.assert_converged("TRANSACTIONS").await;
 }
 
 #[tokio::test]
@@ -173,12 +189,45 @@ async fn ids_that_are_too_many_for_the_time_travel_on_in_messages_of_their_own()
     let mut world = World::with_transactions(30).await;
     world.worker.legs.objects = Duration::ZERO;
     world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
-    world.list_transactions().await;
     let changed = world.change(r#"{"update":10,"refresh_accounts":false}"#).await;
     let message = world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &changed.updated)).await;
-    assert_eq!(number(&world.event(&message).await, "written"), Some(4), "each leg begins a few, however short it is");
+    assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 4, "each leg begins a few, however short it is");
     assert_eq!(world.deliver_continuations().await, 2);
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 10);
+    assert!(!world.requests(TRANSACTIONS).iter().any(|query| query.contains("page_size=1000")));
+}
+
+#[tokio::test]
+async fn when_there_are_more_ids_than_pages_and_no_filter_for_them_the_list_is_read() {
+    let world = World::with_transactions(1_500).await;
+    world.list_transactions().await;
+    world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
+    let changed = world.change(r#"{"update":30}"#).await.updated;
+    let gone = world.change(r#"{"delete":1}"#).await.deleted;
+    world.belvo.control().clear_requests();
+    let announced = [changed, gone.clone()].concat();
+    world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &announced)).await;
     world.assert_converged("TRANSACTIONS").await;
+    assert_eq!(world.requests(TRANSACTIONS).len(), 3, "the refused filter and two pages");
+    assert_eq!(
+        world.requests(&format!("{TRANSACTIONS}{}/", gone[0])).len(),
+        1,
+        "the list lacks it, so it is asked for"
+    );
+    assert!(world.record("TRANSACTIONS", &gone[0]).await.contains_key("deleted_at"));
+}
+
+#[tokio::test]
+async fn an_update_that_a_later_listing_covers_asks_belvo_nothing() {
+    let world = World::with_transactions(10).await;
+    let changed = world.change(r#"{"update":2}"#).await.updated;
+    let late = message("TRANSACTIONS", "transactions_updated", &ids("updated", &changed), now() - 1_000);
+    world.list_transactions().await;
+    world.belvo.control().clear_requests();
+    assert!(world.deliver(&[sqs(&late, 1)]).await.is_empty());
+    assert_eq!(text(&world.event(&late).await, "outcome"), "covered");
+    assert_eq!(world.belvo.control().requests().total, 0);
 }
 
 #[tokio::test]
@@ -361,7 +410,6 @@ async fn the_accounts_that_transactions_embed_are_refreshed_and_never_set_back()
 #[tokio::test]
 async fn a_long_id_list_makes_progress_under_belvos_edge_limit() {
     let world = World::with_transactions(200).await;
-    world.list_transactions().await;
     let limits = Settings { id_in: IdIn::Refused, edge_limit_per_30s: 60, ..Settings::default() };
     world.belvo.control().set_settings(limits);
     let changed = world.change(r#"{"update":100}"#).await;
@@ -371,7 +419,7 @@ async fn a_long_id_list_makes_progress_under_belvos_edge_limit() {
     world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
     assert!(world.deliver(&[sqs(&leg, 2)]).await.is_empty());
     world.deliver_continuations().await;
-    world.assert_converged("TRANSACTIONS").await;
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 100);
 }
 
 #[tokio::test]
@@ -415,47 +463,6 @@ async fn what_belvo_dropped_without_a_word_is_marked_as_missing_and_keeps_its_da
     world.change(&format!(r#"{{"restore":["{}"]}}"#, dropped[0])).await;
     world.list_transactions().await;
     assert!(!world.record("TRANSACTIONS", &dropped[0]).await.contains_key("missing_since"));
-}
-
-#[tokio::test]
-async fn a_list_that_is_too_long_for_one_invocation_is_read_in_legs() {
-    let mut world = World::with_transactions(9_500).await;
-    world.worker.legs.pages = Duration::ZERO;
-    let message = world.succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":9500}"#).await;
-    assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
-    assert_eq!(world.records("TRANSACTIONS").await.len(), 2_000, "each leg begins a page, however short it is");
-    assert_eq!(text(&world.state("TRANSACTIONS").await, "watermark"), "(absent)", "not before every page is written");
-    assert_eq!(world.deliver_continuations().await, 8);
-    world.assert_converged("TRANSACTIONS").await;
-    let state = world.state("TRANSACTIONS").await;
-    assert_eq!((text(&state, "check"), number(&state, "count")), ("verified", Some(9_500)));
-    assert_eq!(world.requests(TRANSACTIONS).len(), 10 + 8, "each later leg reads one page again");
-}
-
-#[tokio::test]
-async fn a_list_that_changed_between_two_legs_is_begun_anew() {
-    let mut world = World::with_transactions(5_500).await;
-    world.worker.legs.pages = Duration::ZERO;
-    world.list_transactions().await;
-    world.change(r#"{"delete":1,"refresh_accounts":false}"#).await;
-    world.worker.legs = crate::LEGS;
-    assert_eq!(world.deliver_continuations().await, 1);
-    assert_eq!(number(&world.state("TRANSACTIONS").await, "count"), Some(5_499));
-    world.assert_converged("TRANSACTIONS").await;
-}
-
-#[tokio::test]
-async fn a_long_list_that_always_moves_is_read_to_its_end_all_the_same() {
-    let mut world = World::with_transactions(4_500).await;
-    world.worker.legs.pages = Duration::ZERO;
-    world.breaks(
-        r#"[{"match":{"path_prefix":"/api/transactions/"},"fault":{"wrong_count":1},"probability":0.5,"seed":7}]"#,
-    );
-    world.list_transactions().await;
-    world.deliver_continuations().await;
-    world.assert_converged("TRANSACTIONS").await;
-    let state = world.state("TRANSACTIONS").await;
-    assert_eq!((text(&state, "check"), text(&state, "watermark")), ("drift", "(absent)"));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::{ObjectId, Record, sha256_hex};
 use serde_json::value::RawValue;
-use store::{Known, Pass, StoreTrouble, Table};
+use store::{Pass, Table};
 
 use crate::failure::Failure;
 use crate::joined;
@@ -14,24 +14,29 @@ use crate::tally::Tally;
 /// Writes of one page that are under way at once. One link is one partition of the table, about 1,000 writes a second.
 pub(crate) const WRITES_AT_ONCE: usize = 16;
 
-/// Writes the objects of a page under a pass's stamp, once it is certain that no other pass has begun. A record that
-/// would only change its stamp is not written. Gives the digest of the page's ids.
-pub(crate) async fn write_page(
+/// Writes objects of a page under a pass's stamp, once it is certain that no other pass has begun. When it `compares`, a
+/// record that would only change its stamp is not written. Gives the ids, in their order.
+pub(crate) async fn write_objects(
     table: &Table,
     pass: &Pass,
-    objects: &[Box<RawValue>],
+    page: u64,
+    objects: Vec<Box<RawValue>>,
+    compares: bool,
     tally: &Mutex<Tally>,
-) -> Result<String, Failure> {
-    let records: Vec<Record> = objects.iter().filter_map(|raw| read(pass, raw, tally)).collect();
-    let digest = digest(records.iter().map(|record| &record.id));
-    let known = known(table, pass, &records).await?;
+) -> Result<Vec<ObjectId>, Failure> {
+    let records: Vec<Record> = objects.iter().filter_map(|raw| read(pass, page, raw, tally)).collect();
+    drop(objects);
+    let ids: Vec<ObjectId> = records.iter().map(|record| record.id.clone()).collect();
+    // On a resource's first load nothing stands in the table: then the question is not worth its price, and the
+    // conditions of the writes hold all the same.
+    let known = if compares { table.known(&pass.link, pass.resource, &ids).await? } else { HashMap::new() };
     fence(table, pass).await?;
     let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));
     let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
     tally.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
     let writes = changed.into_iter().map(|record| write(table, pass, record, tally));
     joined::all(writes, WRITES_AT_ONCE, |()| ()).await?;
-    Ok(digest)
+    Ok(ids)
 }
 
 /// One digest for the ids of a page, in their order.
@@ -44,23 +49,13 @@ pub(crate) async fn fence(table: &Table, pass: &Pass) -> Result<(), Failure> {
     if table.is_newest(pass).await? { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
-/// What stands in the table. On a resource's first load nothing does: then the question is not worth its price, and
-/// the conditions of the writes hold all the same.
-async fn known(table: &Table, pass: &Pass, records: &[Record]) -> Result<HashMap<ObjectId, Known>, StoreTrouble> {
-    if pass.before.last_pass_at.is_none() {
-        return Ok(HashMap::new());
-    }
-    let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
-    table.known(&pass.link, pass.resource, &ids).await
-}
-
-fn read(pass: &Pass, raw: &RawValue, tally: &Mutex<Tally>) -> Option<Record> {
+fn read(pass: &Pass, page: u64, raw: &RawValue, tally: &Mutex<Tally>) -> Option<Record> {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     if let Ok((record, account)) = Record::read(pass.resource, raw) {
-        tally.note(&record, account);
+        tally.note(page, &record, account);
         return Some(record);
     }
-    tally.unreadable();
+    tally.unreadable(page);
     None
 }
 

@@ -1,14 +1,19 @@
 //! Links, from the outside: made with their data, connected, looked at, deleted.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Control, ControlError, per_link};
+use super::{Control, ControlError};
 use crate::{
     app::{lock, read, write},
-    catalogue::{Resource, Sizes},
+    catalogue::{FETCHABLE, Resource, Sizes},
     loading,
     moment::{DAY_MICROS, Day, now_micros, parse_moment},
-    resources::institutions::{self, Institution},
+    resources::{
+        consents::CONSENTS,
+        institutions::{self, Institution},
+    },
     tokens::Grant,
     world::{Blueprint, Link},
 };
@@ -16,7 +21,14 @@ use crate::{
 /// A link's accounts are numbered in 16 bits and written into each transaction.
 const MAX_ACCOUNTS: usize = 1_000;
 /// 32 bytes each.
-const MAX_TRANSACTIONS: usize = 10_000_000;
+const MAX_ROWS: usize = 10_000_000;
+/// How many objects of a resource a link loads, unless a setting says otherwise.
+const USUALLY_LOADED: usize = 3;
+const FILE_BYTES: usize = 300;
+const MAX_FILE_BYTES: usize = 4 << 20;
+const RATES: [&str; 5] = ["6h", "12h", "24h", "7d", "30d"];
+/// What every link has.
+const USUAL: [&str; 2] = ["ACCOUNTS", "TRANSACTIONS"];
 /// Older than this no link can be.
 const MAX_DAYS: u32 = 20_000;
 
@@ -32,10 +44,19 @@ pub struct NewLink {
     pub institution: Option<String>,
     /// `single` or `recurrent`.
     pub access_mode: String,
+    /// Of a recurrent link: `6h`, `12h`, `24h`, `7d` or `30d`.
+    pub refresh_rate: String,
     /// How many accounts.
     pub accounts: usize,
     /// How many transactions.
     pub transactions: usize,
+    /// How many of other resources, by webhook type: `{"OWNERS": 2, "BILLS": 3}`.
+    pub resources: BTreeMap<String, usize>,
+    /// How long documents (`pdf`, `xml`) are, about.
+    pub file_bytes: usize,
+    /// The objects are made as by [`shapes::random`](crate::shapes::random), but for their ids, the times of their creation and
+    /// collection, and what a filter of the resource asks for.
+    pub wild: bool,
     /// The server's if absent.
     pub seed: Option<u64>,
     /// When the link and its data were created.
@@ -79,8 +100,12 @@ impl Default for NewLink {
             external_id: None,
             institution: None,
             access_mode: "recurrent".into(),
+            refresh_rate: "7d".into(),
             accounts: 3,
             transactions: 2_500,
+            resources: BTreeMap::new(),
+            file_bytes: FILE_BYTES,
+            wild: false,
             seed: None,
             created_days_ago: 30,
             created_at: None,
@@ -94,32 +119,38 @@ impl Control {
     /// # Errors
     /// If a value is not valid or the id is taken.
     pub fn create_link(&self, new: NewLink) -> Result<LinkSummary, ControlError> {
-        if new.accounts > MAX_ACCOUNTS || new.transactions > MAX_TRANSACTIONS {
-            return Err(ControlError::TooMany);
-        }
+        let sizes = sizes(&new)?;
         let mut world = write(&self.app.world);
         let id = new.id.clone().unwrap_or_else(|| world.next_link_id());
-        let sizes = Sizes { accounts: new.accounts, transactions: new.transactions };
+        let wild = new.wild;
+        let refresh_rate = RATES.into_iter().find(|rate| *rate == new.refresh_rate);
+        let refresh_rate = refresh_rate.ok_or_else(|| ControlError::Invalid("refresh_rate".into()))?;
         let blueprint = blueprint(id.clone(), new.seed.unwrap_or(world.seed), new)?;
         let created = blueprint.created;
         if !world.add(blueprint) {
             return Err(ControlError::Taken);
         }
         let link = world.link_mut(&id).ok_or(ControlError::UnknownLink)?;
+        link.refresh_rate = refresh_rate;
+        link.wild = wild;
         loading::fill(link, &sizes, created);
-        for resource in per_link() {
+        for resource in loading::per_link(link) {
             loading::make_ready(link, resource);
         }
         Ok(summary(link))
     }
 
-    /// Acts as the user who connects through the widget; the link loads and announces by itself.
+    /// Acts as the user who connects through the widget; the link loads and announces by itself. With a token that was made for a
+    /// link, the user gives that link working credentials.
     ///
     /// # Errors
     /// If the token is not valid (any more) or the institution is unknown.
     pub fn connect_widget(&self, access: &str, institution: Option<&str>) -> Result<LinkSummary, ControlError> {
         let institution = institution_named(institution)?;
         let grant = lock(&self.app.tokens).redeem(access).ok_or(ControlError::UnknownToken)?;
+        if let Some(link) = &grant.link_id {
+            return self.set_status(link, "valid");
+        }
         let id = self.begin_link(institution, grant).ok_or(ControlError::Taken)?;
         self.link(&id)
     }
@@ -137,17 +168,20 @@ impl Control {
             institution,
             recurrent: grant.recurrent,
             fetch_resources: grant.fetch_resources,
+            file_bytes: FILE_BYTES,
             created: now,
             history: (Day::of(now).plus(-365), Day::of(now)),
         });
-        let sizes = Sizes {
-            accounts: settings.load_accounts.min(MAX_ACCOUNTS),
-            transactions: settings.load_transactions.min(MAX_TRANSACTIONS),
-        };
         if !added {
             return None;
         }
-        loading::fill(world.link_mut(&id)?, &sizes, now);
+        let mut named = settings.load_resources.clone();
+        named.insert("ACCOUNTS".into(), settings.load_accounts.min(MAX_ACCOUNTS));
+        named.insert("TRANSACTIONS".into(), settings.load_transactions.min(MAX_ROWS));
+        named.insert("CONSENT".into(), usize::from(institution.open_finance()));
+        let link = world.link_mut(&id)?;
+        loading::fill(link, &Sizes { named, usual: USUALLY_LOADED }, now);
+        loading::make_ready(link, &CONSENTS);
         drop(world);
         loading::start(&self.app, id.clone());
         Some(id)
@@ -188,6 +222,22 @@ impl Control {
     }
 }
 
+/// How many of each resource a new link has.
+fn sizes(new: &NewLink) -> Result<Sizes, ControlError> {
+    let institution = institution_named(new.institution.as_deref())?;
+    let mut named = new.resources.clone();
+    if let Some(unknown) = named.keys().find(|name| !FETCHABLE.contains(&name.as_str()) && *name != "BALANCES") {
+        return Err(ControlError::Invalid(format!("resource {unknown}")));
+    }
+    named.insert("ACCOUNTS".into(), new.accounts);
+    named.insert("TRANSACTIONS".into(), new.transactions);
+    named.insert("CONSENT".into(), usize::from(institution.open_finance()));
+    if new.accounts > MAX_ACCOUNTS || named.values().any(|size| *size > MAX_ROWS) {
+        return Err(ControlError::TooMany);
+    }
+    Ok(Sizes { named, usual: 0 })
+}
+
 fn institution_named(name: Option<&str>) -> Result<&'static Institution, ControlError> {
     name.map_or(Some(&institutions::BANKS[0]), institutions::by_name)
         .ok_or_else(|| ControlError::Invalid("institution".into()))
@@ -216,7 +266,8 @@ fn blueprint(id: String, seed: u64, new: NewLink) -> Result<Blueprint, ControlEr
             "single" => false,
             _ => return Err(invalid("access_mode")),
         },
-        fetch_resources: per_link().map(|resource| resource.webhook_type.to_owned()).collect(),
+        fetch_resources: USUAL.map(str::to_owned).into_iter().chain(new.resources.into_keys()).collect(),
+        file_bytes: new.file_bytes.min(MAX_FILE_BYTES),
         created,
         history: (Day::of(created).plus(-365), Day::of(created)),
     })
@@ -230,6 +281,12 @@ fn created_days_ago(days: u32, seed: u64) -> i64 {
     }
     let time = i64::try_from(crate::draw::mix(seed) % 80_000_000_000).unwrap_or_default();
     now - now.rem_euclid(DAY_MICROS) - i64::from(days) * DAY_MICROS + time
+}
+
+/// Whether a summary names a resource: the link asked for it, or has some.
+fn mentioned(link: &Link, resource: &Resource) -> bool {
+    let asked = link.fetch_resources.iter().any(|name| name == resource.webhook_type);
+    resource.number != CONSENTS.number && (asked || !link.table(resource).rows.is_empty())
 }
 
 fn summary(link: &Link) -> LinkSummary {
@@ -247,6 +304,6 @@ fn summary(link: &Link) -> LinkSummary {
         external_id: link.external_id.clone(),
         institution: link.institution.name.into(),
         status: link.status.into(),
-        resources: per_link().map(of).collect(),
+        resources: loading::per_link(link).filter(|resource| mentioned(link, resource)).map(of).collect(),
     }
 }

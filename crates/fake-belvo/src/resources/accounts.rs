@@ -3,11 +3,14 @@
 
 use crate::{
     amount::Amount,
-    catalogue::{Announced, Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Resource, Written},
+    catalogue::{Announced, Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     draw::Dice,
     json::Object,
     moment::{Day, Moment},
-    resources::loans,
+    resources::{
+        loans,
+        shaped::{one_number, totals},
+    },
     world::Place,
 };
 
@@ -17,7 +20,8 @@ pub(crate) static ACCOUNTS: Resource = Resource {
     webhook_type: "ACCOUNTS",
     path: "accounts",
     holding: Holding::PerLink,
-    link_required: false,
+    country: None,
+    required: None,
     projected: (true, true),
     columns: &[
         text("link", ONE_OF, |place| Cell::text(place.link.id.as_str())),
@@ -29,7 +33,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
             name: "created_at",
             kind: Kind::MomentByDay,
             operators: INTERVAL,
-            read: |place| Cell::ordinal(place.row.created),
+            read: Read::By(|place| Cell::ordinal(place.row.created)),
         },
         text("currency", ONE_OF, |place| Cell::text(place.link.institution.currency())),
         text("institution", ONE_OF, |place| Cell::text(place.link.institution.name)),
@@ -40,14 +44,14 @@ pub(crate) static ACCOUNTS: Resource = Resource {
         text("type", EXACT, |place| Cell::text(kind(place).name)),
     ],
     in_account: false,
-    first_load: |sizes| sizes.accounts,
+    retrieval: Retrieval::Synchronous(&["link"]),
+    drawn: None,
     id: |place| place.located_id(),
     write,
     announced: Some(Announced {
-        historical: |link| format!(r#"{{"total_accounts":{}}}"#, link.table(&ACCOUNTS).present().count()),
-        new: ("new_accounts_available", "new_accounts"),
-        updated: None,
-        deleted: None,
+        historical: |link| totals("total_accounts", link, &ACCOUNTS),
+        new: ("new_accounts_available", |added| one_number("new_accounts", added)),
+        ids: false,
     }),
 };
 
@@ -216,9 +220,9 @@ const fn text(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column { name, kind: Kind::Text, operators, read }
+    Column { name, kind: Kind::Text, operators, read: Read::By(read) }
 }
 
 const fn amount(name: &'static str, read: for<'a> fn(Place<'a>) -> Cell<'a>) -> Column {
-    Column { name, kind: Kind::Amount, operators: INTERVAL, read }
+    Column { name, kind: Kind::Amount, operators: INTERVAL, read: Read::By(read) }
 }

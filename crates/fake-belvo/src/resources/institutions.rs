@@ -1,7 +1,7 @@
 //! Institutions: a short, fixed list of sandbox banks, one fiscal and one employment institution.
 
 use crate::{
-    catalogue::{Cell, Column, EXACT, Holding, Kind, ONE_OF, Resource, Written},
+    catalogue::{Cell, Column, EXACT, Holding, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     json::Object,
     world::Place,
 };
@@ -22,7 +22,17 @@ pub(crate) struct Institution {
 
 impl Institution {
     pub(crate) fn currency(&self) -> &'static str {
-        if self.brazilian() { "BRL" } else { "MXN" }
+        match self.country {
+            "BR" => "BRL",
+            "CL" => "CLP",
+            "CO" => "COP",
+            _ => "MXN",
+        }
+    }
+
+    /// Whether its users give a consent, which can expire.
+    pub(crate) fn open_finance(&self) -> bool {
+        self.integration == "openfinance"
     }
 
     pub(crate) fn brazilian(&self) -> bool {
@@ -36,6 +46,7 @@ const OPEN_FINANCE: &[&str] = &[
     "ACCOUNTS",
     "BALANCES",
     "BILLS",
+    "EXCHANGES",
     "INCOMES",
     "INVESTMENTS",
     "INVESTMENT_TRANSACTIONS",
@@ -46,16 +57,20 @@ const OPEN_FINANCE: &[&str] = &[
 ];
 const FISCAL: &[&str] =
     &["FINANCIAL_STATEMENTS", "INVOICES", "TAX_COMPLIANCE_STATUS", "TAX_RETENTIONS", "TAX_RETURNS", "TAX_STATUS"];
+const MEXICAN_EMPLOYMENT: &[&str] = &["CURRENT_EMPLOYMENTS", "EMPLOYMENT_METRICS", "EMPLOYMENT_RECORDS", "OWNERS"];
 
 /// All of them. The first is what a link gets that names none.
-pub(crate) static BANKS: [Institution; 7] = [
+pub(crate) static BANKS: [Institution; 10] = [
     bank(1003, "erebor_mx_retail", "Erebor Mexico", "MX", "#056dae"),
     bank(1006, "gringotts_mx_retail", "Gringotts Mexico", "MX", "#7a5c1e"),
     bank(1012, "moria_mx_retail", "Moria Mexico", "MX", "#1f2d3d"),
     open_finance(1101, "ofmockbank_br_retail", "Mock Bank Brasil", "#0b7a3b"),
     open_finance(1102, "erebor_br_retail", "Erebor Brasil", "#056dae"),
-    authority(1201, "tatooine_mx_fiscal", "Tatooine Mexico", "fiscal", FISCAL),
-    authority(1301, "planet_mx_employment", "Planet Mexico", "employment", &["EMPLOYMENT_RECORDS", "OWNERS"]),
+    authority(1201, "tatooine_mx_fiscal", "Tatooine Mexico", "MX", "fiscal", FISCAL),
+    authority(1301, "planet_mx_employment", "Planet Mexico", "MX", "employment", MEXICAN_EMPLOYMENT),
+    authority(1202, "tatooine_cl_fiscal", "Tatooine Chile", "CL", "fiscal", &["INVOICES", "TAX_STATUS"]),
+    authority(1302, "planet_br_employment", "Planet Brasil", "BR", "employment", &["EMPLOYMENTS"]),
+    authority(1303, "planet_co_employment", "Planet Colombia", "CO", "employment", &["EMPLOYMENTS"]),
 ];
 
 /// `/api/institutions/`.
@@ -64,7 +79,8 @@ pub(crate) static INSTITUTIONS: Resource = Resource {
     webhook_type: "INSTITUTIONS",
     path: "institutions",
     holding: Holding::Shared,
-    link_required: false,
+    country: None,
+    required: None,
     projected: (false, false),
     columns: &[
         text("country_code", ONE_OF, |place| Cell::text(of(place).country)),
@@ -76,7 +92,8 @@ pub(crate) static INSTITUTIONS: Resource = Resource {
         text("website", EXACT, |place| Cell::text(of(place).website)),
     ],
     in_account: false,
-    first_load: |_| 0,
+    retrieval: Retrieval::Never,
+    drawn: None,
     id: |place| of(place).id.to_string(),
     write,
     announced: None,
@@ -120,7 +137,7 @@ const fn text(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column { name, kind: Kind::Text, operators, read }
+    Column { name, kind: Kind::Text, operators, read: Read::By(read) }
 }
 
 const fn bank(
@@ -153,9 +170,10 @@ const fn authority(
     id: u64,
     name: &'static str,
     display_name: &'static str,
+    country: &'static str,
     kind: &'static str,
     resources: &'static [&'static str],
 ) -> Institution {
-    let bank = bank(id, name, display_name, "MX", "#444444");
+    let bank = bank(id, name, display_name, country, "#444444");
     Institution { kind, resources, website: "https://www.authority.example/", ..bank }
 }

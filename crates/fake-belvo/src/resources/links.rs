@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 
 use crate::{
-    catalogue::{Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Resource, Written},
+    catalogue::{Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     ids::dress,
     json::Object,
     moment::Moment,
@@ -19,7 +19,8 @@ pub(crate) static LINKS: Resource = Resource {
     webhook_type: "LINK",
     path: "links",
     holding: Holding::Links,
-    link_required: false,
+    country: None,
+    required: None,
     projected: (true, false),
     columns: &[
         text("id", ONE_OF, |place| Cell::text(place.link.id.as_str())),
@@ -34,11 +35,12 @@ pub(crate) static LINKS: Resource = Resource {
             name: "created_at",
             kind: Kind::MomentByDay,
             operators: INTERVAL,
-            read: |place| Cell::ordinal(place.row.created),
+            read: Read::By(|place| Cell::ordinal(place.row.created)),
         },
     ],
     in_account: false,
-    first_load: |_| 0,
+    retrieval: Retrieval::Never,
+    drawn: None,
     id: |place| place.link.id.clone(),
     write,
     announced: None,
@@ -66,7 +68,7 @@ fn access_mode(link: &Link) -> &'static str {
 }
 
 fn refresh_rate(link: &Link) -> Option<&'static str> {
-    link.recurrent.then_some("7d")
+    link.recurrent.then_some(link.refresh_rate)
 }
 
 /// 44 characters of URL-safe Base64, the same for the same link.
@@ -80,5 +82,5 @@ const fn text(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column { name, kind: Kind::Text, operators, read }
+    Column { name, kind: Kind::Text, operators, read: Read::By(read) }
 }

@@ -4,11 +4,12 @@
 
 use crate::{
     amount::Amount,
-    catalogue::{Announced, Cell, Column, Holding, INTERVAL, Kind, ONE_OF, Resource, Written},
+    catalogue::{Announced, Cell, Column, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     json::{Object, Raw},
     moment::{Day, Moment},
     resources::{
         accounts, loans,
+        shaped::one_number,
         vocabulary::{BRAZILIAN_SHOPS, MEXICAN_SHOPS, Merchant, OPERATIONS, PAYERS, PEOPLE},
     },
     world::{Link, Place},
@@ -20,18 +21,19 @@ pub(crate) static TRANSACTIONS: Resource = Resource {
     webhook_type: "TRANSACTIONS",
     path: "transactions",
     holding: Holding::PerLink,
-    link_required: true,
+    country: None,
+    required: Some("link"),
     projected: (true, true),
     columns: COLUMNS,
     in_account: true,
-    first_load: |sizes| sizes.transactions,
+    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to"]),
+    drawn: None,
     id: |place| place.located_id(),
     write,
     announced: Some(Announced {
-        historical: totals,
-        new: ("new_transactions_available", "new_transactions"),
-        updated: Some(("transactions_updated", "updated_transactions")),
-        deleted: Some(("transactions_deleted", "deleted_transactions")),
+        historical: |link| vec![("historical_update", totals(link))],
+        new: ("new_transactions_available", |added| one_number("new_transactions", added)),
+        ids: true,
     }),
 };
 
@@ -191,11 +193,11 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
 }
 
 /// The account's text, written once per page however many transactions it has.
-fn embedded<'w>(account: Place<'_>, written: &'w mut Written) -> &'w str {
+pub(crate) fn embedded<'w>(account: Place<'_>, written: &'w mut Written) -> &'w str {
     written.entry((account.link.number, account.index)).or_insert_with(|| {
         let mut text = String::new();
         Object::write(&mut text, None, |object| {
-            accounts::write(account, object, &mut Written::new());
+            accounts::ACCOUNTS.write_object(account, object, &mut Written::new());
         });
         text
     })
@@ -269,5 +271,5 @@ const fn column(
     operators: &'static [&'static str],
     read: for<'a> fn(Place<'a>) -> Cell<'a>,
 ) -> Column {
-    Column { name, kind, operators, read }
+    Column { name, kind, operators, read: Read::By(read) }
 }

@@ -13,6 +13,12 @@ mod faults;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod mishaps;
+#[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod webhooks;
+#[cfg(test)]
+mod workflows;

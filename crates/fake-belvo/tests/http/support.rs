@@ -92,8 +92,13 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
     }
 }
 
+/// One client for all requests of a test, which runs in a thread of its own: making one takes long.
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+    thread_local! {
+        static CLIENT: reqwest::Client =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    }
+    CLIENT.with(Clone::clone)
 }
 
 /// The ids of all pages, found by following `next`.
@@ -136,6 +141,11 @@ impl Receiver {
 
     pub(crate) fn received(&self) -> Vec<Received> {
         self.state.lock().unwrap().1.clone()
+    }
+
+    /// Forgets what came.
+    pub(crate) fn forget(&self) {
+        self.state.lock().unwrap().1.clear();
     }
 
     /// Waits until so many have come.

@@ -7,11 +7,11 @@ use std::thread;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{LinkId, Message, ObjectId, Record, Webhook};
+use domain::{Heard, LinkId, LinkStatus, Message, ObjectId, Record, Webhook};
 use local_table::TABLE_NAME;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use store::{Checkpoint, Counts, EventKey, LinkStatus, Table};
+use store::{Checkpoint, Counts, EventKey, Table};
 
 /// The account with many transactions, one of the fixture's first link.
 pub(crate) const ACCOUNT: &str = "0d3ffb69-f83b-456e-ad8e-208d0998d71d";
@@ -85,7 +85,10 @@ async fn fill(client: &Client) {
 async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resource) {
     let id = &LinkId::parse(&link.id).unwrap();
     let kind = domain::Resource::of_webhook_type(webhook_type).unwrap();
-    let pass = table.begin_pass(id, kind, Some(&link.external_id), NOW).await.unwrap();
+    let pass = table
+        .begin_pass(id, kind, Heard { external_id: Some(&link.external_id), webhook_at: Some(NOW) }, NOW)
+        .await
+        .unwrap();
     for object in &resource.listed {
         let (record, _) = Record::read(kind, object).unwrap();
         table.upsert(id, kind, record, pass.stamp).await.unwrap();

@@ -1,0 +1,97 @@
+//! What the driver asks for between and after its runs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::app::{Shared, lock};
+
+/// What can be changed while the stand-ins run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    dynamodb_latency_ms: u64,
+}
+
+/// Items of the table: those of a partition whose sort keys begin so.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Items {
+    pk: String,
+    #[serde(default)]
+    prefix: String,
+}
+
+pub(crate) async fn stats(State(app): State<Shared>) -> Response {
+    Json(lock(&app.stats).clone()).into_response()
+}
+
+pub(crate) async fn clear_stats(State(app): State<Shared>) -> StatusCode {
+    lock(&app.stats).clear();
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn settings(State(app): State<Shared>) -> Json<Settings> {
+    Json(Settings { dynamodb_latency_ms: app.dynamodb_latency_ms.load(Ordering::Relaxed) })
+}
+
+pub(crate) async fn set(State(app): State<Shared>, Json(settings): Json<Settings>) -> StatusCode {
+    app.dynamodb_latency_ms.store(settings.dynamodb_latency_ms, Ordering::Relaxed);
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn put_secret(State(app): State<Shared>, Path(id): Path<String>, text: String) -> StatusCode {
+    lock(&app.secrets).insert(id, text);
+    StatusCode::NO_CONTENT
+}
+
+/// What is in the queue, and what was given back to it.
+pub(crate) async fn queue(State(app): State<Shared>) -> Response {
+    let queue = lock(&app.queue);
+    Json(json!({"messages": queue.messages, "visibility_changes": queue.visibility_changes})).into_response()
+}
+
+/// Takes the messages out of the queue: whoever asks delivers them.
+pub(crate) async fn take_messages(State(app): State<Shared>) -> Response {
+    Json(std::mem::take(&mut lock(&app.queue).messages)).into_response()
+}
+
+pub(crate) async fn count(State(app): State<Shared>, Query(items): Query<Items>) -> Response {
+    match lock(&app.table).count(&items.pk, &items.prefix) {
+        Ok(count) => Json(count).into_response(),
+        Err(fault) => fault.into_response(),
+    }
+}
+
+/// The sort keys, one a line.
+pub(crate) async fn keys(State(app): State<Shared>, Query(items): Query<Items>) -> String {
+    let table = lock(&app.table);
+    let keys: Vec<_> = table.range(&items.pk, &items.prefix, None).map(|(sk, _)| sk).collect();
+    keys.join("\n")
+}
+
+/// Items without their types: texts and numbers as text.
+pub(crate) async fn item(State(app): State<Shared>, Query(items): Query<Items>) -> Response {
+    let table = lock(&app.table);
+    let found: Result<Vec<_>, _> =
+        table.range(&items.pk, &items.prefix, None).map(|(_, stored)| stored.item()).collect();
+    let plain = |item: BTreeMap<String, &serde_json::value::RawValue>| -> BTreeMap<String, Value> {
+        item.into_iter().map(|(name, raw)| (name, without_type(raw.get()))).collect()
+    };
+    match found {
+        Ok(items) => Json(items.into_iter().map(plain).collect::<Vec<_>>()).into_response(),
+        Err(fault) => fault.into_response(),
+    }
+}
+
+fn without_type(json: &str) -> Value {
+    match serde_json::from_str(json) {
+        Ok(Value::Object(typed)) => typed.into_iter().next().map_or(Value::Null, |(_, value)| value),
+        _ => Value::Null,
+    }
+}

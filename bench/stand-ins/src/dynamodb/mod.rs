@@ -1,0 +1,64 @@
+//! DynamoDB, with one table in memory.
+
+mod condition;
+mod expression;
+mod item;
+mod operations;
+mod query;
+mod scope;
+mod size;
+mod table;
+mod tokens;
+mod update;
+mod writes;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+pub(crate) use table::Table;
+
+use crate::app::{App, lock};
+use crate::fault::answer;
+
+/// Answers one call, after the latency that is set. It is waited out, not worked off: it costs no CPU.
+pub(crate) async fn serve(app: &App, operation: &str, body: &[u8]) -> Response {
+    let _under_way = UnderWay::begin(app, operation, body.len());
+    let latency_ms = app.dynamodb_latency_ms.load(Ordering::Relaxed);
+    if latency_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+    }
+    let (result, units) = operations::carry_out(&app.table, operation, body);
+    let mut stats = lock(&app.stats);
+    stats.charge(units);
+    match result {
+        Ok(output) => answer(StatusCode::OK, output),
+        Err(fault) => {
+            stats.refused("dynamodb", operation, fault.kind());
+            fault.into_response()
+        }
+    }
+}
+
+/// A call that is under way; also one whose client went away is counted out again.
+struct UnderWay<'a>(&'a App);
+
+impl<'a> UnderWay<'a> {
+    fn begin(app: &'a App, operation: &str, bytes: usize) -> Self {
+        let mut stats = lock(&app.stats);
+        stats.called("dynamodb", operation, bytes);
+        stats.dynamodb_began();
+        Self(app)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.stats).dynamodb_ended();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Secrets Manager: the current version of secrets that the driver has put there.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::{App, lock};
+use crate::fault::{Fault, answer};
+
+/// By name or ARN.
+pub(crate) type Secrets = BTreeMap<String, String>;
+
+/// When every secret was made, in epoch seconds: before any webhook.
+const CREATED_AT: f64 = 1_600_000_000.0;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct GetSecretValue<'a> {
+    #[serde(borrow)]
+    secret_id: Cow<'a, str>,
+    #[serde(borrow)]
+    version_stage: Option<Cow<'a, str>>,
+}
+
+pub(crate) fn serve(app: &App, operation: &str, body: &[u8]) -> Response {
+    lock(&app.stats).called("secretsmanager", operation, body.len());
+    match (operation, serde_json::from_slice(body)) {
+        ("GetSecretValue", Ok(request)) => get(&lock(&app.secrets), &request),
+        ("GetSecretValue", Err(error)) => Fault::from(error).into_response(),
+        _ => Fault::UnknownOperation(operation.to_owned()).into_response(),
+    }
+}
+
+/// No secret here was ever changed, so that there is no previous version.
+fn get(secrets: &Secrets, request: &GetSecretValue<'_>) -> Response {
+    let is_current = request.version_stage.as_deref().is_none_or(|stage| stage == "AWSCURRENT");
+    let Some(text) = secrets.get(request.secret_id.as_ref()).filter(|_| is_current) else {
+        return Fault::NotFound("secret or version").into_response();
+    };
+    let body = json!({
+        "ARN": request.secret_id, "Name": request.secret_id, "VersionId": "00000000-0000-4000-8000-000000000000",
+        "SecretString": text, "VersionStages": ["AWSCURRENT"], "CreatedDate": CREATED_AT,
+    });
+    answer(StatusCode::OK, body.to_string())
+}

@@ -1,0 +1,455 @@
+"""What the sync function costs: python3 bench/sync.py [SCENARIO ...] [--items N ...] [--latency-ms MS ...] [--binary PATH]
+
+Runs the real release binary (`make build` first) under a Lambda runtime API, beside fake-belvo and stand-ins for DynamoDB,
+SQS and Secrets Manager (bench/stand-ins), delivers `TRANSACTIONS historical_update` and follows the continuations from the
+queue until none is left. The limiter is lifted: what is measured is the function, not Belvo's 80 requests in 30 seconds.
+Every run checks what it has done, and ends with an error when that is wrong.
+
+    load        the first load of a link
+    unchanged   the same list once more, in a new environment: no record may be written
+    duplicates  forty copies of one webhook
+    short       a function limited to 10 seconds, and a list that takes many times as long
+    outage      Belvo is down for an hour (the waits are added up, not waited for)
+
+A table on standard error, one JSON object on standard output. CPU time and memory are the function's alone, as the
+operating system counted them; wall time suffers from whatever else the machine does. Standard library only; Linux only.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import http.client
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+TABLE = "belvo-sync"
+PAGE = 1_000
+ACCOUNTS = 3
+# What template.yaml sets.
+FUNCTION_TIMEOUT_S = 120
+MAX_RECEIVE_COUNT = 20
+# Without it 72 requests in 30 seconds would be the result of every run.
+NO_LIMIT = 30_000_000
+SHORT_TIMEOUT_S = 10
+COPIES = 40
+OUTAGE_S = 3_600
+# An event counts as covered when it was received more than 250 ms before a listing began.
+QUEUED_S = 0.5
+# Every key is compared up to here; beyond, their number.
+COMPARED_ITEMS = 10_000
+DEFAULT_ITEMS = {"load": [1_000, 10_000, 100_000], "unchanged": [100_000], "duplicates": [10_000], "short": [200_000],
+                 "outage": [10_000]}
+
+
+class Wrong(Exception):
+    """The function did not do what it should have done; its figures are worth nothing."""
+
+
+def check(what: str, is_value: Any, should_be: Any) -> None:
+    if is_value != should_be:
+        raise Wrong(f"{what}: {is_value!r} instead of {should_be!r}")
+
+
+class Server:
+    """A program that prints the address it listens on."""
+
+    def __init__(self, command: list[str | Path]) -> None:
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not (found := re.search(r"http://(\S+)", line)):
+            raise SystemExit(f"{command[0]} did not start: {line!r}")
+        self.address = found[1]
+        self.url = f"http://{self.address}"
+
+    def call(self, method: str, path: str, body: Any = None, timeout_s: float = 600) -> Any:
+        connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        connection.request(method, path, data, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        if response.status >= 300:
+            raise SystemExit(f"{method} {path} was answered {response.status}: {content[:500]!r}")
+        is_json = response.getheader("Content-Type") == "application/json"
+        return json.loads(content) if is_json else content.decode()
+
+    def cpu_s(self) -> float:
+        return cpu_s(self.process.pid)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class World:
+    """A Belvo with one link, and an empty AWS."""
+
+    def __init__(self, arguments: argparse.Namespace, items: int, latency_ms: int) -> None:
+        self.items = items
+        self.functions: list[Function] = []
+        key = ["--secret-id", "id", "--secret-password", "password"]
+        self.belvo = Server([arguments.fake_belvo, "--listen", "127.0.0.1:0", "--empty", *key])
+        self.aws = Server([arguments.stand_ins, "--listen", "127.0.0.1:0", "--table", TABLE])
+        self.aws.call("PUT", "/_secrets/belvo", json.dumps({"secret_id": "id", "secret_password": "password"}).encode())
+        self.set_latency(latency_ms)
+        link = self.belvo.call("POST", "/_control/links", {"transactions": items, "accounts": ACCOUNTS})
+        self.link = link["link_id"]
+
+    def set_latency(self, milliseconds: int) -> None:
+        self.aws.call("PUT", "/_settings", {"dynamodb_latency_ms": milliseconds})
+
+    def historical_update(self, received_at_ms: int | None = None) -> dict[str, str]:
+        """What the webhook function puts into the queue for it."""
+        path = f"/_control/links/{self.link}/announce"
+        webhook = self.belvo.call("POST", path, {"type": "TRANSACTIONS", "code": "historical_update"})["body"]
+        key = f"{hashlib.sha256(json.dumps(webhook).encode()).hexdigest()}-0"
+        received_at = received_at_ms or time.time_ns() // 1_000_000
+        message = {"v": 1, "received_at": received_at, "source": "webhook", "key": key, "part": {"index": 0, "of": 1},
+                   "webhook": webhook}
+        return {"message_id": "1", "body": json.dumps(message), "group_id": self.link, "deduplication_id": key}
+
+    def begin_counting(self) -> None:
+        self.aws.call("DELETE", "/_stats")
+        self.belvo.call("DELETE", "/_control/requests")
+        self.others_cpu_s = (self.aws.cpu_s(), self.belvo.cpu_s())
+
+    def counts(self) -> dict[str, Any]:
+        stats = self.aws.call("GET", "/_stats")
+        requests = self.belvo.call("GET", "/_control/requests")
+        calls = {service: {} for service in ("dynamodb", "sqs", "secretsmanager")}
+        for name, count in stats["calls"].items():
+            service, _, operation = name.partition(".")
+            calls[service][operation] = count
+        aws_cpu_s, belvo_cpu_s = self.others_cpu_s
+        return {
+            "belvo_requests": requests["total"],
+            "belvo_failed": sum(count["count"] for count in requests["counts"] if count["status"] != 200),
+            **calls,
+            "refused": stats["refused"],
+            "dynamodb_units": stats["units"],
+            "dynamodb_in_flight_peak": stats["dynamodb_in_flight_peak"],
+            # Whether what surrounds the function held it up: a core of its own can give 1,000 s for 1,000,000 items.
+            "others_cpu_s": {
+                "stand_ins": round(self.aws.cpu_s() - aws_cpu_s, 2),
+                "fake_belvo": round(self.belvo.cpu_s() - belvo_cpu_s, 2),
+            },
+        }
+
+    def stored(self, prefix: str, what: str = "") -> Any:
+        query = urllib.parse.urlencode({"pk": f"LINK#{self.link}", "prefix": prefix})
+        return self.aws.call("GET", f"/_table{what}?{query}")
+
+    def check_table(self) -> None:
+        """Everything that Belvo has is there, and the table says so."""
+        check("records", self.stored("TRANSACTIONS#"), {"items": self.items, "tombstones": 0, "missing": 0})
+        check("accounts", self.stored("ACCOUNTS#"), {"items": ACCOUNTS, "tombstones": 0, "missing": 0})
+        if self.items <= COMPARED_ITEMS:
+            truth = self.belvo.call("GET", f"/_control/links/{self.link}/truth?resource=transactions")
+            ids = {json.loads(line)["id"] for line in truth.splitlines()}
+            check("the ids", {key.partition("#")[2] for key in self.stored("TRANSACTIONS#", "/keys").split()}, ids)
+        [state] = self.stored("SYNC#TRANSACTIONS", "/item")
+        check("the sync state's count", state.get("count"), str(self.items))
+        check("the sync state's check", state.get("check"), "verified")
+        check("the sync state's last_error", state.get("last_error"), None)
+        check("a watermark is there", "watermark" in state, True)
+
+    def end(self) -> None:
+        for function in self.functions:
+            if function.process.returncode is None:
+                function.process.kill()
+                function.process.wait()
+        self.belvo.end()
+        self.aws.end()
+
+
+@dataclasses.dataclass
+class Delivered:
+    """What became of some messages and of those that they led to."""
+
+    invocations: int = 0
+    failures: int = 0
+    most_receives: int = 0
+    longest_s: float = 0.0
+    waited_s: float = 0.0
+
+
+class Function:
+    """One execution environment: a fresh process of the binary."""
+
+    def __init__(self, arguments: argparse.Namespace, world: World, timeout_s: int = FUNCTION_TIMEOUT_S) -> None:
+        self.world, self.timeout_s = world, timeout_s
+        aws = world.aws
+        variables = {
+            "AWS_LAMBDA_RUNTIME_API": aws.address,
+            "AWS_LAMBDA_FUNCTION_NAME": "sync",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "sync",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "sync",
+            "AWS_ENDPOINT_URL": aws.url,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "BELVO_BASE_URL": world.belvo.url,
+            "BELVO_SECRET_ARN": "belvo",
+            "BELVO_REQUESTS_PER_30S": str(NO_LIMIT),
+            "SYNC_MAX_CONCURRENCY": "1",
+            "TABLE_NAME": TABLE,
+            "QUEUE_URL": f"{aws.url}/123456789012/queue.fifo",
+        }
+        self.log = tempfile.NamedTemporaryFile(prefix="sync-", suffix=".log")
+        command = [*arguments.wrapper.split(), arguments.binary]
+        self.process = subprocess.Popen(command, env=variables, stdout=self.log, stderr=subprocess.STDOUT)
+        world.functions.append(self)
+        aws.call("GET", "/_runtime/ready")
+        self.started_with_cpu_s = cpu_s(self.process.pid)
+        self.started_with_mib = memory_mib(self.process.pid, "VmRSS")
+
+    def deliver(self, *first: dict[str, str], while_failing: Any = None) -> Delivered:
+        """Delivers messages in their order, each again until it succeeds, and those that the function sends after them."""
+        delivered, waiting = Delivered(), list(first)
+        receives: dict[str, int] = {}
+        while waiting:
+            message = waiting.pop(0)
+            receive = receives[message["message_id"]] = receives.get(message["message_id"], 0) + 1
+            if receive > MAX_RECEIVE_COUNT:
+                raise Wrong(f"a message would be in the dead-letter queue; the log is {self.keep_log()}")
+            is_done, elapsed_s = self.invoke(message, receive)
+            delivered.invocations += 1
+            delivered.most_receives = max(delivered.most_receives, receive)
+            delivered.longest_s = max(delivered.longest_s, elapsed_s)
+            if not is_done:
+                delivered.failures += 1
+                if while_failing is None:
+                    raise Wrong(f"the function gave a message back; the log is {self.keep_log()}")
+                delivered.waited_s += while_failing()
+                waiting.insert(0, message)
+            waiting += self.world.aws.call("DELETE", "/_queue")
+        return delivered
+
+    def invoke(self, message: dict[str, str], receive: int) -> tuple[bool, float]:
+        now = str(time.time_ns() // 1_000_000)
+        record = {
+            "messageId": message["message_id"], "receiptHandle": message["message_id"], "body": message["body"],
+            "attributes": {
+                "ApproximateReceiveCount": str(receive), "SentTimestamp": now, "ApproximateFirstReceiveTimestamp": now,
+                "MessageGroupId": message["group_id"], "MessageDeduplicationId": message["deduplication_id"],
+            },
+            "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "us-east-1",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue.fifo",
+        }
+        path = f"/_runtime/invoke?timeout_ms={self.timeout_s * 1_000}"
+        answer = self.world.aws.call("POST", path, {"Records": [record]})
+        if answer["outcome"] != "response":
+            raise Wrong(f"the invocation ended with {answer}; the log is {self.keep_log()}")
+        return not answer["payload"]["batchItemFailures"], answer["elapsed_us"] / 1e6
+
+    def keep_log(self) -> str:
+        kept = Path(tempfile.gettempdir()) / "sync-bench-failed.log"
+        kept.write_bytes(Path(self.log.name).read_bytes())
+        return str(kept)
+
+    def end(self) -> dict[str, float]:
+        """What the process has cost, and the end of it."""
+        peak, at_end = memory_mib(self.process.pid, "VmHWM"), memory_mib(self.process.pid, "VmRSS")
+        used = cpu_s(self.process.pid) - self.started_with_cpu_s
+        # Perf and its like write what they found when they are asked to end.
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            _, _, usage = wait_for(self.process, 5)
+        except TimeoutError:
+            self.process.kill()
+            _, _, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = 0
+        return {
+            "cpu_s": round(used, 3), "user_s": round(usage.ru_utime, 2), "system_s": round(usage.ru_stime, 2),
+            "peak_mib": round(peak, 1), "at_start_mib": round(self.started_with_mib, 1), "at_end_mib": round(at_end, 1),
+        }
+
+
+def wait_for(process: subprocess.Popen, seconds: float) -> Any:
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        ended = os.wait4(process.pid, os.WNOHANG)
+        if ended[0]:
+            return ended
+        time.sleep(0.05)
+    raise TimeoutError
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of a process, all its threads, ended ones too: a clock of its own (see clock_getcpuclockid)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def memory_mib(pid: int, name: str) -> float:
+    """`ru_maxrss` would hold the memory of this script, from before the binary was loaded."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1_024
+
+
+def run(arguments: argparse.Namespace, scenario: str, items: int, latency_ms: int) -> dict[str, Any]:
+    world = World(arguments, items, latency_ms)
+    try:
+        result = SCENARIOS[scenario](arguments, world)
+    finally:
+        world.end()
+    cpu_per_1000 = round(result["cpu_s"] / items * 1_000, 4)
+    return {"scenario": scenario, "items": items, "latency_ms": latency_ms, "cpu_s_per_1000": cpu_per_1000, **result}
+
+
+def measured(function: Function, world: World, *messages: dict[str, str], **options: Any) -> dict[str, Any]:
+    world.begin_counting()
+    began = time.perf_counter()
+    delivered = function.deliver(*messages, **options)
+    wall_s = time.perf_counter() - began
+    counts = world.counts()
+    return {
+        "wall_s": round(wall_s, 2), "items_per_s": round(world.items / wall_s), **function.end(), **counts,
+        "invocations": delivered.invocations, "failures": delivered.failures,
+        "most_receives": delivered.most_receives, "longest_invocation_s": round(delivered.longest_s, 2),
+    }
+
+
+def pages(world: World) -> int:
+    return -(-world.items // PAGE)
+
+
+def load(arguments: argparse.Namespace, world: World, timeout_s: int = FUNCTION_TIMEOUT_S) -> dict[str, Any]:
+    function = Function(arguments, world, timeout_s)
+    result = measured(function, world, world.historical_update())
+    world.check_table()
+    # Each leg but the first looks at the last page of the one before it.
+    check("requests to Belvo", result["belvo_requests"], pages(world) + result["invocations"] - 1)
+    # A leg that ends stores the accounts that it met, if they are news.
+    most = world.items + ACCOUNTS * result["invocations"]
+    check("each record was written once", world.items + ACCOUNTS <= result["dynamodb"]["PutItem"] <= most, True)
+    check("refused calls", result["refused"], {})
+    return result
+
+
+def unchanged(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
+    latency_ms = world.aws.call("GET", "/_settings")["dynamodb_latency_ms"]
+    world.set_latency(0)
+    first = Function(arguments, world)
+    first.deliver(world.historical_update())
+    first.end()
+    world.set_latency(latency_ms)
+    time.sleep(QUEUED_S)
+    result = measured(Function(arguments, world), world, world.historical_update())
+    world.check_table()
+    check("records written", result["dynamodb"].get("PutItem", 0), 0)
+    check("requests to Belvo", result["belvo_requests"], pages(world) + result["invocations"] - 1)
+    return result
+
+
+def duplicates(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
+    """All received before the first is worked on, as when a queue was held up: the first does the work of all."""
+    message = world.historical_update()
+    copies = [message | {"message_id": str(copy)} for copy in range(COPIES)]
+    time.sleep(QUEUED_S)
+    result = measured(Function(arguments, world), world, *copies)
+    world.check_table()
+    check("requests to Belvo: one listing", result["belvo_requests"], pages(world))
+    check("records written", result["dynamodb"]["PutItem"], world.items + ACCOUNTS)
+    return result
+
+
+def short(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
+    result = load(arguments, world, SHORT_TIMEOUT_S)
+    check("no invocation came to its limit", result["longest_invocation_s"] < SHORT_TIMEOUT_S, True)
+    check("messages given back", result["failures"], 0)
+    check("more than one leg", result["invocations"] > 1, True)
+    return result
+
+
+def outage(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
+    world.belvo.call("POST", "/_control/faults", [{"match": {"path_prefix": "/api/"}, "fault": {"status": 503}}])
+    clock = {"s": 0.0}
+
+    def wait() -> float:
+        """For as long as the function asked the queue to hide the message. None of it is spent."""
+        changes = world.aws.call("GET", "/_queue")["visibility_changes"]
+        waited = changes[-1]["visibility_timeout"]
+        clock["s"] += waited
+        if clock["s"] >= OUTAGE_S:
+            world.belvo.call("DELETE", "/_control/faults")
+        return waited
+
+    result = measured(Function(arguments, world), world, world.historical_update(), while_failing=wait)
+    world.check_table()
+    check("the outage was long enough", clock["s"] >= OUTAGE_S, True)
+    return result | {"waited_s": round(clock["s"])}
+
+
+SCENARIOS = {"load": load, "unchanged": unchanged, "duplicates": duplicates, "short": short, "outage": outage}
+
+
+def machine() -> dict[str, Any]:
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return {"processor": model[1] if model else platform.machine(), "cores": os.cpu_count(),
+            "load_average": round(os.getloadavg()[0], 2)}
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    columns = {
+        "scenario": lambda run: run["scenario"], "items": lambda run: f"{run['items']:,}",
+        "store ms": lambda run: run["latency_ms"], "wall s": lambda run: run["wall_s"],
+        "items/s": lambda run: f"{run['items_per_s']:,}", "CPU s/1,000": lambda run: f"{run['cpu_s_per_1000']:.3f}",
+        "peak MiB": lambda run: run["peak_mib"], "Belvo": lambda run: f"{run['belvo_requests']:,}",
+        "Put": lambda run: f"{run['dynamodb'].get('PutItem', 0):,}",
+        "other DynamoDB": lambda run: f"{sum(run['dynamodb'].values()) - run['dynamodb'].get('PutItem', 0):,}",
+        "legs": lambda run: run["invocations"],
+    }
+    lines = [list(columns)] + [[str(value(run)) for value in columns.values()] for run in runs]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"all, or some of: {', '.join(SCENARIOS)}")
+    parser.add_argument("--items", type=int, nargs="+", help="transactions of the link")
+    parser.add_argument("--latency-ms", type=int, nargs="+", default=[5], help="how long a call to DynamoDB takes")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/lambda/sync/bootstrap")
+    parser.add_argument("--stand-ins", type=Path, default=TARGET / "release/stand-ins")
+    parser.add_argument("--fake-belvo", type=Path, default=TARGET / "release/fake-belvo")
+    parser.add_argument("--wrapper", default="", help="a command to run the binary under, such as a profiler")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.scenarios) - set(SCENARIOS):
+        parser.error(f"no such scenario: {', '.join(unknown)}")
+    for name, hint in (("binary", "make build"), ("stand_ins", "cargo build --release -p stand-ins"),
+                       ("fake_belvo", "cargo build --release -p fake-belvo")):
+        if not getattr(arguments, name).is_file():
+            parser.error(f"{getattr(arguments, name)} is missing: {hint}")
+
+    report: dict[str, Any] = {"binary_mib": round(arguments.binary.stat().st_size / 2**20, 2), "machine": machine()}
+    runs = report["runs"] = []
+    try:
+        for scenario in arguments.scenarios or SCENARIOS:
+            for items in arguments.items or DEFAULT_ITEMS[scenario]:
+                for latency_ms in arguments.latency_ms:
+                    runs.append(run(arguments, scenario, items, latency_ms))
+                    print(table(runs[-1:]), file=sys.stderr, flush=True)
+    except Wrong as wrong:
+        sys.exit(f"WRONG: {scenario} of {items} items: {wrong}")
+    finally:
+        if runs:
+            print(f"\n{table(runs)}", file=sys.stderr)
+            print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+//! What Belvo does to a recurrent link by itself, at its refresh rate: fetch what is new, changed and gone, and say so.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Control, ControlError};
+use crate::{
+    app::{read, write},
+    catalogue::Resource,
+    changes::{Change, Selection},
+    loading,
+    moment::now_micros,
+    resources::{accounts::ACCOUNTS, consents::CONSENTS, transactions::TRANSACTIONS},
+    webhooks::Delivery,
+};
+
+/// What a scheduled refresh of a recurrent link finds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refresh {
+    /// So many new transactions.
+    pub add: usize,
+    /// So many transactions have changed, if there are so many.
+    pub update: usize,
+    /// So many transactions are gone, if there are so many.
+    pub delete: usize,
+    /// So many new objects of each other resource that the link has some of, except accounts.
+    pub add_others: usize,
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self { add: 3, update: 2, delete: 1, add_others: 1 }
+    }
+}
+
+impl Control {
+    /// Does now what Belvo does at the link's refresh rate, and sends the webhooks; returns when their fate is known.
+    ///
+    /// # Errors
+    /// If there is no such link, or it is single or not valid: Belvo refreshes neither.
+    pub async fn refresh_now(&self, link: &str, refresh: Refresh) -> Result<Vec<Delivery>, ControlError> {
+        let resources = self.begin_refresh(link)?;
+        let mut deliveries = Vec::new();
+        for resource in resources {
+            let change = self.found(link, resource, &refresh)?;
+            deliveries.extend(self.change(link, resource.webhook_type, change).await?.deliveries);
+        }
+        Ok(deliveries)
+    }
+
+    /// The resources that a refresh touches.
+    fn begin_refresh(&self, link: &str) -> Result<Vec<&'static Resource>, ControlError> {
+        let mut world = write(&self.app.world);
+        let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
+        if !link.recurrent {
+            return Err(ControlError::Invalid("access_mode: the refresh of a single link".into()));
+        }
+        if link.status != "valid" {
+            return Err(ControlError::Invalid("status: the refresh of such a link".into()));
+        }
+        link.row.collected = now_micros();
+        let untouched = [ACCOUNTS.number, CONSENTS.number];
+        let touched = |resource: &&Resource| {
+            let table = link.table(resource);
+            !untouched.contains(&resource.number) && table.ready && !table.rows.is_empty()
+        };
+        Ok(loading::per_link(link).filter(touched).collect())
+    }
+
+    fn found(&self, link: &str, resource: &Resource, refresh: &Refresh) -> Result<Change, ControlError> {
+        if resource.number != TRANSACTIONS.number {
+            return Ok(Change { add: refresh.add_others, ..Change::default() });
+        }
+        let world = read(&self.app.world);
+        let present = world.link(link).ok_or(ControlError::UnknownLink)?.table(resource).present().count();
+        let delete = refresh.delete.min(present);
+        let update = refresh.update.min(present - delete);
+        let (update, delete) = (Selection::Count(update), Selection::Count(delete));
+        Ok(Change { add: refresh.add, update, delete, ..Change::default() })
+    }
+}

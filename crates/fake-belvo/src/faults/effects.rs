@@ -1,0 +1,129 @@
+//! What faults do to answers.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Fault, LONGEST_WAIT};
+use crate::{
+    app::App,
+    error::{ApiError, html},
+    ids::dashed,
+};
+
+const TIME_TO_LEAVE: Duration = Duration::from_millis(20);
+/// A client that waits for a 202 has long gone.
+const LONGEST_WEBHOOK: Duration = Duration::from_mins(1);
+
+/// Answers a request as its fault demands. `answer` takes how far the order of a list has moved.
+pub(crate) async fn apply(fault: Option<Fault>, app: &App, answer: impl FnOnce(usize) -> Response) -> Response {
+    match fault {
+        // No rule about webhooks is picked for a request.
+        None | Some(Fault::WebhookTwice | Fault::WebhookLateMs(_) | Fault::WebhookOutOfOrder | Fault::WebhookLost) => {
+            answer(0)
+        }
+        Some(Fault::Status(status)) => belvo_error(status, usual_code(status)),
+        Some(Fault::Error { status, code }) => belvo_error(status, &code),
+        Some(Fault::Html403) => html(StatusCode::FORBIDDEN),
+        Some(Fault::DelayMs(millis)) => {
+            app.wait(Duration::from_millis(millis).min(LONGEST_WAIT)).await;
+            answer(0)
+        }
+        Some(Fault::Hang) => {
+            app.wait(LONGEST_WAIT).await;
+            html(StatusCode::GATEWAY_TIMEOUT)
+        }
+        Some(Fault::CutBody) => cut(answer(0)).await,
+        Some(Fault::WrongCount(delta)) => rewrite(answer(0), |page| page.count += delta).await,
+        Some(Fault::ForeignNext(url)) => rewrite(answer(0), |page| page.next = Some(url)).await,
+        Some(Fault::Garbage) => json("%PDF-1.4 this is not the JSON that you are looking for"),
+        Some(Fault::RowsMove(by)) => answer(by),
+        Some(Fault::WebhookFirst) => after_its_webhook(app, answer(0)).await,
+    }
+}
+
+/// Holds an answer back until the webhook with its `request_id` has been delivered.
+async fn after_its_webhook(app: &App, response: Response) -> Response {
+    let (parts, body) = whole(response).await;
+    let text: Option<Accepted> = serde_json::from_slice(&body).ok();
+    if let Some(Accepted { request_id }) = text {
+        let started = Instant::now();
+        while !app.courier.has_ended(&dashed(&request_id)) && started.elapsed() < LONGEST_WEBHOOK {
+            app.wait(TIME_TO_LEAVE).await;
+        }
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    request_id: String,
+}
+
+/// A page whose objects stay as they were written.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    count: i64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Box<RawValue>,
+}
+
+async fn rewrite(response: Response, change: impl FnOnce(&mut Envelope)) -> Response {
+    let (parts, body) = whole(response).await;
+    let Ok(mut page) = serde_json::from_slice::<Envelope>(&body) else {
+        return Response::from_parts(parts, Body::from(body));
+    };
+    change(&mut page);
+    json(&serde_json::to_string(&page).unwrap_or_default())
+}
+
+/// The declared length stays, so that the client can tell. The first half has time to leave before the connection breaks.
+async fn cut(response: Response) -> Response {
+    let (mut parts, body) = whole(response).await;
+    parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let half = body.slice(..body.len() / 2);
+    let broken = stream::once(async {
+        tokio::time::sleep(TIME_TO_LEAVE).await;
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "cut by a fault"))
+    });
+    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(broken)))
+}
+
+async fn whole(response: Response) -> (axum::http::response::Parts, Bytes) {
+    let (parts, body) = response.into_parts();
+    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
+}
+
+fn json(text: &str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.to_owned()).into_response()
+}
+
+fn belvo_error(status: u16, code: &str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if code == "request_timeout" {
+        return ApiError::timeout().into_response();
+    }
+    ApiError::new(status, code, status.canonical_reason().unwrap_or("Error")).into_response()
+}
+
+fn usual_code(status: u16) -> &'static str {
+    match status {
+        400 => "invalid",
+        401 => "authentication_failed",
+        403 => "permission_denied",
+        404 => "not_found",
+        408 => "request_timeout",
+        428 => "token_required",
+        429 => "too_many_requests",
+        502..=504 => "service_unavailable",
+        _ => "unexpected_error",
+    }
+}

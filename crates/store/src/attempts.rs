@@ -1,0 +1,157 @@
+//! Attempts: what stands in the table before a request leaves for Belvo.
+//!
+//! **Guarantee.** Under one key a request leaves at most once, however often and from wherever it is asked for, until it
+//! has certainly come to nothing.
+//! **Mechanism.** A conditional item, written before. When the function dies between the two it stays behind without a
+//! result, and says so to whoever asks again: nobody can know whether Belvo was reached.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use domain::{EpochMillis, LinkId, RequestId};
+
+use crate::attributes::{Item, n, number, s, text};
+use crate::table::call_failed;
+use crate::{StoreTrouble, Table, expires_at, keys};
+
+const BEGUN: &str = "begun";
+const DONE: &str = "done";
+const RELEASED: &str = "released";
+
+/// Something that is about to be asked of Belvo.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// Under this key it is asked for once.
+    pub key: &'a str,
+    /// What is asked for, for whoever looks.
+    pub action: &'static str,
+    /// About which link.
+    pub link: &'a LinkId,
+    /// Equal for equal requests.
+    pub fingerprint: &'a str,
+}
+
+/// May a request leave?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Yes: nobody has sent it under this key.
+    Fresh,
+    /// It was sent, and this came of it; no request id when Belvo did it at once.
+    Done {
+        /// Belvo's id for it.
+        request_id: Option<RequestId>,
+    },
+    /// It was begun, and nobody knows what came of it.
+    Unknown {
+        /// When.
+        began_at: EpochMillis,
+    },
+    /// The key was used for another request.
+    Other,
+}
+
+impl Table {
+    /// Takes the key for a request that is about to leave.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]; then nothing may leave.
+    pub async fn begin_attempt(&self, attempt: &Attempt<'_>, now: EpochMillis) -> Result<Begun, StoreTrouble> {
+        // Tells our own write from another's, when the SDK repeats a call whose answer was lost.
+        let mark = format!("{:016x}", fastrand::u64(..));
+        let mut item = keys::idempotency(attempt.key);
+        item.extend(
+            [
+                ("status", s(BEGUN)),
+                ("action", s(attempt.action)),
+                ("link_id", s(attempt.link.as_str())),
+                ("fingerprint", s(attempt.fingerprint)),
+                ("mark", s(&mark)),
+                ("began_at", n(now)),
+                ("expires_at", n(expires_at(now))),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            // TTL removes late: what has expired does not count.
+            .condition_expression("attribute_not_exists(pk) OR #status = :released OR expires_at < :now")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":released", s(RELEASED))
+            .expression_attribute_values(":now", n(now / 1_000))
+            .return_values_on_condition_check_failure(AllOld);
+        match put.send().await {
+            Ok(_) => Ok(Begun::Fresh),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
+                    return Err(StoreTrouble::Unreadable("a failed condition"));
+                };
+                let there = failed.item.ok_or(StoreTrouble::Unreadable("a failed condition without its item"))?;
+                judge(&there, attempt.fingerprint, &mark)
+            }
+            Err(error) => Err(call_failed(&error)),
+        }
+    }
+
+    /// Notes what came of a request, for whoever asks again.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn end_attempt(&self, key: &str, request_id: Option<&RequestId>) -> Result<(), StoreTrouble> {
+        let update = self.update(keys::idempotency(key)).expression_attribute_names("#status", "status");
+        let update = match request_id {
+            None => update.update_expression("SET #status = :done"),
+            Some(id) => update
+                .update_expression("SET #status = :done, request_id = :id")
+                .expression_attribute_values(":id", s(id.as_str())),
+        };
+        let update = update.expression_attribute_values(":done", s(DONE));
+        update.send().await.map_err(|error| call_failed(&error))?;
+        Ok(())
+    }
+
+    /// Gives a key back whose request certainly came to nothing.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn release_attempt(&self, key: &str) -> Result<(), StoreTrouble> {
+        let update = self
+            .update(keys::idempotency(key))
+            .update_expression("SET #status = :released")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":released", s(RELEASED));
+        update.send().await.map_err(|error| call_failed(&error))?;
+        Ok(())
+    }
+}
+
+fn judge(there: &Item, fingerprint: &str, mark: &str) -> Result<Begun, StoreTrouble> {
+    if text(there, "mark") == Some(mark) {
+        return Ok(Begun::Fresh);
+    }
+    if text(there, "fingerprint") != Some(fingerprint) {
+        return Ok(Begun::Other);
+    }
+    if text(there, "status") == Some(DONE) {
+        return Ok(Begun::Done { request_id: text(there, "request_id").and_then(|id| RequestId::parse(id).ok()) });
+    }
+    let began_at = number(there, "began_at").ok_or(StoreTrouble::Unreadable("an attempt without began_at"))?;
+    Ok(Begun::Unknown { began_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_that_we_have_just_written_ourselves_stops_nobody() {
+        let there = Item::from(
+            [("mark", s("m")), ("fingerprint", s("a")), ("began_at", n(1))]
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        assert_eq!(judge(&there, "a", "m").unwrap(), Begun::Fresh);
+        assert_eq!(judge(&there, "a", "another").unwrap(), Begun::Unknown { began_at: 1 });
+    }
+}

@@ -1,0 +1,250 @@
+//! Request items: an asynchronous request at Belvo, from its acceptance to the webhook that answers it.
+//!
+//! **Guarantee.** A request that a webhook has answered stays `completed`, whichever of the two is stored first and
+//! however often. **Mechanism.** [`Table::accept_request`] sets the status only where there is none;
+//! [`Table::complete_request`] sets it whatever was there. Between the two lies no order: Belvo may answer before the
+//! function that asked has stored anything, and a request that somebody else made has no first half at all.
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use domain::{EpochMillis, LinkId, Message, RequestId, Value};
+
+use crate::attributes::{Item, n, s, text, to_attribute};
+use crate::events::Counts;
+use crate::table::{call_failed, send_if_allowed};
+use crate::{StoreTrouble, Table, expires_at, keys};
+
+/// So long after its acceptance a request without a webhook is overdue: 6 hours. Belvo names no limit; retrievals take
+/// minutes, and its webhooks are repeated for some minutes more.
+const OVERDUE_AFTER_MS: EpochMillis = 6 * 60 * 60 * 1_000;
+
+/// A request that Belvo has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRequest<'a> {
+    /// Belvo's id for it.
+    pub id: &'a RequestId,
+    /// What was asked for: `retrieve`, `refresh_link`, `delete_link`.
+    pub action: &'static str,
+    /// Whose data.
+    pub link: &'a LinkId,
+    /// Which resource, when it is one.
+    pub resource: Option<&'a str>,
+    /// What was sent to Belvo.
+    pub parameters: Value,
+    /// The resources that all have to arrive before it is completed; empty when any webhook completes it.
+    pub awaited: &'a [String],
+}
+
+/// How far a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestStatus {
+    /// Belvo works on it.
+    Accepted,
+    /// A webhook said that it is done, and what it announced is stored.
+    Completed,
+    /// No webhook came in time. One that comes after all completes it.
+    TimedOut,
+}
+
+/// A request as it stands in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// How far it is.
+    pub status: RequestStatus,
+    /// Whose data.
+    pub link: Option<LinkId>,
+    /// Which resource, when it is one.
+    pub resource: Option<String>,
+    /// The resources that have not arrived yet, of a request for several.
+    pub awaited: Vec<String>,
+    /// When it is overdue; none once it is no longer waited for.
+    pub due_at: Option<EpochMillis>,
+}
+
+impl RequestStatus {
+    const ALL: [Self; 3] = [Self::Accepted, Self::Completed, Self::TimedOut];
+
+    /// The word in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Completed => "completed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Table {
+    /// Stores a request that Belvo has accepted. One that a webhook has completed already stays completed, and gets the
+    /// rest of its attributes.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn accept_request(&self, request: &NewRequest<'_>, now: EpochMillis) -> Result<(), StoreTrouble> {
+        let mut attributes = described(request, now);
+        let waiting = set(self.update(keys::request(request.id)), &[&attributes[..], &waiting(request, now)].concat())
+            .condition_expression("attribute_not_exists(#status)");
+        if send_if_allowed(waiting).await?.is_none() {
+            attributes.retain(|(name, _)| *name != "expires_at");
+            let late = set(self.update(keys::request(request.id)), &attributes);
+            late.send().await.map_err(|error| call_failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a message has been worked on that answers a request, if it does. Of a webhook that was split, the last
+    /// part counts. `counts` is none when the work was done by an earlier message.
+    ///
+    /// Doing it twice changes nothing: what stands there of a first completion stays.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn complete_request(
+        &self,
+        message: &Message,
+        counts: Option<Counts>,
+        now: EpochMillis,
+    ) -> Result<(), StoreTrouble> {
+        let is_last_part = message.part.index + 1 == message.part.of;
+        let id = message.webhook.request_id().and_then(|id| RequestId::parse(id).ok());
+        let (Some(id), true) = (id, is_last_part) else { return Ok(()) };
+        if self.complete(&id, message, counts, now).await? {
+            return Ok(());
+        }
+        // It waits for several resources, each with its own webhook.
+        if self.arrived(&id, message.webhook.webhook_type()).await? {
+            self.complete(&id, message, counts, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the waiting for an overdue request. `false` when it is not waited for any more, or not overdue yet.
+    ///
+    /// Whoever has its data listed in its place does that first: if this fails then, it is listed once more, and nothing
+    /// is lost.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn time_out_request(&self, id: &RequestId, now: EpochMillis) -> Result<bool, StoreTrouble> {
+        let update = self
+            .update(keys::request(id))
+            .update_expression("SET #status = :timed_out, timed_out_at = :now REMOVE gsi2pk, gsi2sk")
+            .condition_expression("#status = :accepted AND gsi2sk <= :due")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":timed_out", s(RequestStatus::TimedOut.as_str()))
+            .expression_attribute_values(":accepted", s(RequestStatus::Accepted.as_str()))
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":due", s(keys::due(now)));
+        Ok(send_if_allowed(update).await?.is_some())
+    }
+
+    /// A request as it stands, read consistently; none when the table does not know it.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreTrouble> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::request(id)));
+        let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
+        output.item.as_ref().map(Request::read).transpose()
+    }
+
+    /// `false` when it waits for several resources.
+    async fn complete(
+        &self,
+        id: &RequestId,
+        message: &Message,
+        counts: Option<Counts>,
+        now: EpochMillis,
+    ) -> Result<bool, StoreTrouble> {
+        let mut first = vec![("completed_at", n(now)), ("resource", s(message.webhook.webhook_type()))];
+        first.extend(counts.into_iter().flat_map(Counts::named).map(|(name, count)| (name, n(count))));
+        if let Some(link) = message.webhook.link_id() {
+            first.extend(of_link(id, link));
+        }
+        let kept = first.iter().map(|(name, _)| format!("#{name} = if_not_exists(#{name}, :{name})"));
+        let expression = format!(
+            "SET #status = :status, #expires_at = :expires_at, {} REMOVE gsi2pk, gsi2sk",
+            kept.collect::<Vec<_>>().join(", ")
+        );
+        first.push(("status", s(RequestStatus::Completed.as_str())));
+        first.push(("expires_at", n(expires_at(now))));
+        let update = bind(self.update(keys::request(id)), &first)
+            .update_expression(expression)
+            .condition_expression("attribute_not_exists(awaited)");
+        Ok(send_if_allowed(update).await?.is_some())
+    }
+
+    /// Takes a resource out of those that are waited for. `true` when it was the last.
+    async fn arrived(&self, id: &RequestId, webhook_type: &str) -> Result<bool, StoreTrouble> {
+        let update = self
+            .update(keys::request(id))
+            .update_expression("DELETE awaited :arrived")
+            .condition_expression("attribute_exists(awaited)")
+            .expression_attribute_values(":arrived", AttributeValue::Ss(vec![webhook_type.to_owned()]))
+            .return_values(ReturnValue::AllNew);
+        let output = send_if_allowed(update).await?;
+        // DynamoDB keeps no empty set.
+        let is_waiting = |item: Item| item.contains_key("awaited");
+        Ok(!output.and_then(|output| output.attributes).is_some_and(is_waiting))
+    }
+}
+
+impl Request {
+    fn read(item: &Item) -> Result<Self, StoreTrouble> {
+        let word = text(item, "status").unwrap_or_default();
+        let status = RequestStatus::ALL.into_iter().find(|status| status.as_str() == word);
+        Ok(Self {
+            status: status.ok_or(StoreTrouble::Unreadable("a request's status"))?,
+            link: text(item, "link_id").and_then(|id| LinkId::parse(id).ok()),
+            resource: text(item, "resource").map(str::to_owned),
+            awaited: item.get("awaited").and_then(|set| set.as_ss().ok()).cloned().unwrap_or_default(),
+            due_at: text(item, "gsi2sk").and_then(|due| due.parse().ok()),
+        })
+    }
+}
+
+type Attribute = (&'static str, AttributeValue);
+
+/// What a request is, whatever has become of it.
+fn described(request: &NewRequest<'_>, now: EpochMillis) -> Vec<Attribute> {
+    let mut attributes = vec![
+        ("action", s(request.action)),
+        ("parameters", to_attribute(request.parameters.clone())),
+        ("accepted_at", n(now)),
+        ("expires_at", n(expires_at(now))),
+    ];
+    attributes.extend(of_link(request.id, request.link));
+    attributes.extend(request.resource.map(|resource| ("resource", s(resource))));
+    attributes
+}
+
+/// That it is waited for.
+fn waiting(request: &NewRequest<'_>, now: EpochMillis) -> Vec<Attribute> {
+    let mut attributes = vec![
+        ("status", s(RequestStatus::Accepted.as_str())),
+        ("gsi2pk", s(keys::reconcile_shard(request.id.as_str()))),
+        ("gsi2sk", s(keys::due(now.saturating_add(OVERDUE_AFTER_MS)))),
+    ];
+    if !request.awaited.is_empty() {
+        attributes.push(("awaited", AttributeValue::Ss(request.awaited.to_vec())));
+    }
+    attributes
+}
+
+fn of_link(id: &RequestId, link: &LinkId) -> [Attribute; 3] {
+    [("link_id", s(link.as_str())), ("gsi1pk", s(keys::link_pk(link))), ("gsi1sk", s(keys::request_name(id)))]
+}
+
+fn set(update: UpdateItemFluentBuilder, attributes: &[Attribute]) -> UpdateItemFluentBuilder {
+    let names = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
+    bind(update, attributes).update_expression(format!("SET {names}"))
+}
+
+fn bind(update: UpdateItemFluentBuilder, attributes: &[Attribute]) -> UpdateItemFluentBuilder {
+    attributes.iter().fold(update, |update, (name, value)| {
+        update
+            .expression_attribute_names(format!("#{name}"), *name)
+            .expression_attribute_values(format!(":{name}"), value.clone())
+    })
+}

@@ -1,0 +1,252 @@
+//! Due times: which link or request somebody has to look at, and when.
+//!
+//! They stand in the index `gsi2`, in sixteen shards, so that nobody reads the whole table. Whoever takes up a link first
+//! moves its due time a little, conditionally: two runs at once do not both take it, and a run that dies leaves it due again
+//! soon.
+
+use std::fmt::Write;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::schedule::{AccessMode, KnownLink, SyncedResource, refresh_rate};
+use domain::{EpochMillis, LinkId, LinkStatus, ListedLink, RequestId, Resource};
+
+use crate::attributes::{Item, n, number, s, text};
+use crate::table::{call_failed, send_if_allowed};
+use crate::{StoreTrouble, Table, keys};
+
+/// How many shards the due times have.
+pub const SHARDS: u8 = 16;
+
+/// Something that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// What.
+    pub what: DueItem,
+    /// Since when.
+    pub at: EpochMillis,
+}
+
+/// What can be due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueItem {
+    /// A link may have to be listed.
+    Link(LinkId),
+    /// A request at Belvo has not been answered.
+    Request(RequestId),
+}
+
+/// What became of a link that Belvo lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// The table had never heard of it.
+    New,
+    /// Something about it was new.
+    Changed,
+    /// Nothing was.
+    Known,
+}
+
+impl Table {
+    /// What is due in a shard, the longest overdue first.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn due(&self, shard: u8, now: EpochMillis, at_most: i32) -> Result<Vec<Due>, StoreTrouble> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("gsi2")
+            .key_condition_expression("gsi2pk = :shard AND gsi2sk <= :now")
+            .expression_attribute_values(":shard", s(keys::shard(shard)))
+            .expression_attribute_values(":now", s(keys::due(now)))
+            .limit(at_most);
+        let output = query.send().await.map_err(|error| call_failed(&error))?;
+        Ok(output.items().iter().filter_map(Due::read).collect())
+    }
+
+    /// What a schedule has to know of a link. None when the table does not know the link, or will never store anything of
+    /// it again.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn known_link(&self, link: &LinkId) -> Result<Option<KnownLink>, StoreTrouble> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(link))).consistent_read(true);
+        let output = get.send().await.map_err(|error| call_failed(&error))?;
+        let Some(item) = output.item.filter(|item| !is_final(item)) else { return Ok(None) };
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .projection_expression("sk, listing_began_at, relist_at")
+            .expression_attribute_values(":pk", s(keys::link_pk(link)))
+            .expression_attribute_values(":prefix", s(keys::SYNC_STATE));
+        let output = query.send().await.map_err(|error| call_failed(&error))?;
+        let synced = output.items().iter().filter_map(synced).collect();
+        Ok(Some(known(&item, synced)))
+    }
+
+    /// Moves a link's due time, if nobody else has moved it since it was `from`; without `to`, the link is not due any more.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn move_due(
+        &self,
+        link: &LinkId,
+        from: EpochMillis,
+        to: Option<EpochMillis>,
+        overdue_since: Option<EpochMillis>,
+    ) -> Result<bool, StoreTrouble> {
+        let mut update = self
+            .update(keys::link(link))
+            .condition_expression("gsi2sk = :from")
+            .expression_attribute_values(":from", s(keys::due(from)));
+        let mut set = Vec::new();
+        if let Some(to) = to {
+            set.push("gsi2sk = :to");
+            update = update.expression_attribute_values(":to", s(keys::due(to)));
+        }
+        if let Some(overdue_since) = overdue_since {
+            set.push("overdue_since = :overdue_since");
+            update = update.expression_attribute_values(":overdue_since", n(overdue_since));
+        }
+        let set = if set.is_empty() { String::new() } else { format!("SET {}", set.join(", ")) };
+        let remove = if to.is_none() { " REMOVE gsi2pk, gsi2sk" } else { "" };
+        Ok(send_if_allowed(update.update_expression(format!("{set}{remove}"))).await?.is_some())
+    }
+
+    /// Makes a link due at this time, unless it is due earlier.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn bring_forward(&self, link: &LinkId, to: EpochMillis) -> Result<(), StoreTrouble> {
+        let update = self
+            .update(keys::link(link))
+            .update_expression("SET gsi2pk = :shard, gsi2sk = :to")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(gsi2sk) OR gsi2sk > :to) \
+                 AND (attribute_not_exists(#status) OR NOT #status IN (:erased, :deleted))",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":shard", s(keys::reconcile_shard(link.as_str())))
+            .expression_attribute_values(":to", s(keys::due(to)))
+            .expression_attribute_values(":erased", s("erased"))
+            .expression_attribute_values(":deleted", s("deleted"));
+        send_if_allowed(update).await?;
+        Ok(())
+    }
+
+    /// Takes down what Belvo says of a link, and makes it due when that is new.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn meet(&self, listed: &ListedLink, due_at: EpochMillis, now: EpochMillis) -> Result<Met, StoreTrouble> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&listed.id)));
+        let there = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?.item;
+        let facts = facts(listed);
+        let is_known = |item: &Item| facts.iter().all(|(name, value)| item.get(*name) == Some(value));
+        let met = match &there {
+            Some(item) if is_final(item) || (is_known(item) && item.contains_key("known_since")) => {
+                return Ok(Met::Known);
+            }
+            Some(_) => Met::Changed,
+            None => Met::New,
+        };
+        let mut set = "SET known_since = if_not_exists(known_since, :now), \
+                       #status = if_not_exists(#status, :active), gsi2pk = :shard, gsi2sk = :due"
+            .to_owned();
+        let mut update = self
+            .update(keys::link(&listed.id))
+            .condition_expression("attribute_not_exists(#status) OR NOT #status IN (:erased, :deleted)")
+            .expression_attribute_names("#status", "status");
+        for (name, value) in facts {
+            // Writing to a String cannot fail.
+            let _ = write!(set, ", {name} = :{name}");
+            update = update.expression_attribute_values(format!(":{name}"), value);
+        }
+        if let Some(external_id) = &listed.external_id {
+            set.push_str(", external_id = :external_id, gsi1pk = :gsi1pk, gsi1sk = :gsi1sk");
+            update = update
+                .expression_attribute_values(":external_id", s(external_id))
+                .expression_attribute_values(":gsi1pk", s(keys::by_external_id(external_id)))
+                .expression_attribute_values(":gsi1sk", s(keys::link_pk(&listed.id)));
+        }
+        let update = update
+            .update_expression(set)
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":active", s(LinkStatus::Active.as_str()))
+            .expression_attribute_values(":shard", s(keys::reconcile_shard(listed.id.as_str())))
+            .expression_attribute_values(":due", s(keys::due(due_at)))
+            .expression_attribute_values(":erased", s("erased"))
+            .expression_attribute_values(":deleted", s("deleted"));
+        send_if_allowed(update).await?;
+        Ok(met)
+    }
+
+    /// The page of Belvo's list of links with which discovery goes on, counted from 1.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn discovery_page(&self) -> Result<u64, StoreTrouble> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::discovery())).consistent_read(true);
+        let output = get.send().await.map_err(|error| call_failed(&error))?;
+        let page = output.item.as_ref().and_then(|item| number(item, "page"));
+        Ok(page.and_then(|page| page.try_into().ok()).unwrap_or(1))
+    }
+
+    /// From which page discovery is to go on.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn set_discovery_page(&self, page: u64) -> Result<(), StoreTrouble> {
+        let update = self.update(keys::discovery()).update_expression("SET page = :page");
+        update.expression_attribute_values(":page", n(page)).send().await.map_err(|error| call_failed(&error))?;
+        Ok(())
+    }
+}
+
+impl Due {
+    fn read(item: &Item) -> Option<Self> {
+        let pk = text(item, "pk")?;
+        let link = pk.strip_prefix("LINK#").and_then(|id| LinkId::parse(id).ok()).map(DueItem::Link);
+        let request = || pk.strip_prefix("REQUEST#").and_then(|id| RequestId::parse(id).ok()).map(DueItem::Request);
+        Some(Self { what: link.or_else(request)?, at: text(item, "gsi2sk")?.parse().ok()? })
+    }
+}
+
+/// Nothing is stored any more of a link that ended so.
+fn is_final(item: &Item) -> bool {
+    matches!(text(item, "status"), Some("erased" | "deleted"))
+}
+
+fn synced(item: &Item) -> Option<SyncedResource> {
+    let resource = Resource::of_webhook_type(text(item, "sk")?.strip_prefix(keys::SYNC_STATE)?)?;
+    Some(SyncedResource { resource, listed_at: number(item, "listing_began_at"), relist_at: number(item, "relist_at") })
+}
+
+fn known(item: &Item, synced: Vec<SyncedResource>) -> KnownLink {
+    let fetched = item.get("fetch_resources").and_then(|list| list.as_l().ok());
+    let resource = |word: &AttributeValue| Resource::of_webhook_type(word.as_s().ok()?);
+    KnownLink {
+        access_mode: text(item, "access_mode").and_then(AccessMode::parse),
+        refresh_rate: text(item, "refresh_rate").and_then(refresh_rate),
+        fetch_resources: fetched.into_iter().flatten().filter_map(resource).collect(),
+        known_since: number(item, "known_since").unwrap_or_default(),
+        last_event_at: number(item, "last_event_at"),
+        overdue_since: number(item, "overdue_since"),
+        is_lost: text(item, "status") == Some(LinkStatus::Gone.as_str()),
+        synced,
+    }
+}
+
+fn facts(listed: &ListedLink) -> Vec<(&'static str, AttributeValue)> {
+    let mut facts = Vec::new();
+    facts.extend(listed.access_mode.as_ref().map(|word| ("access_mode", s(word))));
+    facts.extend(listed.refresh_rate.as_ref().map(|word| ("refresh_rate", s(word))));
+    if !listed.fetch_resources.is_empty() {
+        facts.push(("fetch_resources", AttributeValue::L(listed.fetch_resources.iter().map(s).collect())));
+    }
+    facts
+}

@@ -1,0 +1,138 @@
+//! The reconcile function: on a schedule, it asks for the listings that no webhook asked for.
+//!
+//! **Guarantee.** Whatever webhooks were lost, a link's data is listed again in time, and a link that the table has never
+//! heard of is found. **Mechanism.** Each link has a due time in an index (see `store::Table::due`). A run takes the links
+//! that are due (`links`), moves their due time before it enqueues anything, and decides by `domain::schedule` what to
+//! list. Beside that it reads a few pages of Belvo's list of links (`discovery`), a little further with every run.
+//!
+//! A run is bounded: in links, in pages, and by its deadline. What it does not reach is due still, for the next one.
+
+mod discovery;
+mod links;
+mod requests;
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant, SystemTime};
+
+use belvo_access::{Access, NoAccess};
+use domain::now;
+use lambda_runtime::{Error, LambdaEvent};
+use platform::Secret;
+use platform::aws::{CallLimit, timeouts};
+use queue::{Queue, QueueTrouble};
+use serde::Serialize;
+use store::{DueItem, SHARDS, StoreTrouble, Table};
+use tracing::{info, warn};
+
+/// How long before Lambda's deadline nothing new is begun; of a short invocation a fifth.
+const MARGIN: Duration = Duration::from_secs(10);
+/// Of each shard a run takes up at most so many.
+const DUE_PER_SHARD: i32 = 50;
+/// What one call to AWS may take.
+const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_secs(1) };
+/// Of the requests that Belvo allows in 30 seconds, these are left to this function: it asks for some pages of links.
+const REQUESTS_PER_30S: NonZeroU32 = NonZeroU32::new(6).unwrap();
+
+/// Carries out runs. One for the life of an execution environment.
+pub struct Reconciler {
+    access: Access,
+    table: Table,
+    queue: Queue,
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Links that were due and were looked at.
+    pub links: usize,
+    /// Listings that were enqueued, those for requests included.
+    pub listings: usize,
+    /// Requests that Belvo has not answered in time.
+    pub timed_out: usize,
+    /// Links of Belvo's that the table had never heard of.
+    pub discovered: usize,
+    /// Pages of Belvo's list of links that were read.
+    pub pages: u64,
+    /// Was more due than a run takes up?
+    pub has_more: bool,
+}
+
+/// Why a run ended early. What it did until then stands.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// DynamoDB did not do what it was asked.
+    #[error(transparent)]
+    Store(#[from] StoreTrouble),
+    /// SQS did not take a message.
+    #[error(transparent)]
+    Queue(#[from] QueueTrouble),
+    /// Belvo cannot be asked.
+    #[error(transparent)]
+    Access(#[from] NoAccess),
+    /// Belvo did not give its list of links.
+    #[error(transparent)]
+    Belvo(#[from] belvo::Error),
+}
+
+impl Reconciler {
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME` and `QUEUE_URL`.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be read.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let aws = platform::aws::config().await;
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let secret =
+            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
+        let limits = belvo::Limits { requests_per_30s: REQUESTS_PER_30S, ..belvo::Limits::default() };
+        Ok(Self {
+            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
+            table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+        })
+    }
+
+    /// One run. Belvo's being away holds back nothing but the discovery of links.
+    ///
+    /// # Errors
+    /// Trouble with the table or the queue: what is due stays due.
+    pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Report, Error> {
+        let started = Instant::now();
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let until = started + left.saturating_sub(MARGIN.max(left / 5).min(left / 2));
+        let mut report = Report::default();
+        if let Err(trouble) = self.discover(until, &mut report).await {
+            warn!(cause = %trouble, "did not discover links");
+        }
+        self.take_up_what_is_due(until, &mut report).await?;
+        let Report { links, listings, timed_out, discovered, pages, has_more } = report;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        info!(links, listings, timed_out, discovered, pages, has_more, elapsed_ms, "reconciled");
+        Ok(report)
+    }
+
+    async fn take_up_what_is_due(&self, until: Instant, report: &mut Report) -> Result<(), Trouble> {
+        // Beginning anywhere: a run that is always too short still comes to every shard.
+        let first = fastrand::u8(0..SHARDS);
+        for shard in (0..SHARDS).map(|number| (first + number) % SHARDS) {
+            let due = self.table.due(shard, now(), DUE_PER_SHARD).await?;
+            report.has_more |= due.len() == usize::try_from(DUE_PER_SHARD).unwrap_or_default();
+            for due in due {
+                if Instant::now() >= until {
+                    report.has_more = true;
+                    return Ok(());
+                }
+                match &due.what {
+                    DueItem::Link(link) => self.take_up_link(link, due.at, report).await?,
+                    DueItem::Request(request) => self.take_up_request(request, report).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! A link that is due.
+
+use domain::{EpochMillis, LinkId, Message, Source, now, sha256_hex};
+
+use crate::{Reconciler, Report, Trouble};
+
+/// For so long a link that was taken up is not due: when the run dies before it has enqueued everything, the link is due
+/// again after that.
+const LEASE: EpochMillis = 15 * 60 * 1_000;
+
+impl Reconciler {
+    /// Enqueues the listings that a link needs, and sets its next due time.
+    pub(crate) async fn take_up_link(
+        &self,
+        link: &LinkId,
+        due_at: EpochMillis,
+        report: &mut Report,
+    ) -> Result<(), Trouble> {
+        let Some(known) = self.table.known_link(link).await? else {
+            self.table.move_due(link, due_at, None, None).await?;
+            return Ok(());
+        };
+        let now = now();
+        let decision = known.decide(now, fastrand::f64());
+        let lease = now + LEASE;
+        if !self.table.move_due(link, due_at, Some(lease), None).await? {
+            // Another run has it.
+            return Ok(());
+        }
+        report.links += 1;
+        let listings = decision.list.iter().filter_map(|resource| listing(link, resource.webhook_type, due_at));
+        let listings: Vec<Message> = listings.collect();
+        self.queue.send(&listings).await?;
+        report.listings += listings.len();
+        self.table.move_due(link, lease, decision.due_at, decision.overdue_since).await?;
+        Ok(())
+    }
+}
+
+/// Asks for a whole listing, under a key that is the same for the same due time.
+pub(crate) fn listing(link: &LinkId, webhook_type: &str, due_at: EpochMillis) -> Option<Message> {
+    let key = format!("reconcile-{}", sha256_hex(format!("{link} {webhook_type} {due_at}").as_bytes()));
+    Message::listing_of(Source::Reconcile, link, webhook_type, now(), key)
+}

@@ -1,0 +1,11 @@
+//! Boots the reconcile function. What it does is in the library.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use reconcile::Reconciler;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    platform::logging::init();
+    let reconciler = Reconciler::from_environment().await?;
+    run(service_fn(|event: LambdaEvent<serde_json::Value>| reconciler.handle(event))).await
+}

@@ -1,0 +1,139 @@
+//! The request function: invoked directly, it starts work at Belvo, or a resync of what is stored.
+//!
+//! **Guarantee.** What changes something at Belvo leaves at most once for each invocation, and for each
+//! `idempotency_key` at most once in all, until Belvo has certainly refused it. Whoever asks learns whether Belvo took
+//! it, certainly did not, or may have.
+//!
+//! **Mechanism.** The input is parsed once, into an action. An order for Belvo first takes its key in the table by a
+//! conditional write, then leaves with a single attempt (`orders`), and its request id is stored for the webhook that
+//! answers it. A widget token changes nothing and is just asked for; a resync only fills our own queue.
+
+mod action;
+mod answer;
+mod input;
+mod orders;
+mod retrievals;
+mod widget;
+
+use std::time::{Duration, Instant};
+
+use action::Action;
+pub use answer::{Answer, Refusal};
+use belvo::Limits;
+use belvo_access::Access;
+use domain::{LinkId, Message, Resource, Source, now};
+pub use input::InvalidInput;
+use lambda_runtime::{Error, LambdaEvent};
+use platform::Secret;
+use platform::aws::{CallLimit, timeouts};
+use queue::Queue;
+use serde_json::Value;
+use store::Table;
+use tracing::{info, warn};
+
+/// How long Belvo may take to accept an order. All limits together stay below the function's timeout, and that below the
+/// minute after which AWS's SDKs and CLI invoke again by themselves.
+const BELVO_LIMIT: Duration = Duration::from_secs(15);
+/// What one call to DynamoDB, SQS or Secrets Manager may take.
+const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_secs(1) };
+
+/// Carries out actions. One for the life of an execution environment.
+pub struct Requester {
+    access: Access,
+    table: Table,
+    queue: Queue,
+}
+
+impl Requester {
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME` and `QUEUE_URL`.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be read.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let aws = platform::aws::config().await;
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let secret =
+            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
+        Ok(Self {
+            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
+            table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+        })
+    }
+
+    /// Carries out one action.
+    ///
+    /// # Errors
+    /// [`Refusal`], which Lambda gives the caller as `errorType` and `errorMessage`.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Answer, Refusal> {
+        let started = Instant::now();
+        let (input, context) = event.into_parts();
+        let action = Action::parse(input).inspect_err(|invalid| warn!(cause = %invalid, "refused an input"))?;
+        // In a box: as a part of this future it would be nested deeper than the compiler follows.
+        let result = Box::pin(self.carry_out(&action, &context.request_id)).await;
+        log(&action, &result, started.elapsed());
+        result
+    }
+
+    /// `invocation` is Lambda's id for it. Lambda may deliver an asynchronous invocation twice, with the same id.
+    async fn carry_out(&self, action: &Action, invocation: &str) -> Result<Answer, Refusal> {
+        match action {
+            Action::Order(order) => self.order(order, invocation).await,
+            Action::WidgetToken(options) => {
+                let access =
+                    self.access.fresh_client().await?.widget_token(options).await.map_err(Refusal::of_token)?;
+                Ok(Answer::token(access))
+            }
+            Action::Resync { link, resources } => self.resync(link, resources, invocation).await,
+        }
+    }
+
+    /// Has everything that is synced of a link listed again, or the given resources.
+    async fn resync(&self, link: &LinkId, given: &[&Resource], invocation: &str) -> Result<Answer, Refusal> {
+        let synced = if given.is_empty() { self.table.synced_resources(link).await? } else { Vec::new() };
+        let resources: Vec<&str> = given.iter().copied().chain(synced).map(|resource| resource.webhook_type).collect();
+        if resources.is_empty() {
+            return Err(Refusal::NothingSynced);
+        }
+        self.enqueue_listings(link, &resources, invocation).await?;
+        Ok(Answer::resync(link, &resources))
+    }
+
+    async fn enqueue_listings(&self, link: &LinkId, resources: &[&str], invocation: &str) -> Result<(), Refusal> {
+        let message = |resource: &&str| {
+            let key = format!("resync-{invocation}-{resource}");
+            Message::listing_of(Source::Resync, link, resource, now(), key)
+        };
+        let messages: Vec<Message> = resources.iter().filter_map(message).collect();
+        Ok(self.queue.send(&messages).await?)
+    }
+}
+
+/// What one order may cost. An environment is frozen between two invocations, and connections die meanwhile: an order that
+/// is written to a dead one is an order of which nobody knows whether it arrived. So none is kept.
+fn limits(answer: Duration) -> Limits {
+    Limits { answer, idle_connections: 0, ..Limits::default() }
+}
+
+/// One line an action. Neither the input nor the answer, which may be a credential.
+fn log(action: &Action, result: &Result<Answer, Refusal>, elapsed: Duration) {
+    let (name, link_id) = (action.name(), action.link().map(LinkId::as_str));
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    match result {
+        Ok(answer) => {
+            let (status, request_id) = (answer.status(), answer.request_id());
+            info!(action = name, link_id, status, request_id, elapsed_ms, "carried out an action");
+        }
+        Err(refusal) => {
+            let error = refusal.error_type();
+            warn!(action = name, link_id, error, cause = %refusal, elapsed_ms, "refused an action");
+        }
+    }
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

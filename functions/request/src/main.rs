@@ -1,0 +1,12 @@
+//! Boots the request function. What it does is in the library.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use request::Requester;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    platform::logging::init();
+    let requester = Requester::from_environment().await?;
+    run(service_fn(|event: LambdaEvent<Value>| requester.handle(event))).await
+}

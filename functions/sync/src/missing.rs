@@ -1,0 +1,78 @@
+//! What a whole listing lacks: stored records that Belvo does not list any more. They get `missing_since` and keep their data,
+//! because Belvo drops old data by itself.
+//!
+//! Every id that is stored is compared with every id that was listed, page by page of the table. What there is no time for
+//! travels on in a message of its own, which begins where this one stopped.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use domain::{Announced, Filter, LinkId, ObjectId, Progress, Resource, fingerprint, now};
+use store::{Checkpoint, EventKey, Outcome, Pass, SyncState};
+
+use crate::ended::Ended;
+use crate::failure::Failure;
+use crate::job::{Job, Stopped};
+use crate::joined;
+use crate::leg::Start;
+use crate::tally::Tally;
+use crate::writing::{WRITES_AT_ONCE, fence};
+
+impl Job<'_> {
+    /// Marks what a whole listing lacks, from an id on. Gives the id from which to go on, when the time was too short.
+    pub(crate) async fn mark_missing(
+        &self,
+        pass: &Pass,
+        start: &Start,
+        tally: &Tally,
+        mut after: Option<ObjectId>,
+    ) -> Result<Option<ObjectId>, Failure> {
+        let Some(legs) = start.legs() else { return Ok(None) };
+        let mut listed: HashSet<u64> = tally.seen.fingerprints().collect();
+        if !legs.is_empty() {
+            listed.extend(self.table.seen(&pass.link, pass.resource, start.stamp, legs).await?);
+        }
+        loop {
+            let (ids, rest) = self.table.live_ids(&pass.link, pass.resource, after.as_ref()).await?;
+            let missing: Vec<_> = ids.iter().filter(|id| !listed.contains(&fingerprint(id))).collect();
+            if !missing.is_empty() {
+                fence(self.table, pass).await?;
+            }
+            let mark = |id| self.table.mark_missing(&pass.link, pass.resource, start.stamp, id, now());
+            let marks = missing.into_iter().map(|id| async move { Ok(mark(id).await?) });
+            joined::all(marks, WRITES_AT_ONCE, |_| ()).await?;
+            match rest {
+                Some(id) if Instant::now() < self.end => after = Some(id),
+                rest => return Ok(rest),
+            }
+        }
+    }
+
+    /// Goes on comparing for a listing of which every page was read by earlier legs.
+    pub(crate) async fn go_on_comparing(
+        &self,
+        event: &EventKey,
+        link: &LinkId,
+        resource: &'static Resource,
+        state: &SyncState,
+        listing: &Progress,
+    ) -> Result<Ended, Stopped> {
+        if state.listed_at.is_some_and(|listed_at| listed_at > listing.stamp) {
+            return Ok(Ended::Covered);
+        }
+        let pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
+        let start = Start::of_progress(listing, Filter::Whole);
+        let tally = Tally::new(resource, &Announced::default(), Some(listing));
+        let after = listing.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
+        let rest = self.mark_missing(&pass, &start, &tally, after).await?;
+        let outcome = match rest {
+            None => Outcome::Applied,
+            rest => {
+                let progress = Progress { compared_to: rest.map(|id| id.to_string()), ..listing.clone() };
+                self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
+                Outcome::Continued
+            }
+        };
+        self.finish(event, &pass, &Checkpoint::default(), outcome, tally.counts).await
+    }
+}
