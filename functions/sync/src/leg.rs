@@ -122,3 +122,38 @@ impl Start {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Announced, Flow, LinkId};
+    use store::{LinkState, SyncState};
+
+    use super::*;
+
+    fn checkpoint(filter: Filter) -> Checkpoint {
+        let resource = Resource::of_webhook_type("INVOICES").unwrap();
+        let pass = Pass {
+            link: LinkId::parse("l").unwrap(),
+            resource,
+            stamp: 7,
+            began_at: 1_700_000_000_000,
+            before: SyncState::default(),
+            known: LinkState::default(),
+        };
+        let mut tally = Tally::new(resource, &Announced::default(), None);
+        tally.complete();
+        Start::of_pass(&pass, filter, 0).checkpoint(&tally)
+    }
+
+    #[test]
+    fn a_listing_of_one_direction_claims_neither_a_whole_listing_nor_a_watermark() {
+        let day = Day::parse("2021-04-05").unwrap();
+        for flow in [Flow::Inflow, Flow::Outflow] {
+            let of_a_flow = checkpoint(Filter::Flow { flow, first: day, last: day });
+            assert_eq!((of_a_flow.watermark, of_a_flow.listed), (None, None));
+            assert!(of_a_flow.check.is_some(), "what was announced is compared all the same");
+        }
+        let whole = checkpoint(Filter::Whole);
+        assert!(whole.watermark.is_some() && whole.listed.is_some());
+    }
+}
