@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build fmt lint test test-flawed soak clean tools tools-deny \
+.PHONY: help demo up down status invoke build fmt lint test test-flawed soak bench-sync clean tools tools-deny \
 	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
 
 help: ## What there is to type
@@ -77,8 +77,14 @@ test-rust:
 test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
 	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py
 
-soak: ## Ten thousand random histories through the sync engine (about an hour); a failing one is printed and kept
+soak: ## Ten thousand random histories through the sync engine (about an hour), larger worlds for its model
+	MODEL_BOUNDS=large cargo test -p model promises -- --nocapture --test-threads 1
 	PROPTEST_CASES=10000 cargo test -p sync --release every_history_converges
+
+# Its table comes while it runs, its JSON at the end: BENCH="load --items 1000000" for other scenarios and sizes.
+bench-sync: build ## What the sync function costs, beside stand-ins for AWS and Belvo (some minutes)
+	cargo build --release --package stand-ins --package fake-belvo
+	@$(PYTHON) bench/sync.py $(BENCH)
 
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
 test-e2e: build ## Only the run on the deployed stack

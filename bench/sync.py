@@ -209,11 +209,12 @@ class Function:
             "TABLE_NAME": TABLE,
             "QUEUE_URL": f"{aws.url}/123456789012/queue.fifo",
         }
+        asked_before = aws.call("GET", "/_runtime/asked")["asked"]
         self.log = tempfile.NamedTemporaryFile(prefix="sync-", suffix=".log")
         command = [*arguments.wrapper.split(), arguments.binary]
         self.process = subprocess.Popen(command, env=variables, stdout=self.log, stderr=subprocess.STDOUT)
         world.functions.append(self)
-        aws.call("GET", "/_runtime/ready")
+        aws.call("GET", f"/_runtime/ready?asked_before={asked_before}")
         self.started_with_cpu_s = cpu_s(self.process.pid)
         self.started_with_mib = memory_mib(self.process.pid, "VmRSS")
 
@@ -364,6 +365,9 @@ def duplicates(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
     world.check_table()
     check("requests to Belvo: one listing", result["belvo_requests"], pages(world))
     check("records written", result["dynamodb"]["PutItem"], world.items + ACCOUNTS)
+    # They share an event item; it tells of the last of them.
+    [event] = world.stored("EVENT#", "/item")
+    check("the event's outcome and attempts", (event["outcome"], event["attempts"]), ("covered", str(COPIES)))
     return result
 
 

@@ -1,9 +1,11 @@
 """make demo: the main job from end to end, as it happens. Exits with 1 unless the table has converged on Belvo.
 
-The real template runs on a local AWS, beside a Belvo of our own. A user connects a bank; Belvo loads the data and
-announces it; then the bank's data changes. Nothing is left running afterwards.
+The real template runs on a local AWS, beside a Belvo of our own. It walks through Belvo's three asynchronous workflows: a
+recurrent link that is loaded and later refreshed, a retrieval that our side asks for, and a single link. Nothing is left
+running afterwards.
 """
 
+import json
 import os
 import socket
 import sys
@@ -21,7 +23,8 @@ from stack.table import content
 ACCOUNTS, TRANSACTIONS = 3, 2_500
 # Far more than any step takes; reaching it is a failure.
 PATIENCE_SECONDS = 180
-RESOURCES = ("ACCOUNTS", "TRANSACTIONS")
+RECURRENT = ("ACCOUNTS", "TRANSACTIONS")
+SINGLE = ("ACCOUNTS", "TRANSACTIONS", "OWNERS")
 
 
 def main() -> None:
@@ -54,29 +57,57 @@ class Demo:
     def play(self) -> bool:
         self.belvo.configure(load_accounts=ACCOUNTS, load_transactions=TRANSACTIONS)
         title("2", f"A user connects a bank with {ACCOUNTS} accounts and {TRANSACTIONS:,} transactions")
-        self.link_id = self.connect_bank()
-        say(f"   POST /api/links/ at Belvo: link {self.link_id}")
+        recurrent = self.connect_bank("recurrent", RECURRENT)
         say("   Belvo loads the data in the background and announces each resource by a webhook:")
         self.follow(webhooks=2)
 
-        title("3", "Days later the bank has 5 new transactions, 3 changed ones and 2 that were duplicates")
-        self.belvo.change_transactions(self.link_id, add=5, update=3, delete=2, announce=True)
+        title("3", "Belvo refreshes the link: 5 new transactions, 3 changed ones, and 2 that were duplicates")
+        self.belvo.change_transactions(recurrent, add=5, update=3, delete=2, announce=True)
         self.follow(webhooks=3)
 
-        title("4", "Does the table equal Belvo?")
-        return all([self.compare(resource) for resource in RESOURCES])
+        title("4", "You ask Belvo for a month of transactions, through the request function")
+        request_id = self.retrieve(recurrent)
+        self.follow(webhooks=1)
+        request = self.table.items(f"REQUEST#{request_id}")["REQUEST"]
+        say(f"   the request is {request['status']}")
 
-    def connect_bank(self) -> str:
+        title("5", "Another user's bank is loaded once, with the owners of its accounts")
+        self.belvo.configure(load_transactions=120)
+        single = self.connect_bank("single", SINGLE)
+        self.follow(webhooks=3)
+
+        title("6", "Does the table equal Belvo?")
+        equal = [self.compare(recurrent, resource) for resource in RECURRENT]
+        equal += [self.compare(single, resource) for resource in SINGLE]
+        return all(equal) and request["status"] == "completed"
+
+    def connect_bank(self, access_mode: str, fetch_resources: tuple[str, ...]) -> str:
         """What the Connect Widget, or the customer's own call, does."""
         key = self.running.belvo_key
         body = {
-            "institution": "erebor_mx_retail", "username": "bnk100", "password": "full", "access_mode": "recurrent",
-            "external_id": "your-user-7", "fetch_resources": list(RESOURCES),
+            "institution": "erebor_mx_retail", "username": "bnk100", "password": "full", "access_mode": access_mode,
+            "external_id": "your-user-7", "fetch_resources": list(fetch_resources),
         }
         login = (key.secret_id, key.secret_password)
         answer = requests.post(f"{self.running.belvo_url}/api/links/", json=body, auth=login, timeout=30)
         answer.raise_for_status()
-        return answer.json()["id"]
+        self.link_id = answer.json()["id"]
+        say(f"   POST /api/links/ at Belvo: {access_mode} link {self.link_id}")
+        return self.link_id
+
+    def retrieve(self, link_id: str) -> str:
+        """Invokes the request function, as `aws lambda invoke` does; gives Belvo's id for the request."""
+        action = {
+            "action": "retrieve", "resource": "TRANSACTIONS", "link_id": link_id,
+            "date_from": "2024-01-01", "date_to": "2024-01-31",
+        }
+        functions, name = self.running.aws.client("lambda"), self.running.outputs["RequestFunctionName"]
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(action))
+        text = answer["Payload"].read().decode()
+        if "FunctionError" in answer:
+            fail(red(f"the request function answered {text}"))
+        say(f"   {text}")
+        return json.loads(text)["request_id"]
 
     def follow(self, webhooks: int) -> None:
         """Shows the webhooks and their answers, then waits until the queue is empty and shows what has arrived."""
@@ -85,7 +116,7 @@ class Demo:
         wait_until(lambda: self.show_deliveries() >= expected, "the webhooks")
         started = time.monotonic()
         wait_until(self.is_drained, "the queue to run empty", tick=self.show_progress)
-        rows = ", ".join(self.rows_in_words(resource) for resource in RESOURCES)
+        rows = ", ".join(self.rows_in_words(resource) for resource in SINGLE if self.rows(resource))
         clear_line()
         say(f"   queue empty after {time.monotonic() - started:.1f} s; in the table: {rows}")
         for event in self.table.items(f"LINK#{self.link_id}", "EVENT#").values():
@@ -120,10 +151,10 @@ class Demo:
     def rows(self, resource: str) -> int:
         return self.table.count(f"LINK#{self.link_id}", f"{resource}#")
 
-    def compare(self, resource: str) -> bool:
+    def compare(self, link_id: str, resource: str) -> bool:
         """Everything that Belvo has, with Belvo's content; everything else a tombstone."""
-        truth = {each["id"]: content(each, of=resource) for each in self.belvo.truth(self.link_id, resource.lower())}
-        stored = self.table.records(self.link_id, resource)
+        truth = {each["id"]: content(each, of=resource) for each in self.belvo.truth(link_id, resource.lower())}
+        stored = self.table.records(link_id, resource)
         live = {key: content(item["data"], of=resource) for key, item in stored.items() if "deleted_at" not in item}
         equal = sum(live.get(key) == value for key, value in truth.items())
         tombstones = len(stored) - len(live)

@@ -83,6 +83,10 @@ class Control:
     def change_transactions(self, link_id: str, **changes: Any) -> Any:
         return self._call("POST", f"links/{link_id}/transactions", changes)
 
+    def refresh_now(self, link_id: str, **changes: Any) -> Any:
+        """What a scheduled refresh of a recurrent link brings: new, changed and deleted objects, each announced."""
+        return self._call("POST", f"links/{link_id}/refresh_now", changes or None)
+
     def truth(self, link_id: str, resource: str) -> list[dict]:
         """What Belvo would list, whole."""
         answer = self._request("GET", f"links/{link_id}/truth?resource={resource}")

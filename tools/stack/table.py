@@ -8,6 +8,20 @@ from boto3.dynamodb.types import TypeDeserializer
 from stack.local_aws import LocalAws
 
 
+# Members that are no part of a record's `data`: the account is a record of its own, and Belvo is not asked for documents.
+LEFT_OUT = {
+    "TRANSACTIONS": {"account"},
+    "BILLS": {"account"},
+    "RECURRING_EXPENSES": {"account"},
+    "EMPLOYMENT_RECORDS": {"files"},
+    "INVOICES": {"xml"},
+    "TAX_RETURNS": {"pdf", "receipt_pdf"},
+    "TAX_STATUS": {"pdf"},
+    "TAX_COMPLIANCE_STATUS": {"pdf"},
+    "TAX_RETENTIONS": {"xml"},
+}
+
+
 class Table:
     def __init__(self, aws: LocalAws, name: str) -> None:
         self._dynamodb = aws.client("dynamodb")
@@ -58,7 +72,7 @@ def content(belvo_object: Any, *, of: str) -> Any:
     A transaction's account is a record of its own. The times of collection may lag: that they change is no change.
     """
     volatile = {"collected_at", "last_accessed_at"}
-    left_out = volatile | ({"account"} if of == "TRANSACTIONS" else set())
+    left_out = volatile | LEFT_OUT.get(of, set())
     return {name: without(volatile, value) for name, value in belvo_object.items() if name not in left_out}
 
 

@@ -60,6 +60,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/2018-06-01/runtime/invocation/{id}/response", post(runtime::response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(runtime::error))
         .route("/2018-06-01/runtime/init/error", post(runtime::init_error))
+        .route("/_runtime/asked", get(runtime::asked))
         .route("/_runtime/ready", get(runtime::ready))
         .route("/_runtime/invoke", post(runtime::invoke))
         .route("/_stats", get(control::stats).delete(control::clear_stats))

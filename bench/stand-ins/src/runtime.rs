@@ -54,6 +54,12 @@ pub(crate) struct Invocation {
     timeout_ms: u64,
 }
 
+/// What the driver knew before it started a function.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Start {
+    asked_before: u64,
+}
+
 impl Default for Runtime {
     fn default() -> Self {
         let (events, waiting) = mpsc::unbounded_channel();
@@ -109,10 +115,15 @@ fn end(app: &Shared, id: &str, outcome: &'static str, body: Bytes) -> StatusCode
     StatusCode::ACCEPTED
 }
 
-/// Answers when a function has asked for an event: it has started.
-pub(crate) async fn ready(State(app): State<Shared>) -> StatusCode {
+/// How often an event has been asked for: what the driver needs to know before it starts another function.
+pub(crate) async fn asked(State(app): State<Shared>) -> Response {
+    axum::Json(json!({"asked": *app.runtime.asked.borrow()})).into_response()
+}
+
+/// Answers when a function has asked for an event that had not done so before: it has started.
+pub(crate) async fn ready(State(app): State<Shared>, Query(start): Query<Start>) -> StatusCode {
     let mut asked = app.runtime.asked.subscribe();
-    match tokio::time::timeout(START_LIMIT, asked.wait_for(|asked| *asked > 0)).await {
+    match tokio::time::timeout(START_LIMIT, asked.wait_for(|asked| *asked > start.asked_before)).await {
         Ok(Ok(_)) => StatusCode::NO_CONTENT,
         _ => StatusCode::GATEWAY_TIMEOUT,
     }

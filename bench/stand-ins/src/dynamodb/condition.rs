@@ -14,6 +14,7 @@ pub(crate) enum Condition<'a> {
     Exists(Path),
     BeginsWith(Path, Operand<'a>),
     Compare(Operand<'a>, Comparator, Operand<'a>),
+    In(Operand<'a>, Vec<Operand<'a>>),
 }
 
 /// What is compared.
@@ -51,6 +52,12 @@ impl Condition<'_> {
             }
             Self::Compare(left, comparator, right) => {
                 Ok(comparator.holds(left.scalar(item)?.as_ref(), right.scalar(item)?.as_ref()))
+            }
+            Self::In(one, list) => {
+                let one = one.scalar(item)?;
+                list.iter().try_fold(false, |any, other| {
+                    Ok(Comparator::Equal.holds(one.as_ref(), other.scalar(item)?.as_ref()) || any)
+                })
             }
         }
     }
@@ -180,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_in_a_list_when_it_is_equal_to_one_of_it() {
+        let gone = |item: &str| {
+            let values = r#"{":erased":{"S":"erased"},":deleted":{"S":"deleted"}}"#;
+            try_holds("NOT #status IN (:erased, :deleted)", item, values).map(|is_there| !is_there).unwrap()
+        };
+        assert!(gone(r#"{"status":{"S":"deleted"}}"#) && gone(r#"{"status":{"S":"erased"}}"#));
+        assert!(!gone(r#"{"status":{"S":"active"}}"#) && !gone(r#"{"status":{"N":"1"}}"#) && !gone(NOTHING));
+    }
+
+    #[test]
     fn what_the_stand_in_does_not_know_is_refused() {
         let values = r#"{":s":{"N":"1"},":m":{"M":{}},":d":{"N":"1.5"}}"#;
         for condition in [
@@ -187,7 +204,9 @@ mod tests {
             "fetched_at",
             "fetched_at <=",
             "fetched_at BETWEEN :s AND :s",
-            "fetched_at IN (:s)",
+            "fetched_at IN (:s",
+            "fetched_at IN ()",
+            "fetched_at IN (:m)",
             "size(data) > :s",
             "attribute_type(pk, :s)",
             "contains(pk, :s)",

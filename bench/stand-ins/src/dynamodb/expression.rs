@@ -90,12 +90,24 @@ impl<'e, 's, 'a> Reader<'e, 's, 'a> {
             return self.function(name);
         }
         let left = self.operand()?;
+        if self.takes_word("IN") {
+            return Ok(Condition::In(left, self.list()?));
+        }
         let comparator = match self.next() {
             Some(Token::Symbol(symbol)) => Comparator::read(symbol),
             _ => None,
         };
         let comparator = comparator.ok_or_else(|| self.unknown())?;
         Ok(Condition::Compare(left, comparator, self.operand()?))
+    }
+
+    fn list(&mut self) -> Result<Vec<Operand<'a>>, Fault> {
+        self.expect("(")?;
+        let mut operands = vec![self.operand()?];
+        while self.takes(",") {
+            operands.push(self.operand()?);
+        }
+        self.expect(")").map(|()| operands)
     }
 
     fn function(&mut self, name: &str) -> Result<Condition<'a>, Fault> {

@@ -19,6 +19,7 @@ const READ_UNIT_BYTES: usize = 4096;
 enum Value<'a> {
     S(#[serde(borrow)] Cow<'a, str>),
     N(#[serde(borrow)] Cow<'a, str>),
+    B(#[serde(borrow)] Cow<'a, str>),
     NULL(bool),
     BOOL(bool),
     M(#[serde(borrow)] BTreeMap<String, Value<'a>>),
@@ -31,6 +32,8 @@ impl Value<'_> {
             Self::S(text) => text.len(),
             // Two digits a byte, and one more.
             Self::N(digits) => digits.len().div_ceil(2) + 1,
+            // Base64: four characters for three bytes.
+            Self::B(text) => text.trim_end_matches('=').len() * 3 / 4,
             Self::NULL(value) | Self::BOOL(value) => size_of_val(value),
             // Three for the map or the list, one more for each member.
             Self::M(members) => 3 + members.len() + sum(members),
@@ -64,9 +67,10 @@ mod tests {
 
     #[test]
     fn an_item_weighs_what_dynamodbs_guide_says() {
-        let item = r#"{"pk":{"S":"abc"},"n":{"N":"1234"},"z":{"NULL":true},"m":{"M":{"a":{"L":[{"S":"xy"}]}}}}"#;
-        // pk 2+3; n 1+3; z 1+1; m 1 + map 3+1 + a 1 + list 3+1 + 2.
-        assert_eq!(item_bytes(item).unwrap(), 5 + 4 + 2 + 12);
+        let item = r#"{"pk":{"S":"abc"},"n":{"N":"1234"},"z":{"NULL":true},"b":{"B":"AAAAAA=="},
+                       "m":{"M":{"a":{"L":[{"S":"xy"}]}}}}"#;
+        // pk 2+3; n 1+3; z 1+1; b 1+4; m 1 + map 3+1 + a 1 + list 3+1 + 2.
+        assert_eq!(item_bytes(item).unwrap(), 5 + 4 + 2 + 5 + 12);
         assert_eq!((write_units(1024), write_units(1025), read_units(0), read_units(4097)), (1, 2, 1, 2));
     }
 

@@ -1,0 +1,177 @@
+"""Belvo's three asynchronous workflows, each from its start to a table that equals Belvo; and a day without webhooks."""
+
+import json
+from typing import Any
+
+import pytest
+import requests
+from deployment import Deployment, wait_until
+from stack.fake_belvo import Control
+from stack.table import content
+
+RESOURCES = ("ACCOUNTS", "TRANSACTIONS", "OWNERS")
+
+
+@pytest.fixture
+def belvo(belvo: Control):
+    """Loads what a connected link asks for at once, and little of it."""
+    belvo.configure(load_delay_ms=50, load_accounts=2, load_transactions=30)
+    return belvo
+
+
+def test_workflow_1_a_single_link_loads_what_it_was_asked_for(deployment: Deployment, belvo: Control):
+    link_id = connect(deployment, belvo, access_mode="single")
+
+    wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
+
+    for resource in RESOURCES:
+        assert_converged(deployment, belvo, link_id, resource)
+        assert deployment.link_items(link_id, f"SYNC#{resource}")[f"SYNC#{resource}"]["check"] == "verified"
+
+
+def test_workflow_2_a_recurrent_link_is_refreshed_three_times(deployment: Deployment, belvo: Control):
+    link_id = connect(deployment, belvo, access_mode="recurrent", refresh_rate="24h")
+    wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
+
+    for number in (1, 2, 3):
+        belvo.refresh_now(link_id, add=3, update=2, delete=1)
+        codes = ("new_transactions_available", "transactions_updated", "transactions_deleted")
+        wait_until(
+            lambda number=number: all(count_of(deployment, link_id, code) == number for code in codes),
+            lambda: f"round {number}; there were {kinds(deployment, link_id)}",
+        )
+        wait_for_rest(deployment, link_id)
+        for resource in RESOURCES:
+            assert_converged(deployment, belvo, link_id, resource)
+
+    tombstones = [each for each in deployment.records(link_id, "TRANSACTIONS").values() if "deleted_at" in each]
+    assert len(tombstones) == 3
+
+
+def test_workflow_3_a_retrieval_is_completed_by_the_webhook_that_names_its_request(
+    deployment: Deployment, belvo: Control
+):
+    link_id = connect(deployment, belvo, access_mode="single")
+    wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
+
+    answer = invoke(deployment, "RequestFunctionName", {
+        "action": "retrieve", "resource": "TRANSACTIONS", "link_id": link_id,
+        "date_from": "2024-01-01", "date_to": "2024-01-31",
+    })
+
+    assert answer["status"] == "accepted"
+    request_id = answer["request_id"]
+    completed = wait_until(lambda: request(deployment, request_id, "completed"), "the request to be completed")
+    assert (completed["resource"], completed["link_id"]) == ("TRANSACTIONS", link_id)
+    wait_for_rest(deployment, link_id)
+    event = deployment.events(link_id)[-1]
+    assert (event["webhook_code"], event["request_id"].replace("-", "")) == ("new_transactions_available", request_id)
+    assert_converged(deployment, belvo, link_id, "TRANSACTIONS")
+
+
+def test_a_retrieval_whose_webhook_comes_before_its_answer_is_completed_too(deployment: Deployment, belvo: Control):
+    link_id = connect(deployment, belvo, access_mode="single")
+    wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
+    belvo.set_faults({"match": {"method": "POST", "path_prefix": "/api/transactions/"}, "fault": "webhook_first", "count": 1})
+
+    answer = invoke(deployment, "RequestFunctionName", {
+        "action": "retrieve", "resource": "TRANSACTIONS", "link_id": link_id,
+        "date_from": "2024-01-01", "date_to": "2024-01-31",
+    })
+
+    wait_until(lambda: request(deployment, answer["request_id"], "completed"), "the request to be completed")
+
+
+def test_a_deleted_link_leaves_nothing_but_its_receipt(deployment: Deployment, belvo: Control):
+    link_id = connect(deployment, belvo, access_mode="single")
+    wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
+
+    invoke(deployment, "RequestFunctionName", {"action": "delete_link", "link_id": link_id})
+
+    link = wait_until(
+        lambda: (deployment.link_items(link_id).get("LINK") or {}).get("purged_at") and deployment.link_items(link_id),
+        "the link's data to be removed",
+    )
+    assert link["LINK"]["status"] == "deleted"
+    assert {sk.partition("#")[0] for sk in link} == {"LINK", "EVENT"}
+    assert not any("data" in item for item in link.values())
+
+
+def test_without_any_webhook_the_schedule_alone_brings_the_table_to_what_belvo_has(
+    deployment: Deployment, belvo: Control
+):
+    belvo.set_faults({"fault": "webhook_lost"})
+    # Made long ago, so that nobody waits for its own webhooks any more.
+    link_id = belvo.create_link(accounts=2, transactions=30, resources={"OWNERS": 2}, external_id="user-of-a-lost-day")
+    belvo.refresh_now(link_id, add=3, update=2, delete=1)
+    assert deployment.link_items(link_id) == {}
+
+    report = invoke(deployment, "ReconcileFunctionName", {})
+
+    assert report["discovered"] >= 1
+    wait_until(lambda: len(deployment.link_items(link_id, "SYNC#")) >= len(RESOURCES), "listings")
+    wait_for_rest(deployment, link_id)
+    for resource in RESOURCES:
+        assert_converged(deployment, belvo, link_id, resource)
+    assert {event["source"] for event in deployment.events(link_id)} == {"reconcile"}
+    assert deployment.link_items(link_id)["LINK"]["external_id"] == "user-of-a-lost-day"
+
+
+def connect(deployment: Deployment, belvo: Control, **properties: Any) -> str:
+    """Connects a link as the customer's own call does."""
+    body = {
+        "institution": "erebor_mx_retail", "username": "bnk100", "password": "full",
+        "fetch_resources": list(RESOURCES), **properties,
+    }
+    key = deployment.belvo_key
+    login = (key.secret_id, key.secret_password)
+    answer = requests.post(f"{belvo.url}/api/links/", json=body, auth=login, timeout=30)
+    answer.raise_for_status()
+    return answer.json()["id"]
+
+
+def invoke(deployment: Deployment, output: str, payload: dict) -> Any:
+    functions = deployment.aws.client("lambda")
+    answer = functions.invoke(FunctionName=deployment.outputs[output], Payload=json.dumps(payload))
+    text = answer["Payload"].read()
+    assert "FunctionError" not in answer, text
+    return json.loads(text)
+
+
+def request(deployment: Deployment, request_id: str, status: str) -> dict | None:
+    item = deployment.items(f"REQUEST#{request_id}").get("REQUEST")
+    return item if item and item["status"] == status else None
+
+
+def kinds(deployment: Deployment, link_id: str) -> list[tuple[str, str, str]]:
+    return [(each["webhook_type"], each["webhook_code"], each["outcome"]) for each in deployment.events(link_id)]
+
+
+def count_of(deployment: Deployment, link_id: str, code: str) -> int:
+    return sum(kind[1] == code for kind in kinds(deployment, link_id))
+
+
+def wait_for_events(deployment: Deployment, link_id: str, expected: dict[str, set[str]]) -> None:
+    """Waits until these webhooks were received, and all that was received has ended."""
+
+    def received() -> bool:
+        there = {(kind, code) for kind, code, _ in kinds(deployment, link_id)}
+        return all((kind, code) in there for kind, codes in expected.items() for code in codes)
+
+    wait_until(received, lambda: f"{expected}; there were {kinds(deployment, link_id)}")
+    wait_for_rest(deployment, link_id)
+
+
+def wait_for_rest(deployment: Deployment, link_id: str) -> None:
+    def at_rest() -> bool:
+        return deployment.depth() == 0 and not any(kind[2] == "processing" for kind in kinds(deployment, link_id))
+
+    wait_until(at_rest, lambda: f"rest; there were {kinds(deployment, link_id)}")
+
+
+def assert_converged(deployment: Deployment, belvo: Control, link_id: str, resource: str) -> None:
+    truth = {each["id"]: content(each, of=resource) for each in belvo.truth(link_id, resource)}
+    stored = deployment.records(link_id, resource)
+    live = {key: content(item["data"], of=resource) for key, item in stored.items() if "deleted_at" not in item}
+    live = {key: value for key, value in live.items() if "missing_since" not in stored[key]}
+    assert truth and live == truth
