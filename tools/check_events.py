@@ -69,12 +69,18 @@ def is_answered(event: Path, answer: dict) -> bool:
     return may_be_refused or answer.get("action") == json.loads(event.read_text())["action"]
 
 
+def is_reconciled(_event: Path, answer: dict) -> bool:
+    """Belvo's list of links was read."""
+    return answer.get("pages") == 1 and "listings" in answer
+
+
 def order(event: Path) -> tuple[bool, bool, Path]:
     """Last what changes something at Belvo, and at the very end what deletes the link of all the others."""
     return event.parent.name == "request", event.stem == "delete-link", event
 
 
-EXPECTED = {"webhook": expected_of_webhook, "sync": is_done, "request": is_answered}
+EXPECTED = {"webhook": expected_of_webhook, "sync": is_done, "request": is_answered,
+            "reconcile": is_reconciled}
 
 
 def has_docker() -> bool:

@@ -22,7 +22,10 @@ from stack.local_aws import LocalAws
 from stack.settings import ROOT, Settings
 
 ENVIRONMENT_FILE = ROOT / "events" / "env.json"
-FUNCTIONS = {"webhook": "WebhookFunction", "sync": "SyncFunction", "request": "RequestFunction"}
+FUNCTIONS = {
+    "webhook": "WebhookFunction", "sync": "SyncFunction", "request": "RequestFunction",
+    "reconcile": "ReconcileFunction",
+}
 
 AWS_PORT, BELVO_PORT = 4570, 8570
 # The bridge's usual address, which events/env.json is written for.
