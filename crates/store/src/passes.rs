@@ -133,6 +133,27 @@ impl Table {
         Ok(pass)
     }
 
+    /// The same for a pass that does the rest of another's work. None when yet another has begun since: then the first was
+    /// overtaken, and may not become the newest again.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn follow_pass(&self, first: &Pass, now: EpochMillis) -> Result<Option<Pass>, StoreTrouble> {
+        let stamp = now.max(first.stamp.saturating_add(1));
+        let update = self
+            .update(keys::link(&first.link))
+            .update_expression("SET clock = :next")
+            .condition_expression("clock = :s")
+            .expression_attribute_values(":next", n(stamp))
+            .expression_attribute_values(":s", n(first.stamp));
+        if send_if_allowed(update).await?.is_none() {
+            return Ok(None);
+        }
+        let mut pass = Pass { stamp, began_at: now, ..first.clone() };
+        pass.before = self.note_look(&pass).await?;
+        Ok(Some(pass))
+    }
+
     /// The same for a pass that will not ask Belvo, and so leaves no note that anybody looked.
     ///
     /// # Errors

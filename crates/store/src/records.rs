@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | upsert | nothing is there, or a live record that is not newer | a tombstone, or a newer record |
 //! | bury | nothing is there, or something older | something as new or newer |
-//! | revive | the tombstone that was seen is still there | somebody was quicker |
+//! | revive | a tombstone is there that is older | somebody was quicker |
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -183,7 +183,8 @@ impl Table {
         done(put).await
     }
 
-    /// Puts a record in the place of the tombstone that was seen there, after Belvo gave the object by its id.
+    /// Puts a record in the place of an older tombstone, after Belvo gave the object by its id. Not only in the place of the
+    /// tombstone that was met there: a burial that was on its way may have replaced it by one that is older than this look.
     ///
     /// # Errors
     /// [`StoreTrouble`]
@@ -193,12 +194,11 @@ impl Table {
         resource: &Resource,
         record: Record,
         stamp: Stamp,
-        seen: Stamp,
     ) -> Result<Written, StoreTrouble> {
         let put = self
             .put(live(link, resource, record, stamp))
-            .condition_expression("attribute_exists(deleted_at) AND fetched_at = :seen")
-            .expression_attribute_values(":seen", n(seen));
+            .condition_expression("attribute_exists(deleted_at) AND fetched_at < :s")
+            .expression_attribute_values(":s", n(stamp));
         done(put).await
     }
 

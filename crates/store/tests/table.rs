@@ -48,8 +48,8 @@ impl Given {
         self.table.bury(&self.link, transactions(), &id(), stamp, NOW).await.unwrap()
     }
 
-    async fn revive(&self, amount: &str, stamp: i64, seen: i64) -> Written {
-        self.table.revive(&self.link, transactions(), record(amount), stamp, seen).await.unwrap()
+    async fn revive(&self, amount: &str, stamp: i64) -> Written {
+        self.table.revive(&self.link, transactions(), record(amount), stamp).await.unwrap()
     }
 
     async fn begin_pass(&self, now: i64) -> store::Pass {
@@ -159,14 +159,25 @@ async fn an_older_deletion_does_not_remove_what_was_seen_later() {
 }
 
 #[tokio::test]
-async fn only_the_tombstone_that_was_seen_is_revived() {
+async fn only_an_older_tombstone_is_revived() {
     let given = given_an_empty_table().await;
     given.bury(6).await;
-    assert_eq!(given.revive("1", 9, 5).await, Written::Stale);
-    assert_eq!(given.revive("1", 9, 6).await, Written::Done);
+    assert_eq!(given.revive("1", 6).await, Written::Stale);
+    assert_eq!(given.revive("1", 9).await, Written::Done);
     let item = given.transaction().await;
     assert_eq!((amount(&item), item.contains_key("expires_at")), ("1", false));
-    assert_eq!(given.revive("2", 9, 9).await, Written::Stale, "it is no tombstone any more");
+    assert_eq!(given.revive("2", 10).await, Written::Stale, "it is no tombstone any more");
+}
+
+#[tokio::test]
+async fn a_pass_is_followed_only_while_it_is_the_newest() {
+    let given = given_an_empty_table().await;
+    let listing = given.begin_pass(NOW).await;
+    let asking = given.table.follow_pass(&listing, NOW - 60_000).await.unwrap().unwrap();
+    assert_eq!(asking.stamp, NOW + 1, "a clock a minute behind");
+    assert_eq!(given.state().await.last_pass_at, Some(NOW + 1));
+    assert!(given.table.follow_pass(&listing, NOW + 9).await.unwrap().is_none(), "it was overtaken");
+    assert!(given.table.is_newest(&asking).await.unwrap());
 }
 
 #[tokio::test]

@@ -128,11 +128,10 @@ impl Job<'_> {
         announced: &Announced,
         expected: &[ObjectId],
     ) -> Result<Ended, Stopped> {
-        let state = self.table.sync_state(link, resource).await?;
         if let Some(listing) = self.message.listing.as_ref().filter(|listing| listing.compared_to.is_some()) {
-            return self.go_on_comparing(event, link, resource, &state, listing).await;
+            return self.go_on_comparing(event, link, resource, listing).await;
         }
-        if self.is_covered(&state) {
+        if self.is_covered(&self.table.sync_state(link, resource).await?) {
             return Ok(Ended::Covered);
         }
         let belvo = self.access.client().await?;
@@ -238,7 +237,7 @@ impl Job<'_> {
         if doubtful.is_empty() {
             return Ok((listing, true));
         }
-        let pass = self.begin_pass(&listing.link, listing.resource).await?;
+        let pass = self.table.follow_pass(&listing, now()).await?.ok_or(Failure::Overtaken)?;
         let some = &doubtful[..doubtful.len().min(MAX_RECHECKED)];
         let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
         let fetched = objects.fetch_each(some, self.end.min(Instant::now() + self.leg)).await;

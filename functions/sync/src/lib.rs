@@ -202,7 +202,11 @@ fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed
     let check = result.as_ref().ok().and_then(Ended::check);
     if let (Some(check), Some(resource)) = (check, domain::Resource::of_webhook_type(webhook.webhook_type())) {
         let drift = u64::from(check == store::Check::Drift);
-        platform::metrics::count(("Resource", resource.webhook_type), &[("Listings", 1), ("Drift", drift)], domain::now());
+        platform::metrics::count(
+            ("Resource", resource.webhook_type),
+            &[("Listings", 1), ("Drift", drift)],
+            domain::now(),
+        );
     }
     let check = check.map(store::Check::as_str);
     info!(

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use domain::{Announced, Filter, LinkId, ObjectId, Progress, Resource, fingerprint, now};
-use store::{Checkpoint, EventKey, Outcome, Pass, SyncState};
+use store::{Checkpoint, EventKey, Outcome, Pass};
 
 use crate::ended::Ended;
 use crate::failure::Failure;
@@ -54,13 +54,13 @@ impl Job<'_> {
         event: &EventKey,
         link: &LinkId,
         resource: &'static Resource,
-        state: &SyncState,
         listing: &Progress,
     ) -> Result<Ended, Stopped> {
-        if state.listed_at.is_some_and(|listed_at| listed_at > listing.stamp) {
+        let pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
+        // Read behind the stamp: a listing that is finished later overtakes this pass.
+        if pass.before.listed_at.is_some_and(|listed_at| listed_at > listing.stamp) {
             return Ok(Ended::Covered);
         }
-        let pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
         let start = Start::of_progress(listing, Filter::Whole);
         let tally = Tally::new(resource, &Announced::default(), Some(listing));
         let after = listing.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());

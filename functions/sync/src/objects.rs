@@ -10,7 +10,7 @@ use std::time::Instant;
 use belvo::{Client, Error, Listing};
 use domain::{ObjectId, Record};
 use serde_json::value::RawValue;
-use store::{Counts, Known, Pass, Stamp, Table, Upsert, Written};
+use store::{Counts, Known, Pass, Table, Upsert, Written};
 use tokio::sync::OnceCell;
 
 use crate::accounts::Accounts;
@@ -58,10 +58,8 @@ pub(crate) struct Listed {
 enum Fate {
     Written,
     Unchanged,
-    /// Its tombstone stands there, with this stamp.
-    Buried {
-        seen: Stamp,
-    },
+    /// An older tombstone stands there.
+    Buried,
     Stale,
     Deleted,
     Unreadable,
@@ -130,8 +128,7 @@ impl<'a> Objects<'a> {
             let writes = given.into_iter().map(|(id, record)| async move { Ok((id, self.upsert(record).await?)) });
             let Listed { counts, left, .. } = &mut listed;
             // A list can lag: what it says of a deleted object is asked for by its id.
-            let take =
-                |(id, fate)| if matches!(fate, Fate::Buried { .. }) { left.push(id) } else { tell(counts, fate) };
+            let take = |(id, fate)| if matches!(fate, Fate::Buried) { left.push(id) } else { tell(counts, fate) };
             joined::all(writes, WRITES_AT_ONCE, take).await?;
         }
         Ok(listed)
@@ -191,9 +188,7 @@ impl<'a> Objects<'a> {
     async fn store(&self, record: Record) -> Result<Fate, Failure> {
         let Pass { link, resource, stamp, .. } = self.pass;
         match self.upsert(record.clone()).await? {
-            Fate::Buried { seen } => {
-                Ok(fate(self.table.revive(link, resource, record, *stamp, seen).await?, Fate::Written))
-            }
+            Fate::Buried => Ok(fate(self.table.revive(link, resource, record, *stamp).await?, Fate::Written)),
             fate => Ok(fate),
         }
     }
@@ -205,7 +200,7 @@ impl<'a> Objects<'a> {
         }
         Ok(match self.table.upsert(link, resource, record, *stamp).await? {
             Upsert::Written => Fate::Written,
-            Upsert::Buried { seen } if seen < *stamp => Fate::Buried { seen },
+            Upsert::Buried { seen } if seen < *stamp => Fate::Buried,
             Upsert::Buried { .. } | Upsert::Stale => Fate::Stale,
         })
     }
@@ -227,7 +222,7 @@ fn tell(counts: &mut Counts, fate: Fate) {
     match fate {
         Fate::Written => counts.written += 1,
         Fate::Unchanged => counts.unchanged += 1,
-        Fate::Stale | Fate::Buried { .. } => counts.stale += 1,
+        Fate::Stale | Fate::Buried => counts.stale += 1,
         Fate::Deleted => counts.deleted += 1,
         Fate::Unreadable => counts.unreadable += 1,
     }
