@@ -81,6 +81,25 @@ fn any_object_of_any_resource_is_kept_without_loss() {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// How many objects of each resource, shaped by Belvo's published schemas.
+const SHAPED: u64 = 40;
+
+#[tokio::test]
+async fn any_object_that_belvos_schemas_allow_is_kept_without_loss() {
+    let kept = Kept::new().await;
+    let mut stamp = 0;
+    for webhook_type in fake_belvo::shapes::webhook_types() {
+        let Some(resource) = Resource::of_webhook_type(webhook_type) else { continue };
+        for seed in 0..SHAPED {
+            let json = fake_belvo::shapes::random(webhook_type, &mut fastrand::Rng::with_seed(seed)).unwrap();
+            stamp += 1;
+            let result = kept.check(resource, &json, stamp).await;
+            result.unwrap_or_else(|error| panic!("{webhook_type}, seed {seed}: {error}"));
+        }
+    }
+    assert!(stamp >= 20 * i64::try_from(SHAPED).unwrap(), "only {stamp} objects");
+}
+
 #[tokio::test]
 async fn the_comparison_notices_a_lost_digit_member_or_item() {
     let raw = |json: &str| serde_json::from_str::<Box<RawValue>>(json).unwrap();

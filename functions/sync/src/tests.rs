@@ -6,6 +6,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use domain::{Day, Message, now};
 use fake_belvo::{IdIn, Settings};
 
+mod every_resource;
 mod long_lists;
 
 use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
