@@ -72,12 +72,16 @@ async fn what_changes_of_any_resource_arrives_with_its_next_webhook() {
         let world = World::with_link(link(institution, resources, false)).await;
         for webhook_type in resources {
             world.succeed(webhook_type, "historical_update", "{}").await;
-            let change = r#"{"add":2,"update":1,"announce":false}"#;
-            let changed = world.belvo.control().change(LINK, webhook_type, serde_json::from_str(change).unwrap()).await;
-            assert_eq!(changed.unwrap().added.len(), 2, "{webhook_type}");
-            // Changes without a webhook of their own are found by the next whole listing.
-            world.succeed(webhook_type, "historical_update", "{}").await;
-            world.assert_converged(webhook_type).await;
+            for (change, code) in [
+                (r#"{"add":2,"announce":false}"#, &*format!("new_{}_available", webhook_type.to_lowercase())),
+                // Changes without a webhook of their own are found by the next whole listing.
+                (r#"{"update":1,"announce":false}"#, "historical_update"),
+            ] {
+                let change = serde_json::from_str(change).unwrap();
+                world.belvo.control().change(LINK, webhook_type, change).await.unwrap();
+                world.succeed(webhook_type, code, "{}").await;
+                world.assert_converged(webhook_type).await;
+            }
         }
     }
 }
