@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | upsert | nothing is there, or a live record that is not newer | a tombstone, or a newer record |
 //! | bury | nothing is there, or something older | something as new or newer |
-//! | revive | a tombstone is there that is older | somebody was quicker |
+//! | revive | nothing is there, or something older, tombstones too | something as new or newer |
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -183,8 +183,9 @@ impl Table {
         done(put).await
     }
 
-    /// Puts a record in the place of an older tombstone, after Belvo gave the object by its id. Not only in the place of the
-    /// tombstone that was met there: a burial that was on its way may have replaced it by one that is older than this look.
+    /// Puts a record in the place of whatever is older, tombstones too, after Belvo gave the object by its id. Not only in the
+    /// place of the tombstone that was met: a burial or a revival that was on its way may have replaced it meanwhile, and be
+    /// older than this look.
     ///
     /// # Errors
     /// [`StoreTrouble`]
@@ -197,7 +198,7 @@ impl Table {
     ) -> Result<Written, StoreTrouble> {
         let put = self
             .put(live(link, resource, record, stamp))
-            .condition_expression("attribute_exists(deleted_at) AND fetched_at < :s")
+            .condition_expression("attribute_not_exists(pk) OR fetched_at < :s")
             .expression_attribute_values(":s", n(stamp));
         done(put).await
     }

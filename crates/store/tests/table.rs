@@ -159,14 +159,16 @@ async fn an_older_deletion_does_not_remove_what_was_seen_later() {
 }
 
 #[tokio::test]
-async fn only_an_older_tombstone_is_revived() {
+async fn a_revival_replaces_what_is_older_and_nothing_else() {
     let given = given_an_empty_table().await;
     given.bury(6).await;
     assert_eq!(given.revive("1", 6).await, Written::Stale);
     assert_eq!(given.revive("1", 9).await, Written::Done);
     let item = given.transaction().await;
     assert_eq!((amount(&item), item.contains_key("expires_at")), ("1", false));
-    assert_eq!(given.revive("2", 10).await, Written::Stale, "it is no tombstone any more");
+    assert_eq!(given.revive("2", 9).await, Written::Stale);
+    assert_eq!(given.revive("2", 10).await, Written::Done, "a slower revival was there first");
+    assert_eq!(amount(&given.transaction().await), "2");
 }
 
 #[tokio::test]
