@@ -117,8 +117,11 @@ impl KnownLink {
         let resources = self.resources();
         let list: Vec<_> = resources.iter().filter(|synced| wanted(synced)).map(|synced| synced.resource).collect();
         // What is listed now is looked at again soon: the listing may fail.
-        let next = |synced: &SyncedResource| {
-            if list.contains(&synced.resource) { Some(now + LOOK_AGAIN) } else { self.next_listing(synced, now) }
+        let never_came = |synced: &SyncedResource| synced.listed_at.is_none() && now >= self.known_since + WAIT;
+        let next = |synced: &SyncedResource| match self.next_listing(synced, now) {
+            Some(_) if list.contains(&synced.resource) && never_came(synced) => Some(now + USUAL_INTERVAL),
+            Some(_) if list.contains(&synced.resource) => Some(now + LOOK_AGAIN),
+            next => next,
         };
         let overdue = if overdue_since.is_some() { None } else { self.overdue_at().filter(|at| *at > now) };
         let due_at = resources.iter().filter_map(next).chain(overdue).min();

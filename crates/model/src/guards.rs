@@ -15,7 +15,7 @@ pub enum Guard {
     BurySparesNewer,
     /// A tombstone is written also where no record stood.
     BuryTheUnseen,
-    /// A revival asks for a tombstone that is older than the pass. Without: for exactly the one that it met.
+    /// A revival replaces whatever is older than the pass. Without: only the tombstone that it met.
     ReviveAnyOlder,
     /// A revival has a condition at all.
     ReviveWithCondition,

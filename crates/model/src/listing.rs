@@ -60,11 +60,14 @@ impl State {
             return true;
         }
         let start = listing.start;
+        let record = self.table.record_mut(id);
+        let is_to_be_marked = matches!(record.stands, Stands::Live { is_missing: false, .. });
         if start.steady.has(id) {
             let look = Look { stamp: start.stamp, age: truth.age, words: start.words };
-            self.table.record_mut(id).look(look, true);
+            // What stands here wrongly does so until it is marked.
+            record.look(look, !(is_to_be_marked && record.is_residue));
         }
-        if matches!(self.table.record(id).stands, Stands::Live { is_missing: false, .. }) {
+        if is_to_be_marked {
             delivery.phase = Phase::Fence(Call::Write(Wanted { id, age: truth.absent_at, kind: Kind::Mark }));
         }
         true

@@ -91,9 +91,11 @@ impl Record {
     }
 
     pub(crate) fn revive(&mut self, content: u8, seen: Time, write: Write, guards: Guards) -> Option<Broken> {
-        let any_older = guards.has(Guard::ReviveAnyOlder);
-        let is_as_old = if any_older { self.fetched_at < write.look.stamp } else { self.fetched_at == seen };
-        let is_there = self.stands == Stands::Tombstone && is_as_old;
+        let is_there = if guards.has(Guard::ReviveAnyOlder) {
+            self.stands == Stands::Nothing || self.fetched_at < write.look.stamp
+        } else {
+            self.stands == Stands::Tombstone && self.fetched_at == seen
+        };
         if !is_there && guards.has(Guard::ReviveWithCondition) {
             return None;
         }

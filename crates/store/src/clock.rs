@@ -15,7 +15,7 @@ use crate::{PassRefused, Stamp, StoreTrouble, Table, keys};
 /// How often a contended clock is tried.
 const CLOCK_ATTEMPTS: usize = 5;
 /// What a link's item keeps of a link that is no more: nothing that leads to its user, and no place in an index.
-const FORGOTTEN: [&str; 10] = [
+const FORGOTTEN: [&str; 15] = [
     "external_id",
     "gsi1pk",
     "gsi1sk",
@@ -26,6 +26,11 @@ const FORGOTTEN: [&str; 10] = [
     "consent",
     "consent_event_at",
     "consent_due_date",
+    "known_since",
+    "access_mode",
+    "refresh_rate",
+    "fetch_resources",
+    "overdue_since",
 ];
 
 /// What a stamp is wanted for.

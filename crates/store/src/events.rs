@@ -100,7 +100,12 @@ impl Table {
         let mut attributes = envelope(message);
         attributes.push(("outcome", s("processing")));
         attributes.push(("expires_at", n(expires_at(now))));
-        let names = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
+        let assign = |name: &str| match name {
+            // A delivery that comes late does not open again what another one has ended.
+            "outcome" => "#outcome = if_not_exists(#outcome, :outcome)".to_owned(),
+            name => format!("#{name} = :{name}"),
+        };
+        let names = attributes.iter().map(|(name, _)| assign(name)).collect::<Vec<_>>().join(", ");
         let mut update = self.update(key.0.clone()).update_expression(format!("SET {names} ADD attempts :one"));
         for (name, value) in attributes {
             update = update

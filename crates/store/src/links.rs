@@ -124,13 +124,8 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn finish_link_pass(
-        &self,
-        pass: &LinkPass,
-        change: &LinkChange,
-        now: EpochMillis,
-    ) -> Result<bool, StoreTrouble> {
-        let expression = pass.known.changed_by(change).set("last_event_at", n(now));
+    pub async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<bool, StoreTrouble> {
+        let expression = pass.known.changed_by(change);
         let update = self.update(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.stamp);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));

@@ -51,6 +51,8 @@ pub enum RequestStatus {
 pub struct Request {
     /// How far it is.
     pub status: RequestStatus,
+    /// What was asked for, where we asked for it.
+    pub action: Option<String>,
     /// Whose data.
     pub link: Option<LinkId>,
     /// Which resource, when it is one.
@@ -196,6 +198,7 @@ impl Request {
         let status = RequestStatus::ALL.into_iter().find(|status| status.as_str() == word);
         Ok(Self {
             status: status.ok_or(StoreTrouble::Unreadable("a request's status"))?,
+            action: text(item, "action").map(str::to_owned),
             link: text(item, "link_id").and_then(|id| LinkId::parse(id).ok()),
             resource: text(item, "resource").map(str::to_owned),
             awaited: item.get("awaited").and_then(|set| set.as_ss().ok()).cloned().unwrap_or_default(),

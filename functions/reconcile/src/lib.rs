@@ -103,8 +103,12 @@ impl Reconciler {
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let until = started + left.saturating_sub(MARGIN.max(left / 5).min(left / 2));
         let mut report = Report::default();
-        if let Err(trouble) = self.discover(until, &mut report).await {
-            warn!(cause = %trouble, "did not discover links");
+        // Half of the time, so that there is some left for what is due whatever Belvo does.
+        let half = (until - started) / 2;
+        match tokio::time::timeout(half, self.discover(started + half, &mut report)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(trouble)) => warn!(cause = %trouble, "did not discover links"),
+            Err(_) => warn!(cause = "the time was too short", "did not discover links"),
         }
         self.take_up_what_is_due(until, &mut report).await?;
         let Report { links, listings, timed_out, discovered, pages, has_more } = report;
@@ -124,9 +128,14 @@ impl Reconciler {
                     report.has_more = true;
                     return Ok(());
                 }
-                match &due.what {
-                    DueItem::Link(link) => self.take_up_link(link, due.at, report).await?,
-                    DueItem::Request(request) => self.take_up_request(request, report).await?,
+                let result = match &due.what {
+                    DueItem::Link(link) => self.take_up_link(link, due.at, report).await,
+                    DueItem::Request(request) => self.take_up_request(request, report).await,
+                };
+                match result {
+                    // One item that a newer release wrote must not hold back the others.
+                    Err(Trouble::Store(StoreTrouble::Unreadable(what))) => warn!(what, "cannot read what is due"),
+                    result => result?,
                 }
             }
         }

@@ -39,6 +39,10 @@ impl Reconciler {
 
 /// Asks for a whole listing, under a key that is the same for the same due time.
 pub(crate) fn listing(link: &LinkId, webhook_type: &str, due_at: EpochMillis) -> Option<Message> {
-    let key = format!("reconcile-{}", sha256_hex(format!("{link} {webhook_type} {due_at}").as_bytes()));
-    Message::listing_of(Source::Reconcile, link, webhook_type, now(), key)
+    Message::listing_of(Source::Reconcile, link, webhook_type, now(), key(link, webhook_type, due_at))
+}
+
+/// The key of a message for a link: the same for the same due time.
+pub(crate) fn key(link: &LinkId, what: &str, due_at: EpochMillis) -> String {
+    format!("reconcile-{}", sha256_hex(format!("{link} {what} {due_at}").as_bytes()))
 }

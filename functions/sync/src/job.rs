@@ -152,8 +152,11 @@ impl Job<'_> {
         let goes_on = rest.is_some() || compared_to.is_some();
         if goes_on && start.legs().is_some() {
             let seen: Vec<u64> = tally.seen.fingerprints().collect();
-            self.table.keep_seen(&pass, start.stamp, &seen, now()).await?;
-            start.add_leg(&pass);
+            // Of nothing nothing is kept, and nothing is looked for.
+            if !seen.is_empty() {
+                self.table.keep_seen(&pass, start.stamp, &seen, now()).await?;
+                start.add_leg(&pass);
+            }
         }
         let accounts = std::mem::take(&mut tally.accounts);
         add(&mut tally.counts, accounts.store(self.table, &pass).await?);

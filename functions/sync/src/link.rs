@@ -105,7 +105,7 @@ impl Job<'_> {
     }
 
     async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<Ended, Stopped> {
-        if self.table.finish_link_pass(pass, change, now()).await? {
+        if self.table.finish_link_pass(pass, change).await? {
             Ok(Ended::Settled(Outcome::Applied))
         } else {
             Err(Failure::Overtaken.into())

@@ -56,7 +56,7 @@ fn without_a_tombstone_for_what_was_never_stored_a_zombie_stores_it_after_its_de
 }
 
 #[test]
-fn a_revival_of_exactly_the_tombstone_that_was_met_gives_way_to_an_older_one() {
+fn a_revival_of_only_the_tombstone_that_was_met_gives_way_to_what_is_older() {
     breaks(Guard::ReviveAnyOlder, CONVERGES, Bounds { changes: 2, timeouts: 1, kinds: GONE_AND_BACK, ..STILL });
 }
 
@@ -71,7 +71,7 @@ fn a_revival_without_condition_lets_a_zombie_undo_a_newer_deletion() {
 }
 
 #[test]
-fn a_revival_that_asks_for_any_older_tombstone_needs_no_look_at_its_stamp_before() {
+fn a_revival_that_replaces_whatever_is_older_needs_no_look_at_the_tombstone_before() {
     holds("redundant", Guards::all().without(Guard::ReviveOnlyOlder), came_back(), &[REVIVED]);
 }
 
