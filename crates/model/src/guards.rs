@@ -47,6 +47,8 @@ pub enum Guard {
     SignsOfMoving,
     /// A message is acknowledged after its work, not before.
     AcknowledgeLast,
+    /// A delivery that comes late does not open again the event that another one has ended.
+    EndedStaysEnded,
     /// A comparison that goes on in a later message takes its stamp before it reads whether a newer listing has ended.
     StampBeforeComparing,
 }

@@ -46,7 +46,9 @@ impl State {
     }
 
     fn begin(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
-        self.table.note_outcome(delivery.message.event, Outcome::Processing);
+        if !protocol.guards.has(Guard::EndedStaysEnded) || self.table.is_open(delivery.message.event) {
+            self.table.note_outcome(delivery.message.event, Outcome::Processing);
+        }
         let is_covered = match delivery.task {
             Task::List | Task::Get(_) => self.is_covered(protocol, delivery),
             Task::Compare => !protocol.guards.has(Guard::StampBeforeComparing) && self.was_listed_since(delivery),

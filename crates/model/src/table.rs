@@ -94,6 +94,12 @@ impl Table {
         true
     }
 
+    /// Has nobody ended the event yet?
+    pub(crate) fn is_open(&self, event: u8) -> bool {
+        let outcome = self.events.get(usize::from(event));
+        outcome.is_some_and(|outcome| matches!(outcome, Outcome::Waiting | Outcome::Processing))
+    }
+
     pub(crate) fn note_outcome(&mut self, event: u8, outcome: Outcome) {
         if let Some(event) = self.events.get_mut(usize::from(event)) {
             *event = outcome;

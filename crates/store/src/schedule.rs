@@ -146,7 +146,9 @@ impl Table {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&listed.id)));
         let there = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?.item;
         let facts = facts(listed);
-        let is_known = |item: &Item| facts.iter().all(|(name, value)| item.get(*name) == Some(value));
+        // Belvo has it, so it is not gone (any more).
+        let is_back = there.as_ref().is_some_and(|item| text(item, "status") == Some(LinkStatus::Gone.as_str()));
+        let is_known = |item: &Item| !is_back && facts.iter().all(|(name, value)| item.get(*name) == Some(value));
         let met = match &there {
             Some(item) if is_final(item) || (is_known(item) && item.contains_key("known_since")) => {
                 return Ok(Met::Known);
@@ -155,8 +157,9 @@ impl Table {
             None => Met::New,
         };
         let mut set = "SET known_since = if_not_exists(known_since, :now), \
-                       #status = if_not_exists(#status, :active), gsi2pk = :shard, gsi2sk = :due"
+                       gsi2pk = :shard, gsi2sk = :due, #status = "
             .to_owned();
+        set.push_str(if is_back { ":active" } else { "if_not_exists(#status, :active)" });
         let mut update = self
             .update(keys::link(&listed.id))
             .condition_expression("attribute_not_exists(#status) OR NOT #status IN (:erased, :deleted)")

@@ -295,3 +295,30 @@ async fn discovery_goes_on_where_the_last_run_stopped() {
     assert_eq!((second.pages, second.discovered), (1, 500));
     assert_eq!(world.run().await.discovered, 0, "from the beginning again");
 }
+
+#[tokio::test]
+async fn a_link_that_was_gone_and_is_listed_again_is_synced_again() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    world.run().await;
+    world.listings();
+    world.table.set_link_status(&link, domain::LinkStatus::Gone).await.unwrap();
+    let report = world.run().await;
+    assert_eq!((report.links, world.listings().len()), (1, report.listings));
+    assert!(report.listings > 0);
+    assert_eq!(world.link_item(&link).await["status"], AttributeValue::S("active".to_owned()));
+}
+
+#[tokio::test]
+async fn in_place_of_a_deletion_that_nobody_announced_belvo_is_asked_whether_the_link_is_gone() {
+    let world = World::new().await;
+    let link = LinkId::parse("l-1").unwrap();
+    let id = RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap();
+    let parameters = domain::Value::Null;
+    let request = NewRequest { id: &id, action: "delete_link", link: &link, resource: None, parameters, awaited: &[] };
+    world.table.accept_request(&request, now() - 7 * HOUR).await.unwrap();
+    assert_eq!(world.run().await.timed_out, 1);
+    let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
+    let [body] = bodies.try_into().unwrap();
+    assert!(matches!(Plan::of(&Message::decode(&body).unwrap().webhook), Plan::LinkDeleted));
+}

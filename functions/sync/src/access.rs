@@ -1,13 +1,13 @@
 //! Access to Belvo, and what was learned of how it likes to be asked.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use belvo::{Client, Limits};
 use domain::EpochMillis;
 use platform::Secret;
 
 use crate::failure::Failure;
-use crate::listing::PAGE_SIZE;
+use crate::piece::Piece;
 
 /// One for the life of an execution environment.
 #[derive(Debug)]
@@ -15,9 +15,7 @@ pub(crate) struct Access {
     belvo: belvo_access::Access,
     /// When Belvo last refused or ignored `id__in`; 0 for never.
     id_in_failed_at: AtomicI64,
-    /// How many objects of a list Belvo has lately been able to give at once. Kept for the life of the environment: a
-    /// list that was once too much for Belvo would otherwise cost its patience again at every attempt.
-    piece: AtomicU32,
+    piece: Piece,
 }
 
 /// How long `id__in` is left alone after Belvo refused it.
@@ -28,7 +26,7 @@ impl Access {
         Self {
             belvo: belvo_access::Access::new(base_url, secret, limits),
             id_in_failed_at: AtomicI64::new(0),
-            piece: AtomicU32::new(PAGE_SIZE),
+            piece: Piece::new(),
         }
     }
 
@@ -43,8 +41,13 @@ impl Access {
     }
 
     /// How many objects of a list to ask for at once.
-    pub(crate) fn piece(&self) -> &AtomicU32 {
+    pub(crate) fn piece(&self) -> &Piece {
         &self.piece
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget_piece(&mut self) {
+        self.piece = Piece::new();
     }
 
     /// Is it worth listing objects with `id__in`?

@@ -1,6 +1,5 @@
 //! One message, from its plan to its outcome.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
@@ -16,8 +15,9 @@ use crate::ended::Ended;
 use crate::failure::Failure;
 use crate::leg::{Leg, Start};
 use crate::link::status_of_refusal;
-use crate::listing::{PAGE_SIZE, Reader, Reading};
+use crate::listing::{Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
+use crate::piece::PAGE_SIZE;
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
@@ -28,7 +28,7 @@ const FEW_IDS: usize = 2;
 /// So many objects that were asked for one by one are not asked for again because Belvo refuses the next.
 const MUCH_PROGRESS: usize = 20;
 /// The most objects of one listing that are asked for by their ids.
-const MAX_RECHECKED: usize = 40;
+const MAX_RECHECKED: usize = 500;
 /// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
 const CLOCK_MARGIN_MS: EpochMillis = 250;
 
@@ -175,7 +175,7 @@ impl Job<'_> {
         if goes_on {
             let progress = Progress {
                 compared_to,
-                ..start.progress(&tally, rest.unwrap_or_default(), self.access.piece().load(Ordering::Relaxed))
+                ..start.progress(&tally, rest.unwrap_or_default(), self.access.piece().size(now()))
             };
             self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
             outcome = Outcome::Continued;
@@ -195,8 +195,8 @@ impl Job<'_> {
     ) -> Result<Leg, Stopped> {
         let mut from = self.message.listing.as_ref();
         let mut relistings = from.map_or(0, |progress| progress.relistings);
-        if let Some(piece) = from.and_then(|progress| progress.piece) {
-            self.access.piece().fetch_min(piece, Ordering::Relaxed);
+        if let Some((progress, size)) = from.and_then(|progress| Some((progress, progress.piece?))) {
+            self.access.piece().learn(size, progress.began_at, now());
         }
         loop {
             let pass = self.begin_pass(link, resource).await?;
@@ -243,6 +243,7 @@ impl Job<'_> {
         let pass = self.table.follow_pass(&listing, now()).await?.ok_or(Failure::Overtaken)?;
         let some = &doubtful[..doubtful.len().min(MAX_RECHECKED)];
         let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
+        // As many as there is time for.
         let fetched = objects.fetch_each(some, self.end.min(Instant::now() + self.leg)).await;
         add(counts, fetched.counts);
         match fetched.failure {

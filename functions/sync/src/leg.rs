@@ -37,7 +37,8 @@ impl Start {
             // The filter knows days only, and the day before may still have got something after we looked.
             Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
         };
-        let is_first_load = pass.before.last_pass_at.is_none();
+        // Accounts may stand there all the same: other resources embed them.
+        let is_first_load = pass.before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
         let mut start =
             Self { began_at: pass.began_at, stamp: pass.stamp, is_first_load, filter, since, relistings, legs: None };
         // What was never stored cannot be missing.

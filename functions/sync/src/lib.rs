@@ -20,6 +20,7 @@ mod link;
 mod listing;
 mod missing;
 mod objects;
+mod piece;
 mod query;
 mod seen;
 mod tally;

@@ -8,26 +8,23 @@
 //! also stops before a page that Belvo does not give: what was read before it is kept.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use belvo::{Client, Error, Listing, Page};
-use domain::{Announced, ObjectId, Progress, Record};
+use domain::{Announced, ObjectId, Progress, Record, now};
 use store::{Pass, Table};
 
 use crate::failure::Failure;
 use crate::joined;
+use crate::piece::{PAGE_SIZE, Piece};
 use crate::tally::Tally;
 use crate::writing::{digest, write_objects};
 
-/// Objects a page; Belvo's largest.
-pub(crate) const PAGE_SIZE: u32 = 1_000;
-/// What is asked for instead when Belvo takes too long for a page. Each divides the one before it, so that pages keep their
-/// place in the list.
-const PIECE_SIZES: [u32; 7] = [PAGE_SIZE, 500, 250, 125, 25, 5, 1];
 /// Pages that are fetched or written at once.
 const PAGES_AT_ONCE: usize = 4;
+/// In smaller pieces than this pages are read one after the other: side by side none would come to its end in time.
+const SMALL_PIECE: u32 = 250;
 /// The longest list that is read: ten million objects.
 const MAX_PAGES: u64 = 10_000;
 /// So many pages are not read again because Belvo asks for fewer requests.
@@ -41,8 +38,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) listing: &'a Listing,
     /// After this no page is begun, but for one of each leg.
     pub(crate) until: Instant,
-    /// How many objects Belvo has lately been able to give at once.
-    pub(crate) piece: &'a AtomicU32,
+    /// How many objects Belvo can give at once.
+    pub(crate) piece: &'a Piece,
     /// Is the list begun anew when it has moved? Otherwise it is read to its end all the same.
     pub(crate) stops_when_moved: bool,
     /// Is it worth asking what stands in the table before writing to it?
@@ -105,9 +102,10 @@ impl Reader<'_> {
                 Ok((number, page))
             }
         });
+        let at_once = if self.piece.size(now()) < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
         let mut read = BTreeMap::from([(first, page.digest)]);
         let take = |(number, page): (u64, Option<PageRead>)| read.extend(page.map(|page| (number, page.digest)));
-        let result = joined::all(pages, PAGES_AT_ONCE, take).await;
+        let result = joined::all(pages, at_once, take).await;
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         let reached = contiguous(first, &read);
         result.or_else(|failure| if is_worth_keeping(&failure, reached - first) { Ok(()) } else { Err(failure) })?;
@@ -131,7 +129,7 @@ impl Reader<'_> {
         let mut ids = Vec::new();
         let mut offset = begin;
         while offset < end && read.as_ref().is_none_or(|page| page.has_next) {
-            let piece = self.piece.load(Ordering::Relaxed);
+            let piece = self.piece.size_at(offset, now());
             let listing = Listing { page_size: piece, ..self.listing.clone() };
             match self.belvo.page(&listing, offset / u64::from(piece) + 1).await {
                 Ok(page) => {
@@ -140,10 +138,7 @@ impl Reader<'_> {
                     read = Some(PageRead { count: page.count, has_next: page.has_next, digest: String::new() });
                     ids.extend(self.deal_with(number, page, how, tally).await?);
                 }
-                Err(error) if error.asks_for_less() && smaller(piece).is_some() => {
-                    // Others may have come to the same end; the smallest counts.
-                    self.piece.fetch_min(smaller(piece).unwrap_or(1), Ordering::Relaxed);
-                }
+                Err(error) if error.asks_for_less() && self.piece.shrink(piece, now()) => {}
                 Err(Error::NotFound { .. }) if offset > 0 => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
@@ -200,9 +195,4 @@ fn moved(tally: Mutex<Tally>) -> Reading {
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.note_move();
     Reading { tally, rest: None }
-}
-
-/// The next smaller size of a piece.
-fn smaller(piece: u32) -> Option<u32> {
-    PIECE_SIZES.into_iter().find(|size| *size < piece)
 }

@@ -3,6 +3,7 @@
 //! A 404 is a deletion only when Belvo itself says `not_found` and, in the same pass, gives the link: with wrong
 //! credentials or on a wrong host everything is "not found".
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -103,13 +104,19 @@ impl<'a> Objects<'a> {
         let mut done = HashSet::new();
         // The first few are begun in any case: then there is progress, however late it is.
         let work = ids.iter().enumerate().take_while(|(begun, _)| *begun < REQUESTS_AT_ONCE || Instant::now() < until);
-        let work = work.map(|(_, id)| async move { Ok((id, self.fetch(id).await?)) });
+        let begun = Cell::new(0);
+        let work = work.map(|(number, id)| {
+            begun.set(number + 1);
+            async move { Ok((id, self.fetch(id).await?)) }
+        });
         let take = |(id, fate)| {
             done.insert(id);
             tell(&mut counts, fate);
         };
         let failure = joined::all(work, REQUESTS_AT_ONCE, take).await.err();
-        let left = ids.iter().filter(|id| !done.contains(id)).cloned().collect();
+        // What failed comes last, so that it does not hold back the others.
+        let (begun, waiting) = ids.split_at(begun.get());
+        let left = waiting.iter().chain(begun).filter(|id| !done.contains(id)).cloned().collect();
         Fetched { counts, left, failure }
     }
 

@@ -200,6 +200,25 @@ async fn ids_that_are_too_many_for_the_time_travel_on_in_messages_of_their_own()
 }
 
 #[tokio::test]
+async fn an_object_that_belvo_cannot_give_holds_back_no_other() {
+    let world = World::with_transactions(30).await;
+    world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
+    let mut updated = world.change(r#"{"update":10,"refresh_accounts":false}"#).await.updated;
+    updated.sort();
+    let path = format!("{TRANSACTIONS}{}/", updated[4]);
+    world.breaks(&format!(r#"[{{"match":{{"path_prefix":"{path}"}},"fault":{{"status":500}}}}]"#));
+    let message = message("TRANSACTIONS", "transactions_updated", &ids("updated", &updated), now());
+    let mut leg = message;
+    while world.deliver(&[sqs(&leg, 1)]).await.is_empty() {
+        leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    }
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 9);
+    let left: Vec<String> =
+        serde_json::from_str(leg.webhook.data().get("updated_transactions").unwrap().get()).unwrap();
+    assert_eq!(left, [updated[4].clone()], "only its own message waits");
+}
+
+#[tokio::test]
 async fn when_there_are_more_ids_than_pages_and_no_filter_for_them_the_list_is_read() {
     let world = World::with_transactions(1_500).await;
     world.list_transactions().await;

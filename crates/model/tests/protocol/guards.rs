@@ -3,7 +3,7 @@
 use crate::search::{GONE_AND_BACK, finds, holds};
 use model::Initially::{Absent, Dropped, Restored, Stored, Unknown};
 use model::properties::{
-    COMPLETE, CONVERGES, COVERED, MARKS, OVERTAKEN, REDRIVEN, REVIVAL, SNAPSHOTS, TOMBSTONES, WATERMARK,
+    COMPLETE, CONVERGES, COVERED, MARKS, OUTCOMES, OVERTAKEN, REDRIVEN, REVIVAL, SNAPSHOTS, TOMBSTONES, WATERMARK,
 };
 use model::reached::REVIVED;
 use model::{Bounds, Change, Guard, Guards, Plan};
@@ -157,6 +157,13 @@ fn a_list_that_got_shorter_while_it_was_read_would_pass_for_a_whole_one() {
 #[test]
 fn a_message_that_is_acknowledged_first_is_lost_by_a_crash() {
     breaks(Guard::AcknowledgeLast, TOMBSTONES, Bounds { changes: 1, crashes: 1, ..STILL });
+}
+
+#[test]
+fn a_zombie_that_begins_after_all_is_done_opens_its_event_again() {
+    let world = Bounds { timeouts: 1, queue: &[Plan::Get(0)], outcomes: true, ..STILL };
+    holds("an event that has ended", Guards::all(), world.clone(), &[]);
+    breaks(Guard::EndedStaysEnded, OUTCOMES, world);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::search::{GONE_AND_BACK, finds};
 use model::Initially::{Absent, Stored};
-use model::properties::{COMPLETE, COVERED, OUTCOMES, REDRIVEN};
+use model::properties::{COMPLETE, COVERED, REDRIVEN};
 use model::reached::{LIMIT_LATE_DELETION, LIMIT_UNDER_WAY};
 use model::{Bounds, Change, Guards, Plan};
 
@@ -30,11 +30,6 @@ fn a_deletion_that_belvo_announces_after_the_object_came_back_buries_it() {
 fn a_list_that_moves_in_both_directions_while_it_is_read_passes_for_a_whole_one() {
     let world = Bounds { objects: &[Stored, Stored, Absent], changes: 2, queue: &[Plan::List], ..STILL };
     is_a_limit(COMPLETE, world);
-}
-
-#[test]
-fn a_zombie_that_begins_after_all_is_done_leaves_its_event_open() {
-    is_a_limit(OUTCOMES, Bounds { timeouts: 1, queue: &[Plan::Get(0)], outcomes: true, ..STILL });
 }
 
 #[test]

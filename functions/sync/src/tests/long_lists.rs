@@ -136,7 +136,7 @@ async fn the_next_leg_asks_for_no_more_at_once_than_belvo_could_give() {
     world.belvo.control().set_settings(settings);
     world.list_transactions().await;
     // As in another environment.
-    world.worker.access.piece().store(1_000, std::sync::atomic::Ordering::Relaxed);
+    world.worker.access.forget_piece();
     world.belvo.control().clear_requests();
     world.deliver_continuations().await;
     assert!(world.requests(TRANSACTIONS).iter().all(|query| query.contains("page_size=500")));
