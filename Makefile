@@ -77,7 +77,7 @@ test-rust:
 test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
 	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py
 
-soak: ## Ten thousand random histories through the sync engine (about an hour), larger worlds for its model
+soak: ## Ten thousand random histories through the sync engine (about half an hour in all), larger worlds for its model
 	MODEL_BOUNDS=large cargo test -p model promises -- --nocapture --test-threads 1
 	PROPTEST_CASES=10000 cargo test -p sync --release every_history_converges
 

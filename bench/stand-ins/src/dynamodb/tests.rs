@@ -57,6 +57,22 @@ fn a_refused_upsert_gives_what_stands_there_and_changes_nothing() {
 }
 
 #[test]
+fn an_update_gives_the_item_as_it_was_or_as_it_is() {
+    let world = World::new();
+    let clock = |stamp: &str, returned: &str| {
+        let body = json!({
+            "TableName": "belvo-sync", "Key": {"pk": {"S": "LINK#1"}, "sk": {"S": "LINK"}},
+            "UpdateExpression": "SET #clock = :clock", "ExpressionAttributeNames": {"#clock": "clock"},
+            "ExpressionAttributeValues": {":clock": {"N": stamp}}, "ReturnValues": returned,
+        });
+        world.call("UpdateItem", &body).unwrap()
+    };
+    assert_eq!(clock("7", "ALL_OLD"), json!({}));
+    assert_eq!(clock("8", "ALL_NEW")["Attributes"]["clock"], json!({"N": "8"}));
+    assert_eq!(clock("9", "ALL_OLD")["Attributes"]["clock"], json!({"N": "8"}));
+}
+
+#[test]
 fn a_record_costs_its_kilobytes_in_the_table_and_in_the_index() {
     let world = World::new();
     assert_eq!(world.upsert("TRANSACTIONS#1", 1).1, Units { write: 2, index_write: 2, read: 0 });

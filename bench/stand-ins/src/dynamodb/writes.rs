@@ -87,6 +87,7 @@ enum Returned {
     #[default]
     None,
     AllOld,
+    AllNew,
 }
 
 /// A write that was read, and not carried out.
@@ -186,12 +187,17 @@ impl<'a> Write<'a> {
             units.write += self.units_now(table);
             return Err(Fault::ConditionFailed(refusal));
         }
-        let old = match self.returned {
-            Returned::AllOld => table.get(&self.key).map(Stored::raw).transpose()?,
-            Returned::None => None,
+        let (returned, key) = (self.returned, self.key.clone());
+        let old = match returned {
+            Returned::AllOld => table.get(&key).map(Stored::raw).transpose()?,
+            Returned::AllNew | Returned::None => None,
         };
         *units = self.carry_out(table)?;
-        Ok(old.map_or_else(|| "{}".to_owned(), |old| format!(r#"{{"Attributes":{old}}}"#)))
+        let item = match returned {
+            Returned::AllNew => table.get(&key).map(Stored::raw).transpose()?,
+            Returned::AllOld | Returned::None => old,
+        };
+        Ok(item.map_or_else(|| "{}".to_owned(), |item| format!(r#"{{"Attributes":{item}}}"#)))
     }
 
     /// None when the condition holds.
@@ -203,7 +209,7 @@ impl<'a> Write<'a> {
         }
         let item = match self.returned_on_failure {
             Returned::AllOld => there.map(Stored::raw).transpose()?,
-            Returned::None => None,
+            Returned::AllNew | Returned::None => None,
         };
         Ok(Some(Refusal { item }))
     }
