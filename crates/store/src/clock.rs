@@ -115,11 +115,10 @@ impl Claim<'_> {
                 if let Some(at) = heard.webhook_at {
                     expression = expression.set("last_event_at", n(at));
                 }
-                let Some(external_id) = heard.external_id else { return expression };
-                expression
-                    .set("external_id", s(external_id))
-                    .set("gsi1pk", s(keys::by_external_id(external_id)))
-                    .set("gsi1sk", s(keys::link_pk(link)))
+                match heard.external_id {
+                    Some(external_id) => expression.of_customer(external_id, link),
+                    None => expression,
+                }
             }
             Self::End(status) => {
                 FORGOTTEN.into_iter().fold(Expression::default(), Expression::remove).set("status", s(status.as_str()))

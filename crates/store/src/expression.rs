@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::LinkStatus;
+use domain::{LinkId, LinkStatus};
 
-use crate::Stamp;
 use crate::attributes::{n, s};
+use crate::{Stamp, keys};
 
 /// An update of some attributes. Each attribute `x` is written `#x`, and its new value `:x`.
 #[derive(Debug, Default)]
@@ -41,6 +41,13 @@ impl Expression {
         self.remove.push(format!("#{name}"));
         self.names.insert(format!("#{name}"), name.to_owned());
         self
+    }
+
+    /// Notes the id that the customer gave the link, and the index by which the link is found by it.
+    pub(crate) fn of_customer(self, external_id: &str, link: &LinkId) -> Self {
+        self.set("external_id", s(external_id))
+            .set("gsi1pk", s(keys::by_external_id(external_id)))
+            .set("gsi1sk", s(keys::link_pk(link)))
     }
 
     /// The expression.

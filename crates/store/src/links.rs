@@ -101,9 +101,13 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn link(&self, link: &LinkId) -> Result<LinkState, StoreTrouble> {
+        Ok(LinkState::read(&self.link_item(link).await?.unwrap_or_default()))
+    }
+
+    /// A link's item, read consistently.
+    pub(crate) async fn link_item(&self, link: &LinkId) -> Result<Option<Item>, StoreTrouble> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(link)));
-        let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
-        Ok(LinkState::read(&output.item.unwrap_or_default()))
+        Ok(get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?.item)
     }
 
     /// Takes the next stamp of the link's clock, for a pass over the link itself.
@@ -154,7 +158,7 @@ impl Table {
     }
 
     /// Updates a link's item, unless its status is one of these.
-    async fn update_unless(
+    pub(crate) async fn update_unless(
         &self,
         link: &LinkId,
         expression: Expression,

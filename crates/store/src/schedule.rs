@@ -4,13 +4,13 @@
 //! moves its due time a little, conditionally: two runs at once do not both take it, and a run that dies leaves it due again
 //! soon.
 
-use std::fmt::Write;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::schedule::{AccessMode, KnownLink, SyncedResource, refresh_rate};
 use domain::{EpochMillis, LinkId, LinkStatus, ListedLink, RequestId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
+use crate::expression::Expression;
+use crate::links::LinkState;
 use crate::table::{call_failed, send_if_allowed};
 use crate::{StoreTrouble, Table, keys};
 
@@ -71,21 +71,8 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn known_link(&self, link: &LinkId) -> Result<Option<KnownLink>, StoreTrouble> {
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(link))).consistent_read(true);
-        let output = get.send().await.map_err(|error| call_failed(&error))?;
-        let Some(item) = output.item.filter(|item| !is_final(item)) else { return Ok(None) };
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .projection_expression("sk, listing_began_at, relist_at")
-            .expression_attribute_values(":pk", s(keys::link_pk(link)))
-            .expression_attribute_values(":prefix", s(keys::SYNC_STATE));
-        let output = query.send().await.map_err(|error| call_failed(&error))?;
-        let synced = output.items().iter().filter_map(synced).collect();
-        Ok(Some(known(&item, synced)))
+        let Some(item) = self.link_item(link).await?.filter(|item| !is_final(item)) else { return Ok(None) };
+        Ok(Some(known(&item, self.synced(link).await?)))
     }
 
     /// Moves a link's due time, if nobody else has moved it since it was `from`; without `to`, the link is not due any more.
@@ -99,22 +86,22 @@ impl Table {
         to: Option<EpochMillis>,
         overdue_since: Option<EpochMillis>,
     ) -> Result<bool, StoreTrouble> {
-        let mut update = self
-            .update(keys::link(link))
+        let expression = match to {
+            Some(to) => Expression::default().set("gsi2sk", s(keys::due(to))),
+            None => Expression::default().remove("gsi2pk").remove("gsi2sk"),
+        };
+        let expression = match overdue_since {
+            Some(since) => expression.set("overdue_since", n(since)),
+            None => expression,
+        };
+        let update = self.update(keys::link(link)).update_expression(expression.text());
+        let (names, values) = expression.names_and_values();
+        let update = update
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
             .condition_expression("gsi2sk = :from")
             .expression_attribute_values(":from", s(keys::due(from)));
-        let mut set = Vec::new();
-        if let Some(to) = to {
-            set.push("gsi2sk = :to");
-            update = update.expression_attribute_values(":to", s(keys::due(to)));
-        }
-        if let Some(overdue_since) = overdue_since {
-            set.push("overdue_since = :overdue_since");
-            update = update.expression_attribute_values(":overdue_since", n(overdue_since));
-        }
-        let set = if set.is_empty() { String::new() } else { format!("SET {}", set.join(", ")) };
-        let remove = if to.is_none() { " REMOVE gsi2pk, gsi2sk" } else { "" };
-        Ok(send_if_allowed(update.update_expression(format!("{set}{remove}"))).await?.is_some())
+        Ok(send_if_allowed(update).await?.is_some())
     }
 
     /// Makes a link due at this time, unless it is due earlier.
@@ -143,8 +130,7 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn meet(&self, listed: &ListedLink, due_at: EpochMillis, now: EpochMillis) -> Result<Met, StoreTrouble> {
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&listed.id)));
-        let there = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?.item;
+        let there = self.link_item(&listed.id).await?;
         let facts = facts(listed);
         // Belvo has it, so it is not gone (any more).
         let is_back = there.as_ref().is_some_and(|item| text(item, "status") == Some(LinkStatus::Gone.as_str()));
@@ -156,35 +142,20 @@ impl Table {
             Some(_) => Met::Changed,
             None => Met::New,
         };
-        let mut set = "SET known_since = if_not_exists(known_since, :now), \
-                       gsi2pk = :shard, gsi2sk = :due, #status = "
-            .to_owned();
-        set.push_str(if is_back { ":active" } else { "if_not_exists(#status, :active)" });
-        let mut update = self
-            .update(keys::link(&listed.id))
-            .condition_expression("attribute_not_exists(#status) OR NOT #status IN (:erased, :deleted)")
-            .expression_attribute_names("#status", "status");
+        let active = s(LinkStatus::Active.as_str());
+        let mut expression = Expression::default()
+            .set_if_absent("known_since", n(now))
+            .set("gsi2pk", s(keys::reconcile_shard(listed.id.as_str())))
+            .set("gsi2sk", s(keys::due(due_at)));
+        expression =
+            if is_back { expression.set("status", active) } else { expression.set_if_absent("status", active) };
         for (name, value) in facts {
-            // Writing to a String cannot fail.
-            let _ = write!(set, ", {name} = :{name}");
-            update = update.expression_attribute_values(format!(":{name}"), value);
+            expression = expression.set(name, value);
         }
         if let Some(external_id) = &listed.external_id {
-            set.push_str(", external_id = :external_id, gsi1pk = :gsi1pk, gsi1sk = :gsi1sk");
-            update = update
-                .expression_attribute_values(":external_id", s(external_id))
-                .expression_attribute_values(":gsi1pk", s(keys::by_external_id(external_id)))
-                .expression_attribute_values(":gsi1sk", s(keys::link_pk(&listed.id)));
+            expression = expression.of_customer(external_id, &listed.id);
         }
-        let update = update
-            .update_expression(set)
-            .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":active", s(LinkStatus::Active.as_str()))
-            .expression_attribute_values(":shard", s(keys::reconcile_shard(listed.id.as_str())))
-            .expression_attribute_values(":due", s(keys::due(due_at)))
-            .expression_attribute_values(":erased", s("erased"))
-            .expression_attribute_values(":deleted", s("deleted"));
-        send_if_allowed(update).await?;
+        self.update_unless(&listed.id, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await?;
         Ok(met)
     }
 
@@ -221,12 +192,7 @@ impl Due {
 
 /// Nothing is stored any more of a link that ended so.
 fn is_final(item: &Item) -> bool {
-    matches!(text(item, "status"), Some("erased" | "deleted"))
-}
-
-fn synced(item: &Item) -> Option<SyncedResource> {
-    let resource = Resource::of_webhook_type(text(item, "sk")?.strip_prefix(keys::SYNC_STATE)?)?;
-    Some(SyncedResource { resource, listed_at: number(item, "listing_began_at"), relist_at: number(item, "relist_at") })
+    LinkState::read(item).status.is_some_and(LinkStatus::is_final)
 }
 
 fn known(item: &Item, synced: Vec<SyncedResource>) -> KnownLink {

@@ -1,8 +1,9 @@
 //! Which resources of a link are synced.
 
+use domain::schedule::SyncedResource;
 use domain::{LinkId, Resource};
 
-use crate::attributes::{s, text};
+use crate::attributes::{Item, number, s, text};
 use crate::table::call_failed;
 use crate::{StoreTrouble, Table, keys};
 
@@ -13,22 +14,30 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn synced_resources(&self, link: &LinkId) -> Result<Vec<&'static Resource>, StoreTrouble> {
+        Ok(self.synced(link).await?.into_iter().map(|synced| synced.resource).collect())
+    }
+
+    /// The same, with what a schedule has to know of each.
+    pub(crate) async fn synced(&self, link: &LinkId) -> Result<Vec<SyncedResource>, StoreTrouble> {
         let query = self
             .client
             .query()
             .table_name(&self.name)
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .projection_expression("sk")
+            .projection_expression("sk, listing_began_at, relist_at")
             .expression_attribute_values(":pk", s(keys::link_pk(link)))
             .expression_attribute_values(":prefix", s(keys::SYNC_STATE));
         let mut items = query.into_paginator().items().send();
-        let mut resources = Vec::new();
+        let mut all = Vec::new();
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| call_failed(&error))?;
-            let webhook_type = text(&item, "sk").and_then(|sk| sk.strip_prefix(keys::SYNC_STATE));
-            resources.extend(webhook_type.and_then(Resource::of_webhook_type));
+            all.extend(read(&item.map_err(|error| call_failed(&error))?));
         }
-        Ok(resources)
+        Ok(all)
     }
+}
+
+fn read(item: &Item) -> Option<SyncedResource> {
+    let resource = Resource::of_webhook_type(text(item, "sk")?.strip_prefix(keys::SYNC_STATE)?)?;
+    Some(SyncedResource { resource, listed_at: number(item, "listing_began_at"), relist_at: number(item, "relist_at") })
 }
