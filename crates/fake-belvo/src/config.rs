@@ -60,6 +60,8 @@ pub struct Settings {
     pub retrieve_adds: usize,
     /// A link is not refreshed again sooner; Belvo's is ten minutes.
     pub refresh_cooldown_ms: u64,
+    /// How long an hour of a `refresh_rate` lasts: an hour of real time is 3600000. Off, nothing is refreshed on schedule.
+    pub hour_ms: u64,
     /// More links are not deleted in a minute while the client waits; Belvo's limit is 5.
     pub delete_limit_per_min: usize,
     /// What the lists of a link that is not there (any more) say.
@@ -123,6 +125,7 @@ impl Default for Settings {
             load_resources: BTreeMap::new(),
             retrieve_adds: 2,
             refresh_cooldown_ms: 600_000,
+            hour_ms: 0,
             delete_limit_per_min: 5,
             unknown_link: UnknownLink::Empty,
         }

@@ -40,6 +40,7 @@ mod preset;
 mod requests;
 mod resources;
 mod retrieve;
+mod scheduled;
 pub mod shapes;
 mod tokens;
 mod webhooks;
@@ -80,6 +81,7 @@ pub async fn start(config: Config) -> io::Result<Server> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let app: App = Arc::new(State::new(config, base_url.clone())?);
     let task = tokio::spawn(serve(listener, Arc::clone(&app)));
+    tokio::spawn(scheduled::keep(Arc::clone(&app)));
     Ok(Server { base_url, control: Control::of(&app), task })
 }
 

@@ -60,6 +60,19 @@ async fn a_single_link_loads_what_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_recurrent_link_is_refreshed_on_schedule_and_a_single_one_never() {
+    let (server, receiver) = world().await;
+    let single = NewLink { id: Some("link_2".into()), access_mode: "single".into(), ..NewLink::default() };
+    server.control().create_link(single).unwrap();
+    server.control().set_settings(Settings { hour_ms: 10, ..Settings::default() });
+    // Two rounds of five: at the rate of 12h, and after it once more.
+    let webhooks = receiver.wait_for(10).await;
+    assert!(webhooks.iter().all(|(_, body)| body["link_id"] == "link_1"));
+    let new = webhooks.iter().filter(|(_, body)| body["webhook_code"] == "new_transactions_available").count();
+    assert!(new >= 2, "{new}");
+}
+
+#[tokio::test]
 async fn a_recurrent_link_is_refreshed_by_belvo() {
     let (server, receiver) = world().await;
     let before = count(&server, "/api/transactions/?link=link_1").await;
