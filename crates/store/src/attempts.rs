@@ -7,11 +7,12 @@
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::{EpochMillis, LinkId, RequestId};
 
 use crate::attributes::{Item, n, number, s, text};
-use crate::table::call_failed;
+use crate::table::{call_failed, send_if_allowed};
 use crate::{StoreTrouble, Table, expires_at, keys};
 
 const BEGUN: &str = "begun";
@@ -34,8 +35,8 @@ pub struct Attempt<'a> {
 /// May a request leave?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Yes: nobody has sent it under this key.
-    Fresh,
+    /// Yes: nobody has sent it under this key, which is now held.
+    Fresh(HeldKey),
     /// It was sent, and this came of it; no request id when Belvo did it at once.
     Done {
         /// Belvo's id for it.
@@ -48,6 +49,14 @@ pub enum Begun {
     },
     /// The key was used for another request.
     Other,
+}
+
+/// A key that was taken. Whoever holds it says what came of the request; nobody else can, not even an earlier holder
+/// whose call was late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldKey {
+    key: String,
+    mark: String,
 }
 
 impl Table {
@@ -83,13 +92,13 @@ impl Table {
             .expression_attribute_values(":now", n(now / 1_000))
             .return_values_on_condition_check_failure(AllOld);
         match put.send().await {
-            Ok(_) => Ok(Begun::Fresh),
+            Ok(_) => Ok(Begun::Fresh(HeldKey { key: attempt.key.to_owned(), mark })),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
                     return Err(StoreTrouble::Unreadable("a failed condition"));
                 };
                 let there = failed.item.ok_or(StoreTrouble::Unreadable("a failed condition without its item"))?;
-                judge(&there, attempt.fingerprint, &mark)
+                judge(&there, attempt, mark)
             }
             Err(error) => Err(call_failed(&error)),
         }
@@ -99,16 +108,14 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn end_attempt(&self, key: &str, request_id: Option<&RequestId>) -> Result<(), StoreTrouble> {
-        let update = self.update(keys::idempotency(key)).expression_attribute_names("#status", "status");
-        let update = match request_id {
-            None => update.update_expression("SET #status = :done"),
-            Some(id) => update
+    pub async fn end_attempt(&self, held: &HeldKey, request_id: Option<&RequestId>) -> Result<(), StoreTrouble> {
+        let update = match (self.of(held), request_id) {
+            (update, None) => update.update_expression("SET #status = :done"),
+            (update, Some(id)) => update
                 .update_expression("SET #status = :done, request_id = :id")
                 .expression_attribute_values(":id", s(id.as_str())),
         };
-        let update = update.expression_attribute_values(":done", s(DONE));
-        update.send().await.map_err(|error| call_failed(&error))?;
+        send_if_allowed(update.expression_attribute_values(":done", s(DONE))).await?;
         Ok(())
     }
 
@@ -116,22 +123,26 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn release_attempt(&self, key: &str) -> Result<(), StoreTrouble> {
-        let update = self
-            .update(keys::idempotency(key))
-            .update_expression("SET #status = :released")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":released", s(RELEASED));
-        update.send().await.map_err(|error| call_failed(&error))?;
+    pub async fn release_attempt(&self, held: &HeldKey) -> Result<(), StoreTrouble> {
+        let update = self.of(held).update_expression("SET #status = :released");
+        send_if_allowed(update.expression_attribute_values(":released", s(RELEASED))).await?;
         Ok(())
+    }
+
+    /// An update that is refused when somebody else holds the key by now.
+    fn of(&self, held: &HeldKey) -> UpdateItemFluentBuilder {
+        self.update(keys::idempotency(&held.key))
+            .condition_expression("mark = :mark")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":mark", s(&held.mark))
     }
 }
 
-fn judge(there: &Item, fingerprint: &str, mark: &str) -> Result<Begun, StoreTrouble> {
-    if text(there, "mark") == Some(mark) {
-        return Ok(Begun::Fresh);
+fn judge(there: &Item, attempt: &Attempt<'_>, mark: String) -> Result<Begun, StoreTrouble> {
+    if text(there, "mark") == Some(&mark) {
+        return Ok(Begun::Fresh(HeldKey { key: attempt.key.to_owned(), mark }));
     }
-    if text(there, "fingerprint") != Some(fingerprint) {
+    if text(there, "fingerprint") != Some(attempt.fingerprint) {
         return Ok(Begun::Other);
     }
     if text(there, "status") == Some(DONE) {
@@ -151,7 +162,10 @@ mod tests {
             [("mark", s("m")), ("fingerprint", s("a")), ("began_at", n(1))]
                 .map(|(name, value)| (name.to_owned(), value)),
         );
-        assert_eq!(judge(&there, "a", "m").unwrap(), Begun::Fresh);
-        assert_eq!(judge(&there, "a", "another").unwrap(), Begun::Unknown { began_at: 1 });
+        let link = LinkId::parse("link-1").unwrap();
+        let attempt = Attempt { key: "key", action: "retrieve", link: &link, fingerprint: "a" };
+        let judge = |mark: &str| judge(&there, &attempt, mark.to_owned()).unwrap();
+        assert!(matches!(judge("m"), Begun::Fresh(_)));
+        assert_eq!(judge("another"), Begun::Unknown { began_at: 1 });
     }
 }

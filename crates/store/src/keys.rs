@@ -51,8 +51,9 @@ pub(crate) fn request(id: &RequestId) -> Key {
     key(request_name(id), "REQUEST".to_owned())
 }
 
+/// By the digest of what the caller chose: whatever that says of a person, it is not kept.
 pub(crate) fn idempotency(name: &str) -> Key {
-    key(format!("IDEMPOTENCY#{name}"), "IDEMPOTENCY".to_owned())
+    key(format!("IDEMPOTENCY#{}", sha256_hex(name.as_bytes())), "IDEMPOTENCY".to_owned())
 }
 
 /// `gsi2`: one of sixteen partitions for what is due, by the name of what that is.

@@ -21,12 +21,12 @@ mod seen;
 mod synced;
 mod table;
 
-pub use attempts::{Attempt, Begun};
+pub use attempts::{Attempt, Begun, HeldKey};
 pub use attributes::to_attribute;
 pub use events::{Counts, EventKey, Outcome};
 pub use links::{LinkChange, LinkPass, LinkState};
 pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
-pub use purge::{Purge, Purged};
+pub use purge::{Purge, Purged, Receipt};
 pub use records::{Known, Upsert, Written};
 pub use requests::{NewRequest, Request, RequestStatus};
 pub use schedule::{Due, DueItem, Met, SHARDS};

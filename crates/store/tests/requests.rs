@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Heard, LinkId, Message, RequestId, Resource, Value, Webhook};
 use local_table::TABLE_NAME;
-use store::{Attempt, Begun, Counts, NewRequest, Request, RequestStatus, Table};
+use store::{Attempt, Begun, Counts, HeldKey, NewRequest, Request, RequestStatus, Table};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -74,6 +74,13 @@ impl Given {
     async fn begin(&self, key: &str, fingerprint: &str) -> Begun {
         let attempt = Attempt { key, action: "retrieve", link: &self.link, fingerprint };
         self.table.begin_attempt(&attempt, NOW).await.unwrap()
+    }
+
+    async fn take(&self, key: &str, fingerprint: &str) -> HeldKey {
+        match self.begin(key, fingerprint).await {
+            Begun::Fresh(held) => held,
+            other => panic!("the key is taken: {other:?}"),
+        }
     }
 }
 
@@ -223,22 +230,28 @@ async fn a_request_that_nobody_knows_is_not_made_up() {
 #[tokio::test]
 async fn a_key_lets_one_request_leave_and_then_tells_what_came_of_it() {
     let given = given_an_empty_table().await;
-    assert_eq!(given.begin("key", "a").await, Begun::Fresh);
+    let held = given.take("key", "a").await;
     assert_eq!(given.begin("key", "a").await, Begun::Unknown { began_at: NOW });
-    given.table.end_attempt("key", Some(&id())).await.unwrap();
+    given.table.end_attempt(&held, Some(&id())).await.unwrap();
     assert_eq!(given.begin("key", "a").await, Begun::Done { request_id: Some(id()) });
     assert_eq!(given.begin("key", "b").await, Begun::Other);
-    assert_eq!(given.begin("another", "b").await, Begun::Fresh);
-    given.table.end_attempt("another", None).await.unwrap();
+    let another = given.take("another", "b").await;
+    given.table.end_attempt(&another, None).await.unwrap();
     assert_eq!(given.begin("another", "b").await, Begun::Done { request_id: None });
 }
 
 #[tokio::test]
 async fn a_key_whose_request_came_to_nothing_is_free_again() {
     let given = given_an_empty_table().await;
-    given.begin("key", "a").await;
-    given.table.release_attempt("key").await.unwrap();
-    assert_eq!(given.begin("key", "b").await, Begun::Fresh);
+    let first = given.take("key", "a").await;
+    given.table.release_attempt(&first).await.unwrap();
+    let second = given.take("key", "b").await;
+    // What the first holder says now, late or twice, is about a request of the past.
+    given.table.release_attempt(&first).await.unwrap();
+    given.table.end_attempt(&first, None).await.unwrap();
+    assert_eq!(given.begin("key", "b").await, Begun::Unknown { began_at: NOW });
+    given.table.end_attempt(&second, None).await.unwrap();
+    assert_eq!(given.begin("key", "b").await, Begun::Done { request_id: None });
 }
 
 #[tokio::test]
@@ -247,7 +260,7 @@ async fn a_key_that_has_expired_is_free_even_if_dynamodb_has_not_removed_it_yet(
     given.begin("key", "a").await;
     let attempt = Attempt { key: "key", action: "retrieve", link: &given.link, fingerprint: "b" };
     let later = NOW + 91 * 24 * HOUR_MS;
-    assert_eq!(given.table.begin_attempt(&attempt, later).await.unwrap(), Begun::Fresh);
+    assert!(matches!(given.table.begin_attempt(&attempt, later).await.unwrap(), Begun::Fresh(_)));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@
 use belvo::{Client, NotTaken, Taken};
 use domain::{LinkId, Message, RequestId, Source, Value, now};
 use serde_json::value::to_raw_value;
-use store::{Attempt, Begun, NewRequest, RequestStatus};
+use store::{Attempt, Begun, HeldKey, NewRequest, RequestStatus};
 use tracing::error;
 
 use crate::action::{Order, Work};
@@ -26,27 +26,27 @@ impl Requester {
         let fingerprint = order.fingerprint();
         let attempt = Attempt { key: &key, action: order.work.name(), link: &order.link, fingerprint: &fingerprint };
         match self.table.begin_attempt(&attempt, now()).await? {
-            Begun::Fresh => self.send(belvo, order, &key, invocation).await,
+            Begun::Fresh(held) => self.send(belvo, order, &held, invocation).await,
             Begun::Done { request_id } => self.repeated(order, request_id).await,
             Begun::Unknown { began_at } => Err(Refusal::EarlierOutcomeUnknown { began_at }),
             Begun::Other => Err(Refusal::IdempotencyKeyReused),
         }
     }
 
-    async fn send(&self, belvo: &Client, order: &Order, key: &str, invocation: &str) -> Result<Answer, Refusal> {
+    async fn send(&self, belvo: &Client, order: &Order, held: &HeldKey, invocation: &str) -> Result<Answer, Refusal> {
         match order.send(belvo).await {
             Ok(Taken::Later(id)) => {
-                let is_stored = self.store(order, key, &id).await;
+                let is_stored = self.store(order, held, &id).await;
                 Ok(Answer::accepted(order.work.name(), &id, is_stored))
             }
             Ok(Taken::AtOnce) => {
-                let is_stored = self.follow_up(order, key, invocation).await;
+                let is_stored = self.follow_up(order, held, invocation).await;
                 Ok(Answer::done(order.work.name(), is_stored))
             }
             // The key stays taken: nobody knows whether a repetition would be the second.
             Err(NotTaken::Unknown(fault)) => Err(Refusal::OutcomeUnknown(fault)),
             Err(refused) => {
-                if let Err(trouble) = self.table.release_attempt(key).await {
+                if let Err(trouble) = self.table.release_attempt(held).await {
                     error!(error = %trouble, "cannot give back the key of an order that was refused");
                 }
                 Err(refused.into())
@@ -56,7 +56,7 @@ impl Requester {
 
     /// Keeps what Belvo has accepted. That this fails is no reason to tell the caller that the order failed: that would
     /// have it sent again.
-    async fn store(&self, order: &Order, key: &str, id: &RequestId) -> bool {
+    async fn store(&self, order: &Order, held: &HeldKey, id: &RequestId) -> bool {
         let request = NewRequest {
             id,
             action: order.work.name(),
@@ -66,7 +66,7 @@ impl Requester {
             awaited: order.work.awaited(),
         };
         let kept = self.table.accept_request(&request, now()).await;
-        let ended = self.table.end_attempt(key, Some(id)).await;
+        let ended = self.table.end_attempt(held, Some(id)).await;
         for trouble in [kept.as_ref().err(), ended.as_ref().err()].into_iter().flatten() {
             error!(request_id = id.as_str(), error = %trouble, "cannot store what Belvo has accepted");
         }
@@ -74,7 +74,7 @@ impl Requester {
     }
 
     /// Belvo did it while we waited, so there may be no webhook: what it would have brought about is queued here.
-    async fn follow_up(&self, order: &Order, key: &str, invocation: &str) -> bool {
+    async fn follow_up(&self, order: &Order, held: &HeldKey, invocation: &str) -> bool {
         let queued = match &order.work {
             Work::Retrieve { retrieval, .. } => {
                 self.enqueue_listings(&order.link, &[retrieval.resource], invocation).await
@@ -85,7 +85,7 @@ impl Requester {
             }
             Work::DeleteLink => self.enqueue_deletion(&order.link, invocation).await,
         };
-        let ended = self.table.end_attempt(key, None).await;
+        let ended = self.table.end_attempt(held, None).await;
         if let Err(trouble) = &queued {
             error!(link_id = order.link.as_str(), error = %trouble, "cannot queue what follows an order");
         }
