@@ -1,6 +1,6 @@
 //! Belvo's list of links: which there are, and how often Belvo refreshes them.
 
-use domain::{LinkId, ListedLink, moment_micros};
+use domain::{LinkId, LinkStatus, ListedLink, moment_micros};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,6 +29,7 @@ pub struct Links {
 #[derive(Deserialize)]
 struct Object {
     id: String,
+    status: Option<String>,
     external_id: Option<String>,
     access_mode: Option<String>,
     refresh_rate: Option<String>,
@@ -64,6 +65,7 @@ fn link(raw: &RawValue) -> Option<ListedLink> {
     let resources = object.fetch_resources.unwrap_or_default().into_iter().filter(word).take(MAX_RESOURCES);
     Some(ListedLink {
         id: LinkId::parse(&object.id).ok()?,
+        access: object.status.as_deref().and_then(LinkStatus::of_belvo),
         external_id: object.external_id.filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len())),
         access_mode: object.access_mode.filter(word),
         refresh_rate: object.refresh_rate.filter(word),
@@ -82,7 +84,7 @@ mod tests {
             r#"{"id":"l-1","external_id":null,"access_mode":"recurrent","refresh_rate":"24h","new":1.10,
                 "fetch_resources":["ACCOUNTS"],"created_at":"2022-02-09T08:45:50.406032Z"}"#,
             r#"{"id":"a/b"}"#,
-            r#"{"id":"l-2"}"#,
+            r#"{"id":"l-2","status":"token_required"}"#,
         ];
         let objects = objects.map(|json| serde_json::from_str(json).unwrap()).into();
         let links = Links::read(&Page { count: 3, has_next: true, objects });
@@ -91,5 +93,6 @@ mod tests {
         assert_eq!((first.refresh_rate.as_deref(), first.created_at), (Some("24h"), Some(1_644_396_350_406)));
         assert_eq!(first.fetch_resources, ["ACCOUNTS"]);
         assert_eq!((&links.links[1].access_mode, &links.links[1].fetch_resources), (&None, &Vec::new()));
+        assert_eq!((first.access, links.links[1].access), (None, Some(LinkStatus::TokenRequired)));
     }
 }

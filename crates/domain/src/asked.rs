@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::message::Part;
-use crate::{EpochMillis, LinkId, Message, Source, Webhook};
+use crate::{ERASE_LINK, EpochMillis, LinkId, Message, Plan, Source, Webhook};
 
 impl Message {
     /// The message that a webhook without data would be carried by. As it was "received" only now, no earlier listing
@@ -25,6 +25,18 @@ impl Message {
         Some(Self { received_at, source, key, part, webhook, withheld: None, listing: None })
     }
 
+    /// What the message asks for. Erasing a link is not for a webhook to ask: whoever has the webhook's token cannot have
+    /// data removed by it.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let webhook = &self.webhook;
+        let is_ours = self.source != Source::Webhook;
+        if is_ours && (webhook.webhook_type(), webhook.webhook_code()) == ("LINK", ERASE_LINK) {
+            return Plan::EraseLink;
+        }
+        Plan::of(webhook)
+    }
+
     /// Asks for a whole listing of a resource.
     #[must_use]
     pub fn listing_of(
@@ -41,7 +53,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Filter, Plan};
+    use crate::Filter;
 
     #[test]
     fn a_listing_that_is_asked_for_is_whole_and_travels_like_a_webhook() {
@@ -52,5 +64,15 @@ mod tests {
         assert_eq!((read.group_id(), read.webhook.request_id()), ("link-1", None));
         assert!(matches!(Plan::of(&read.webhook), Plan::List { filter: Filter::Whole, .. }));
         assert!(Message::listing_of(Source::Resync, &link, "", 7, "key".to_owned()).is_none());
+    }
+
+    #[test]
+    fn only_we_ourselves_can_have_a_link_erased() {
+        let link = LinkId::parse("link-1").unwrap();
+        let plan = |source| Message::asked(source, &link, ("LINK", ERASE_LINK), 7, "key".to_owned()).unwrap().plan();
+        assert_eq!(plan(Source::Webhook), Plan::Unknown);
+        assert_eq!(plan(Source::Resync), Plan::EraseLink);
+        let asked = Message::asked(Source::Reconcile, &link, ("LINK", ERASE_LINK), 7, "key".to_owned()).unwrap();
+        assert_eq!(Message::decode(&asked.next_leg(8).encode()).unwrap().plan(), Plan::EraseLink);
     }
 }

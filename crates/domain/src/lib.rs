@@ -38,7 +38,7 @@ pub use message::{
     Withheld,
 };
 pub use number::Number;
-pub use plan::{DELETED, Filter, Flow, Plan, UPDATED};
+pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};
 pub use resource::{Country, Resource};
 pub use time::{Day, EpochMillis, moment_micros, now};

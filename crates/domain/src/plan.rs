@@ -40,6 +40,8 @@ pub enum Plan {
     Consent(Consent),
     /// Remove the link's data, once Belvo confirms that it does not have the link any more.
     LinkDeleted,
+    /// Remove the link's data, whatever Belvo has.
+    EraseLink,
     /// Known, and nothing to be done here: keep a record of the event, with what it means for the user.
     Record(&'static str),
     /// Nothing that this release knows: keep a record of the event.
@@ -75,6 +77,10 @@ pub enum Flow {
     Outflow,
 }
 
+/// A code of our own, under the type LINK: Belvo's list of links gives another status than the table has.
+pub const STATUS_CHANGED: &str = "status_changed";
+/// A code of our own, under the type LINK: an operator has the link's data erased. No webhook can ask for it.
+pub const ERASE_LINK: &str = "erase_link";
 /// The names of lists of changed ids start so: `updated_transactions`.
 pub const UPDATED: &str = "updated_";
 /// The names of lists of removed ids start so: `deleted_transactions`.
@@ -91,7 +97,7 @@ impl Plan {
         match (webhook.webhook_type(), webhook.webhook_code()) {
             // Belvo documents the code, and not the type that comes with it.
             (_, "link_deleted") => Self::LinkDeleted,
-            ("LINK", "invalid_credentials" | "token_required") => Self::LinkStatus,
+            ("LINK", "invalid_credentials" | "token_required" | STATUS_CHANGED) => Self::LinkStatus,
             ("CONSENT", code) => Consent::plan(code, &webhook.data()),
             (webhook_type, code) => Resource::of_webhook_type(webhook_type)
                 .map_or(Self::Unknown, |resource| Self::of_data(resource, code, webhook)),

@@ -103,6 +103,7 @@ fn in_words(plan: &Plan) -> String {
         Plan::Delete { resource, ids } => format!("delete {} {}", ids.len(), resource.webhook_type),
         Plan::LinkStatus => "read the link's status".to_owned(),
         Plan::LinkDeleted => "remove the link's data".to_owned(),
+        Plan::EraseLink => "erase the link".to_owned(),
         Plan::Consent(Consent::Expiring { due: Some(day) }) => format!("consent ends on {day}"),
         Plan::Consent(Consent::Expiring { due: None }) => "consent ends some day".to_owned(),
         Plan::Consent(Consent::Expired) => "consent has ended".to_owned(),

@@ -52,7 +52,7 @@ impl Table {
     ) -> Result<(Stamp, LinkState), PassRefused> {
         let mut stamp = now;
         for _ in 0..CLOCK_ATTEMPTS {
-            let there = match self.move_clock(link, claim, stamp).await? {
+            let there = match self.move_clock(link, claim, stamp, now).await? {
                 Ok(moved) => return Ok((stamp, LinkState::read(&moved))),
                 Err(there) => there,
             };
@@ -76,8 +76,9 @@ impl Table {
         link: &LinkId,
         claim: Claim<'_>,
         stamp: Stamp,
+        now: EpochMillis,
     ) -> Result<Result<Item, Item>, StoreTrouble> {
-        let mut expression = claim.expression(link).set("clock", n(stamp));
+        let mut expression = claim.expression(link, now).set("clock", n(stamp));
         let mut condition = "(attribute_not_exists(clock) OR clock < :s)".to_owned();
         if let Some(statuses) = claim.refused_by() {
             let (both, unless) = expression.unless(statuses);
@@ -108,7 +109,7 @@ impl Table {
 
 impl Claim<'_> {
     /// What changes on the link's item, beside the clock.
-    fn expression(self, link: &LinkId) -> Expression {
+    fn expression(self, link: &LinkId, now: EpochMillis) -> Expression {
         match self {
             Self::Pass(heard) => {
                 let mut expression = Expression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
@@ -121,7 +122,12 @@ impl Claim<'_> {
                 }
             }
             Self::End(status) => {
-                FORGOTTEN.into_iter().fold(Expression::default(), Expression::remove).set("status", s(status.as_str()))
+                let expression = FORGOTTEN.into_iter().fold(Expression::default(), Expression::remove);
+                let expression = expression.set("status", s(status.as_str()));
+                match status {
+                    LinkStatus::Erased => expression.set_if_absent("erased_at", n(now)),
+                    _ => expression,
+                }
             }
         }
     }

@@ -1,9 +1,11 @@
 //! Removing all that is kept of a link's user.
 //!
 //! **Guarantee.** After a purge has ended nothing of the link is left but its item, with its final status and a receipt,
-//! and events without content. It may be broken off at any point and begun again. **Mechanism.** It begins by one update
-//! that moves the link's clock and sets the final status: whoever is at work is overtaken, and nobody begins again. So what
-//! is to be removed only becomes less, and each leg starts from the beginning.
+//! and events without content; of an erased link no request either. It may be broken off at any point and begun again.
+//! **Mechanism.** It begins by one update that moves the link's clock and sets the final status: whoever is at work is
+//! overtaken, and nobody begins again. So what is to be removed only becomes less, and each leg starts from the beginning.
+//! An erased link is due for another purge a day later: the index that its requests are found by may lag, and a host that
+//! was frozen in the middle of a write may have finished it.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -12,8 +14,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{EpochMillis, LinkId, LinkStatus};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::attributes::{Item, n, s, text};
+use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
+use crate::expression::Expression;
 use crate::keys::Key;
 use crate::table::{call_failed, send_if_allowed};
 use crate::{EventKey, PassRefused, Stamp, StoreTrouble, Table, keys};
@@ -22,6 +25,8 @@ use crate::{EventKey, PassRefused, Stamp, StoreTrouble, Table, keys};
 const ITEMS_PER_ROUND: i32 = 200;
 /// Removals under way at once. One link is one partition of the table, about 1,000 writes a second.
 const REMOVALS_AT_ONCE: usize = 16;
+/// So long after its first purge an erased link is swept again.
+const SWEEP_AFTER_MS: EpochMillis = 24 * 60 * 60 * 1_000;
 
 /// A purge that has begun.
 #[derive(Debug, Clone)]
@@ -29,6 +34,22 @@ pub struct Purge {
     link: LinkId,
     /// Its stamp.
     pub stamp: Stamp,
+    status: LinkStatus,
+}
+
+/// What a purge has removed, and when the last one ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// When the last purge ended.
+    pub purged_at: EpochMillis,
+    /// How many records.
+    pub records: u64,
+    /// How many sync states.
+    pub sync_states: u64,
+    /// Of how many events the content.
+    pub events: u64,
+    /// How many requests, of an erased link.
+    pub requests: u64,
 }
 
 /// How far a purge has come.
@@ -48,11 +69,14 @@ struct Removed {
     records: u64,
     sync_states: u64,
     events: u64,
+    requests: u64,
 }
 
-/// The parts of a link's partition, in the order of their sort keys. Its own item and its events stay.
+/// The parts of what there is of a link: its partition in the order of the sort keys, of which its own item and its events
+/// stay, and its requests.
 #[derive(Clone, Copy)]
 enum Part {
+    Requests,
     BeforeEvents,
     BehindEvents,
     Events,
@@ -66,7 +90,7 @@ impl Table {
     /// [`PassRefused`]
     pub async fn begin_purge(&self, link: &LinkId, status: LinkStatus, now: EpochMillis) -> Result<Purge, PassRefused> {
         let (stamp, _) = self.take_stamp(link, Claim::End(status), now).await?;
-        Ok(Purge { link: link.clone(), stamp })
+        Ok(Purge { link: link.clone(), stamp, status })
     }
 
     /// Removes the link's records and sync states, and the content of its events, until nothing is left or the time is up
@@ -75,7 +99,9 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn purge(&self, purge: &Purge, until: Instant) -> Result<Purged, StoreTrouble> {
-        for part in [Part::BeforeEvents, Part::BehindEvents, Part::Events] {
+        let is_erased = purge.status == LinkStatus::Erased;
+        let requests = is_erased.then_some(Part::Requests);
+        for part in requests.into_iter().chain([Part::BeforeEvents, Part::BehindEvents, Part::Events]) {
             let mut from = None;
             loop {
                 let (items, next) = self.round(purge, part, from).await?;
@@ -104,18 +130,37 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn end_purge(&self, purge: &Purge, now: EpochMillis) -> Result<bool, StoreTrouble> {
-        let update = self
-            .update(keys::link(&purge.link))
-            .update_expression(
-                "SET purged_at = :now, purged_records = if_not_exists(purged_records, :none), \
-                 purged_sync_states = if_not_exists(purged_sync_states, :none), \
-                 purged_events = if_not_exists(purged_events, :none)",
-            )
-            .condition_expression("clock = :s")
-            .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":none", n(0))
-            .expression_attribute_values(":s", n(purge.stamp));
-        Ok(send_if_allowed(update).await?.is_some())
+        let none = ["records", "sync_states", "events", "requests"].map(|what| format!("purged_{what}"));
+        let expression = none.iter().fold(Expression::default().set("purged_at", n(now)), |expression, name| {
+            expression.set_if_absent(name, n(0))
+        });
+        let erased_at = self.link_item(&purge.link).await?.and_then(|item| number(&item, "erased_at"));
+        let expression = match erased_at.filter(|erased_at| now < erased_at + SWEEP_AFTER_MS) {
+            Some(_) if purge.status == LinkStatus::Erased => expression
+                .set("gsi2pk", s(keys::reconcile_shard(purge.link.as_str())))
+                .set("gsi2sk", s(keys::due(now + SWEEP_AFTER_MS))),
+            _ => expression,
+        };
+        let update = self.update(keys::link(&purge.link)).update_expression(expression.text());
+        let (names, values) = expression.under_the_clock(purge.stamp);
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        Ok(send_if_allowed(update.condition_expression("clock = :s")).await?.is_some())
+    }
+
+    /// What the purges of a link have removed, read consistently; none before the first has ended.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn receipt(&self, link: &LinkId) -> Result<Option<Receipt>, StoreTrouble> {
+        let Some(item) = self.link_item(link).await? else { return Ok(None) };
+        let count = |name: &str| number(&item, name).and_then(|count| count.try_into().ok()).unwrap_or_default();
+        Ok(number(&item, "purged_at").map(|purged_at| Receipt {
+            purged_at,
+            records: count("purged_records"),
+            sync_states: count("purged_sync_states"),
+            events: count("purged_events"),
+            requests: count("purged_requests"),
+        }))
     }
 
     /// Takes the content out of an event that came after the end of its link.
@@ -136,18 +181,19 @@ impl Table {
             .client
             .query()
             .table_name(&self.name)
-            .consistent_read(true)
             .limit(ITEMS_PER_ROUND)
             .projection_expression("pk, sk")
-            .key_condition_expression(format!("pk = :pk AND {}", part.condition()))
+            .key_condition_expression(part.condition())
             .expression_attribute_values(":pk", s(keys::link_pk(&purge.link)))
             .expression_attribute_values(":bound", s(part.bound()))
             .set_exclusive_start_key(from);
         let query = match part {
-            Part::Events => {
-                query.filter_expression("attribute_exists(#data)").expression_attribute_names("#data", "data")
-            }
-            Part::BeforeEvents | Part::BehindEvents => query,
+            Part::Requests => query.index_name("gsi1"),
+            Part::Events => query
+                .consistent_read(true)
+                .filter_expression("attribute_exists(#data)")
+                .expression_attribute_names("#data", "data"),
+            Part::BeforeEvents | Part::BehindEvents => query.consistent_read(true),
         };
         let output = query.send().await.map_err(|error| call_failed(&error))?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
@@ -159,7 +205,7 @@ impl Table {
         let removals = keys.into_iter().map(|key| async move {
             match part {
                 Part::Events => self.empty(key).await,
-                Part::BeforeEvents | Part::BehindEvents => self.delete(key).await,
+                Part::Requests | Part::BeforeEvents | Part::BehindEvents => self.delete(key).await,
             }
         });
         stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE).try_collect::<()>().await?;
@@ -187,7 +233,10 @@ impl Table {
     async fn note_removed(&self, purge: &Purge, removed: Removed) -> Result<bool, StoreTrouble> {
         let update = self
             .update(keys::link(&purge.link))
-            .update_expression("ADD purged_records :records, purged_sync_states :sync_states, purged_events :events")
+            .update_expression(
+                "ADD purged_records :records, purged_sync_states :sync_states, purged_events :events, \
+                 purged_requests :requests",
+            )
             .condition_expression("clock = :s")
             .set_expression_attribute_values(Some(removed.values()))
             .expression_attribute_values(":s", n(purge.stamp));
@@ -198,20 +247,27 @@ impl Table {
 impl Removed {
     fn of(part: Part, keys: &[Item]) -> Self {
         let all = keys.len() as u64;
-        if matches!(part, Part::Events) {
-            return Self { events: all, ..Self::default() };
+        match part {
+            Part::Events => return Self { events: all, ..Self::default() },
+            Part::Requests => return Self { requests: all, ..Self::default() },
+            Part::BeforeEvents | Part::BehindEvents => {}
         }
         let is_sync_state = |key: &&Item| text(key, "sk").is_some_and(|sk| sk.starts_with("SYNC#"));
         let sync_states = keys.iter().filter(is_sync_state).count() as u64;
-        Self { records: all - sync_states, sync_states, events: 0 }
+        Self { records: all - sync_states, sync_states, ..Self::default() }
     }
 
     fn any(self) -> bool {
-        self.records + self.sync_states + self.events > 0
+        self.records + self.sync_states + self.events + self.requests > 0
     }
 
     fn values(self) -> HashMap<String, AttributeValue> {
-        let values = [(":records", self.records), (":sync_states", self.sync_states), (":events", self.events)];
+        let values = [
+            (":records", self.records),
+            (":sync_states", self.sync_states),
+            (":events", self.events),
+            (":requests", self.requests),
+        ];
         values.into_iter().map(|(name, count)| (name.to_owned(), n(count))).collect()
     }
 }
@@ -219,14 +275,16 @@ impl Removed {
 impl Part {
     fn condition(self) -> &'static str {
         match self {
-            Self::BeforeEvents => "sk < :bound",
-            Self::BehindEvents => "sk > :bound",
-            Self::Events => "begins_with(sk, :bound)",
+            Self::Requests => "gsi1pk = :pk AND begins_with(gsi1sk, :bound)",
+            Self::BeforeEvents => "pk = :pk AND sk < :bound",
+            Self::BehindEvents => "pk = :pk AND sk > :bound",
+            Self::Events => "pk = :pk AND begins_with(sk, :bound)",
         }
     }
 
     fn bound(self) -> &'static str {
         match self {
+            Self::Requests => "REQUEST#",
             Self::BeforeEvents | Self::Events => "EVENT#",
             // `$` comes after `#`.
             Self::BehindEvents => "EVENT$",

@@ -35,15 +35,13 @@ pub enum DueItem {
     Request(RequestId),
 }
 
-/// What became of a link that Belvo lists.
+/// How a link that Belvo lists compares with what the table knows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Met {
+pub struct Met {
     /// The table had never heard of it.
-    New,
-    /// Something about it was new.
-    Changed,
-    /// Nothing was.
-    Known,
+    pub is_new: bool,
+    /// Belvo gives another status than the table has: the webhook that said so was lost, or is on its way.
+    pub has_other_status: bool,
 }
 
 impl Table {
@@ -131,32 +129,39 @@ impl Table {
     /// [`StoreTrouble`]
     pub async fn meet(&self, listed: &ListedLink, due_at: EpochMillis, now: EpochMillis) -> Result<Met, StoreTrouble> {
         let there = self.link_item(&listed.id).await?;
-        let facts = facts(listed);
+        let is_new = there.is_none();
+        let there = there.unwrap_or_default();
+        if is_final(&there) {
+            return Ok(Met { is_new, has_other_status: false });
+        }
+        let known = LinkState::read(&there);
         // Belvo has it, so it is not gone (any more).
-        let is_back = there.as_ref().is_some_and(|item| text(item, "status") == Some(LinkStatus::Gone.as_str()));
-        let is_known = |item: &Item| !is_back && facts.iter().all(|(name, value)| item.get(*name) == Some(value));
-        let met = match &there {
-            Some(item) if is_final(item) || (is_known(item) && item.contains_key("known_since")) => {
-                return Ok(Met::Known);
-            }
-            Some(_) => Met::Changed,
-            None => Met::New,
-        };
-        let active = s(LinkStatus::Active.as_str());
+        let is_back = known.status == Some(LinkStatus::Gone);
+        let status = if is_back { LinkStatus::Active } else { known.status.unwrap_or(LinkStatus::Active) };
+        let consent = known.consent.map(|known| known.consent);
+        let has_other_status = listed.access.is_some_and(|access| access.with_consent(consent) != status);
+        let facts = facts(listed);
+        let is_known = facts.iter().all(|(name, value)| there.get(*name) == value.as_ref())
+            && (listed.external_id.is_none() || listed.external_id.as_deref() == text(&there, "external_id"));
+        if is_known && !is_back && there.contains_key("known_since") {
+            return Ok(Met { is_new, has_other_status });
+        }
+        let due_at = text(&there, "gsi2sk").and_then(|due| due.parse().ok()).map_or(due_at, |due| due_at.min(due));
         let mut expression = Expression::default()
             .set_if_absent("known_since", n(now))
             .set("gsi2pk", s(keys::reconcile_shard(listed.id.as_str())))
             .set("gsi2sk", s(keys::due(due_at)));
+        let active = s(LinkStatus::Active.as_str());
         expression =
             if is_back { expression.set("status", active) } else { expression.set_if_absent("status", active) };
         for (name, value) in facts {
-            expression = expression.set(name, value);
+            expression = expression.set_or_remove(name, value);
         }
         if let Some(external_id) = &listed.external_id {
             expression = expression.of_customer(external_id, &listed.id);
         }
         self.update_unless(&listed.id, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await?;
-        Ok(met)
+        Ok(Met { is_new, has_other_status })
     }
 
     /// The page of Belvo's list of links with which discovery goes on, counted from 1.
@@ -210,12 +215,12 @@ fn known(item: &Item, synced: Vec<SyncedResource>) -> KnownLink {
     }
 }
 
-fn facts(listed: &ListedLink) -> Vec<(&'static str, AttributeValue)> {
-    let mut facts = Vec::new();
-    facts.extend(listed.access_mode.as_ref().map(|word| ("access_mode", s(word))));
-    facts.extend(listed.refresh_rate.as_ref().map(|word| ("refresh_rate", s(word))));
-    if !listed.fetch_resources.is_empty() {
-        facts.push(("fetch_resources", AttributeValue::L(listed.fetch_resources.iter().map(s).collect())));
-    }
-    facts
+/// What a schedule needs of what Belvo says; an attribute without a value is to go.
+fn facts(listed: &ListedLink) -> [(&'static str, Option<AttributeValue>); 3] {
+    let resources = || AttributeValue::L(listed.fetch_resources.iter().map(s).collect());
+    [
+        ("access_mode", listed.access_mode.as_ref().map(s)),
+        ("refresh_rate", listed.refresh_rate.as_ref().map(s)),
+        ("fetch_resources", (!listed.fetch_resources.is_empty()).then(resources)),
+    ]
 }

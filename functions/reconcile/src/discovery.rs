@@ -1,5 +1,6 @@
-//! Reading Belvo's list of links: links that the table has never heard of, because the webhooks of their making were lost,
-//! and how often Belvo refreshes the others.
+//! Reading Belvo's list of links: links that the table has never heard of, because the webhooks of their making were lost;
+//! how often Belvo refreshes the others; and links whose status is another than the table has, because the webhook that
+//! said so was lost.
 //!
 //! Each run reads a few pages and notes where it stopped. Links that move from one page to another meanwhile are met the next
 //! time round.
@@ -8,10 +9,10 @@ use std::time::Instant;
 
 use belvo::{Error, Links};
 use domain::schedule::GRACE;
-use domain::{ListedLink, now};
-use store::Met;
+use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
 use tracing::warn;
 
+use crate::links::key;
 use crate::{Reconciler, Report, Trouble};
 
 /// Pages of a thousand links that one run reads.
@@ -64,8 +65,15 @@ impl Reconciler {
         let now = now();
         // A link that was just made is about to announce itself.
         let due_at = link.created_at.map_or(now, |created_at| now.max(created_at + GRACE));
-        if self.table.meet(link, due_at, now).await? == Met::New {
-            report.discovered += 1;
+        let met = self.table.meet(link, due_at, now).await?;
+        report.discovered += usize::from(met.is_new);
+        if met.has_other_status {
+            // Read back in the link's turn, like a webhook's news: the list may be behind what was learned meanwhile.
+            let key = key(&link.id, STATUS_CHANGED, now);
+            let message = Message::asked(Source::Reconcile, &link.id, ("LINK", STATUS_CHANGED), now, key);
+            let messages: Vec<_> = message.into_iter().collect();
+            self.queue.send(&messages).await?;
+            report.status_reads += messages.len();
         }
         Ok(())
     }

@@ -51,6 +51,8 @@ pub struct Report {
     pub timed_out: usize,
     /// Links of Belvo's that the table had never heard of.
     pub discovered: usize,
+    /// Links whose status at Belvo is another than in the table, and is going to be read back.
+    pub status_reads: usize,
     /// Pages of Belvo's list of links that were read.
     pub pages: u64,
     /// Was more due than a run takes up?
@@ -111,9 +113,9 @@ impl Reconciler {
             Err(_) => warn!(cause = "the time was too short", "did not discover links"),
         }
         self.take_up_what_is_due(until, &mut report).await?;
-        let Report { links, listings, timed_out, discovered, pages, has_more } = report;
+        let Report { links, listings, timed_out, discovered, status_reads, pages, has_more } = report;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        info!(links, listings, timed_out, discovered, pages, has_more, elapsed_ms, "reconciled");
+        info!(links, listings, timed_out, discovered, status_reads, pages, has_more, elapsed_ms, "reconciled");
         Ok(report)
     }
 

@@ -1,6 +1,6 @@
 //! A link that is due.
 
-use domain::{EpochMillis, LinkId, Message, Source, now, sha256_hex};
+use domain::{ERASE_LINK, EpochMillis, LinkId, LinkStatus, Message, Source, now, sha256_hex};
 
 use crate::{Reconciler, Report, Trouble};
 
@@ -17,8 +17,7 @@ impl Reconciler {
         report: &mut Report,
     ) -> Result<(), Trouble> {
         let Some(known) = self.table.known_link(link).await? else {
-            self.table.move_due(link, due_at, None, None).await?;
-            return Ok(());
+            return self.sweep(link, due_at).await;
         };
         let now = now();
         let decision = known.decide(now, fastrand::f64());
@@ -33,6 +32,20 @@ impl Reconciler {
         self.queue.send(&listings).await?;
         report.listings += listings.len();
         self.table.move_due(link, lease, decision.due_at, decision.overdue_since).await?;
+        Ok(())
+    }
+}
+
+impl Reconciler {
+    /// A link that ended is due for nothing, unless it was erased: then what came in late is removed, too.
+    async fn sweep(&self, link: &LinkId, due_at: EpochMillis) -> Result<(), Trouble> {
+        if self.table.link(link).await?.status == Some(LinkStatus::Erased) {
+            // Before the due time is given up: if that fails, it is done twice.
+            let key = key(link, ERASE_LINK, due_at);
+            let message = Message::asked(Source::Reconcile, link, ("LINK", ERASE_LINK), now(), key);
+            self.queue.send(message.as_slice()).await?;
+        }
+        self.table.move_due(link, due_at, None, None).await?;
         Ok(())
     }
 }

@@ -272,6 +272,21 @@ async fn a_link_that_ended_is_due_no_more() {
 }
 
 #[tokio::test]
+async fn an_erased_link_that_is_due_is_swept_again_and_only_once() {
+    let world = World::new().await;
+    let link = LinkId::parse("l-1").unwrap();
+    let purge = world.table.begin_purge(&link, domain::LinkStatus::Erased, now() - 25 * HOUR).await.unwrap();
+    assert!(world.table.end_purge(&purge, now() - 25 * HOUR).await.unwrap());
+    world.run().await;
+    let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
+    let [body] = bodies.try_into().unwrap();
+    assert_eq!(Message::decode(&body).unwrap().plan(), Plan::EraseLink);
+    assert_eq!(world.due_at(&link).await, None);
+    world.run().await;
+    assert!(world.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn two_runs_at_once_do_not_both_take_a_link() {
     let world = World::new().await;
     let link = world.link("l-1", "recurrent");
@@ -321,4 +336,45 @@ async fn in_place_of_a_deletion_that_nobody_announced_belvo_is_asked_whether_the
     let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
     let [body] = bodies.try_into().unwrap();
     assert!(matches!(Plan::of(&Message::decode(&body).unwrap().webhook), Plan::LinkDeleted));
+}
+
+#[tokio::test]
+async fn a_link_whose_status_at_belvo_is_another_is_read_back_once_it_is_known() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    world.run().await;
+    world.listings();
+    world.belvo.control().set_status("l-1", "token_required").unwrap();
+    assert_eq!(world.run().await.status_reads, 1);
+    let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
+    let [body] = bodies.try_into().unwrap();
+    let message = Message::decode(&body).unwrap();
+    assert_eq!((Plan::of(&message.webhook), message.group_id()), (Plan::LinkStatus, "l-1"));
+    let status = world.link_item(&link).await["status"].clone();
+    assert_eq!(status, AttributeValue::S("active".to_owned()), "the list alone decides nothing");
+    world.table.set_link_status(&link, domain::LinkStatus::TokenRequired).await.unwrap();
+    assert_eq!(world.run().await.status_reads, 0);
+}
+
+#[tokio::test]
+async fn facts_that_belvo_gives_no_more_are_given_up_and_an_earlier_due_time_stands() {
+    let world = World::new().await;
+    let link = world.link("l-1", "recurrent");
+    let listed = |refresh_rate: Option<&str>, external_id: &str| domain::ListedLink {
+        id: link.clone(),
+        access: None,
+        external_id: Some(external_id.to_owned()),
+        access_mode: Some("recurrent".to_owned()),
+        refresh_rate: refresh_rate.map(str::to_owned),
+        fetch_resources: vec!["ACCOUNTS".to_owned()],
+        created_at: None,
+    };
+    let (now, soon) = (now(), now() + HOUR);
+    assert!(world.table.meet(&listed(Some("6h"), "user-1"), soon, now).await.unwrap().is_new);
+    assert_eq!(world.due_at(&link).await, Some(soon));
+    assert!(!world.table.meet(&listed(None, "user-1"), soon + HOUR, now).await.unwrap().is_new);
+    assert_eq!((world.link_item(&link).await.get("refresh_rate"), world.due_at(&link).await), (None, Some(soon)));
+    world.table.meet(&listed(None, "user-2"), soon, now).await.unwrap();
+    let item = world.link_item(&link).await;
+    assert_eq!(item["gsi1pk"], AttributeValue::S("EXTERNAL#user-2".to_owned()));
 }

@@ -25,13 +25,23 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    fn count_from_now_until(&self, wanted: usize) {
+    pub(crate) fn count_from_now_until(&self, wanted: usize) {
         self.sent.store(0, Ordering::SeqCst);
         self.wanted.store(wanted, Ordering::SeqCst);
     }
 
-    fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the wanted call is sent.
+    pub(crate) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Nobody is to wait any longer: there are fewer calls.
+    pub(crate) fn give_up(&self) {
+        self.reached.notify_one();
     }
 }
 

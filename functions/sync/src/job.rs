@@ -53,7 +53,7 @@ impl Job<'_> {
     /// Does what the message asks for.
     pub(crate) async fn run(&self) -> Result<Ended, Failure> {
         let event = self.table.begin_event(self.message, now()).await?;
-        let plan = Plan::of(&self.message.webhook);
+        let plan = self.message.plan();
         let ended = match self.carry_out(&event, &plan).await {
             Err(Failure::Belvo(Error::Unauthorized)) => {
                 self.access.renew().await?;
@@ -97,12 +97,13 @@ impl Job<'_> {
     async fn carry_out(&self, event: &EventKey, plan: &Plan) -> Result<Ended, Failure> {
         let Some(link) = self.message.webhook.link_id() else { return Ok(Ended::Unknown) };
         let applied = match plan {
-            Plan::Unknown => return Ok(Ended::Unknown),
-            Plan::Record(reason) => return Ok(Ended::Recorded(reason)),
-            Plan::Refused(reason) => return Ok(Ended::Refused(reason)),
+            Plan::Unknown => self.unless_ended(link, Ended::Unknown).await,
+            Plan::Record(reason) => self.unless_ended(link, Ended::Recorded(reason)).await,
+            Plan::Refused(reason) => self.unless_ended(link, Ended::Refused(reason)).await,
             Plan::LinkStatus => self.link_status(link).await,
             Plan::Consent(consent) => self.consent(link, *consent).await,
             Plan::LinkDeleted => self.link_deleted(link).await,
+            Plan::EraseLink => self.erase_link(link).await,
             Plan::List { resource, filter, announced } => {
                 self.list(event, link, resource, *filter, announced, &[]).await
             }

@@ -232,6 +232,8 @@ fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod erasure_tests;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod link_tests;

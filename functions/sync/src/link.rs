@@ -6,7 +6,7 @@
 
 use belvo::Error;
 use domain::{Consent, KnownConsent, LinkId, LinkStatus, Resource, Source, now};
-use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, Purged};
+use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, PassRefused, Purged};
 
 use crate::ended::Ended;
 use crate::failure::Failure;
@@ -41,14 +41,35 @@ impl Job<'_> {
 
     /// Removes the link's data, once Belvo says that it does not have the link.
     pub(crate) async fn link_deleted(&self, link: &LinkId) -> Result<Ended, Stopped> {
-        let is_known_as_deleted = self.table.link(link).await?.status == Some(LinkStatus::Deleted);
-        if !is_known_as_deleted && self.access.client().await?.link_exists(link).await? {
+        let status = self.table.link(link).await?.status;
+        if status == Some(LinkStatus::Erased) {
+            return Err(PassRefused::Erased.into());
+        }
+        if status != Some(LinkStatus::Deleted) && self.access.client().await?.link_exists(link).await? {
             if self.attempt <= RETRIES_WHILE_STILL_THERE {
                 return Err(Failure::LinkStillThere.into());
             }
             return Ok(Ended::Refused("Belvo still has the link"));
         }
-        let purge = self.table.begin_purge(link, LinkStatus::Deleted, now()).await?;
+        self.purge(link, LinkStatus::Deleted).await
+    }
+
+    /// Removes the link's data, for good.
+    pub(crate) async fn erase_link(&self, link: &LinkId) -> Result<Ended, Stopped> {
+        self.purge(link, LinkStatus::Erased).await
+    }
+
+    /// What an event comes to that needs no pass; of a link that is no more, nothing but its ids is kept.
+    pub(crate) async fn unless_ended(&self, link: &LinkId, ended: Ended) -> Result<Ended, Stopped> {
+        match self.table.link(link).await?.status {
+            Some(LinkStatus::Erased) => Err(PassRefused::Erased.into()),
+            Some(LinkStatus::Deleted) => Err(PassRefused::Deleted.into()),
+            _ => Ok(ended),
+        }
+    }
+
+    async fn purge(&self, link: &LinkId, status: LinkStatus) -> Result<Ended, Stopped> {
+        let purge = self.table.begin_purge(link, status, now()).await?;
         match self.table.purge(&purge, self.until).await? {
             Purged::All if self.table.end_purge(&purge, now()).await? => Ok(Ended::Settled(Outcome::Applied)),
             Purged::All | Purged::Overtaken => Err(Failure::Overtaken.into()),

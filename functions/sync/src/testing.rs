@@ -153,6 +153,17 @@ impl World {
         get.send().await.unwrap().item.unwrap_or_default()
     }
 
+    /// All that the table holds.
+    pub(crate) async fn everything(&self) -> Vec<Item> {
+        let scan = self.dynamodb.scan().table_name(TABLE_NAME).consistent_read(true).into_paginator().items().send();
+        scan.collect::<Result<_, _>>().await.unwrap()
+    }
+
+    /// The table over a connection of its own.
+    pub(crate) fn uncounted_table(&self) -> Table {
+        Table::new(self.dynamodb.clone(), TABLE_NAME.to_owned())
+    }
+
     pub(crate) async fn event(&self, message: &Message) -> Item {
         let pk = message.webhook.link_id().map(|link| format!("LINK#{link}"));
         let pk = pk.unwrap_or_else(|| format!("UNROUTED#{}", domain::Day::of(message.received_at)));
