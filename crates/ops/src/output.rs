@@ -1,0 +1,54 @@
+//! What a command prints: results to standard output, for people or as JSON; progress to standard error.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::trouble::Trouble;
+
+/// Where a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    is_json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(is_json: bool) -> Self {
+        Self { is_json }
+    }
+
+    /// A result: these words for people, this object for programs.
+    pub(crate) fn result(self, words: &str, object: &impl Serialize) {
+        if self.is_json {
+            println!("{}", serde_json::to_string(object).unwrap_or_default());
+        } else {
+            println!("{words}");
+        }
+    }
+
+    /// What to do next. For people alone.
+    pub(crate) fn hint(self, words: &str) {
+        if !self.is_json {
+            eprintln!("{words}");
+        }
+    }
+
+    pub(crate) fn trouble(self, trouble: &Trouble) {
+        if self.is_json {
+            eprintln!("{}", json!({ "error": trouble.to_string() }));
+        } else {
+            eprintln!("error: {trouble}");
+        }
+    }
+
+    /// Shows that something goes on, where somebody can see it.
+    pub(crate) fn progress(self, what: &str) -> ProgressBar {
+        let bar = if self.is_json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        bar.set_style(ProgressStyle::default_spinner());
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}

@@ -1,0 +1,145 @@
+//! Replacing secrets while webhooks come in.
+//!
+//! The webhook function accepts the version in force and the one before it, for `SecretGraceHours` after the rotation; what
+//! it knows of the secret is at most five minutes old. So a new token is stored first, and entered in Belvo's dashboard
+//! five minutes later. Two rotations within the grace retire the older token at once: then the first has to be entered
+//! before the second is made.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::authorization::Credentials;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::trouble::{Trouble, failed};
+
+/// As long as the token that the template makes.
+const TOKEN_CHARACTERS: i64 = 48;
+/// How old the webhook function's knowledge of its secret is at most.
+const CACHE: Duration = Duration::from_mins(5);
+/// The template's default.
+const DEFAULT_GRACE_HOURS: u64 = 24;
+
+/// Which secret to replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Which {
+    /// Makes a new token (or password) for the webhooks' Authorization header. The old one is accepted for a while.
+    Webhook,
+    /// Stores a new API key of Belvo's, which is asked for, once Belvo accepts it.
+    Belvo,
+}
+
+pub(crate) async fn run(stack: &Stack, output: &Output, which: Which) -> Result<(), Trouble> {
+    match which {
+        Which::Webhook => webhook(stack, output).await,
+        Which::Belvo => belvo(stack, output).await,
+    }
+}
+
+async fn webhook(stack: &Stack, output: &Output) -> Result<(), Trouble> {
+    let id = stack.output("WebhookSecretArn")?;
+    let current = Credentials::current(stack).await?;
+    let made = stack.secrets.get_random_password().password_length(TOKEN_CHARACTERS).exclude_punctuation(true);
+    let made = made.send().await.map_err(failed("Secrets Manager"))?.random_password;
+    let made = made.filter(|made| !made.is_empty()).ok_or(Trouble::SecretMalformed)?;
+    let (text, next) = succeeding(&current, made);
+    let put = stack.secrets.put_secret_value().secret_id(id).secret_string(text);
+    put.send().await.map_err(failed("Secrets Manager"))?;
+
+    let header = next.header()?;
+    let hours = stack.parameter("SecretGraceHours").and_then(|hours| hours.parse().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let enter_after = moment(now + CACHE);
+    let old_until = moment(now + Duration::from_secs(60 * 60 * hours.unwrap_or(DEFAULT_GRACE_HOURS)));
+    output.result(
+        &format!("Authorization: {header}"),
+        &json!({ "authorization": header, "enter_after": enter_after, "old_accepted_until": old_until }),
+    );
+    output.hint(&format!(
+        "Enter it in Belvo's dashboard after {enter_after}: by then every warm function knows it.\n\
+         The old one is accepted until {old_until}. Do not rotate again before the new one is entered."
+    ));
+    Ok(())
+}
+
+/// The next version, as the secret keeps it and as credentials: of the same kind as the one in force.
+fn succeeding(current: &Credentials, made: String) -> (String, Credentials) {
+    let next = match &current.username {
+        Some(user) if current.token.is_none() => {
+            Credentials { token: None, username: Some(user.clone()), password: Some(made) }
+        }
+        _ => Credentials { token: Some(made), username: None, password: None },
+    };
+    let text = match (&next.token, &next.username, &next.password) {
+        (Some(token), ..) => json!({ "token": token }),
+        (None, username, password) => json!({ "username": username, "password": password }),
+    };
+    (text.to_string(), next)
+}
+
+async fn belvo(stack: &Stack, output: &Output) -> Result<(), Trouble> {
+    let (secret_id, password) = (ask("Secret ID")?, ask("Secret Password")?);
+    let base_url = stack.parameter("BelvoBaseUrl").unwrap_or_default();
+    let credentials =
+        belvo::Credentials { secret_id: secret_id.expose_secret().to_owned(), secret_password: password.clone() };
+    let client = belvo::Client::new(base_url, credentials, belvo::Limits::default())
+        .map_err(|error| Trouble::Input(error.to_string()))?;
+    // A page of links is the cheapest question that needs a key.
+    client.links(1).await.map_err(Trouble::Belvo)?;
+    let text =
+        json!({ "secret_id": secret_id.expose_secret(), "secret_password": password.expose_secret() }).to_string();
+    let put = stack.secrets.put_secret_value().secret_id(stack.output("BelvoSecretArn")?).secret_string(text);
+    put.send().await.map_err(failed("Secrets Manager"))?;
+    output.result("Belvo accepts the new key, and it is stored.", &json!({ "rotated": "belvo" }));
+    output.hint(
+        "Functions that are warm read it when Belvo refuses the old one: delete that in Belvo's dashboard whenever you \
+         like.",
+    );
+    Ok(())
+}
+
+/// Asks a person without showing what is typed; a program gives a line for each.
+fn ask(what: &str) -> Result<SecretString, Trouble> {
+    let typed = if io::stdin().is_terminal() {
+        rpassword::prompt_password(format!("{what}: "))
+    } else {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    };
+    let typed = typed.map_err(|error| Trouble::Input(format!("cannot read the {what}: {error}")))?.trim().to_owned();
+    let is_usable = !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_graphic());
+    is_usable.then(|| SecretString::from(typed)).ok_or_else(|| Trouble::Input(format!("that is no {what}")))
+}
+
+/// In ISO 8601, to the second.
+fn moment(since_epoch: Duration) -> String {
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_succeeded_by_one_of_its_kind() {
+        let secret = |text: &str| serde_json::from_str::<Credentials>(text).unwrap();
+        let next = |text: &str| {
+            let (next, _) = succeeding(&secret(text), "new".to_owned());
+            serde_json::from_str::<serde_json::Value>(&next).unwrap()
+        };
+        assert_eq!(next(r#"{"token":"old"}"#), json!({ "token": "new" }));
+        let basic = json!({ "username": "belvo", "password": "new" });
+        assert_eq!(next(r#"{"username":"belvo","password":"old"}"#), basic);
+    }
+
+    #[test]
+    fn a_moment_is_written_in_utc() {
+        assert_eq!(moment(Duration::from_secs(1_795_262_401)), "2026-11-21T12:00:01Z");
+    }
+}

@@ -1,0 +1,70 @@
+//! The stack that is operated: where its parts are, by its outputs in CloudFormation.
+
+use std::collections::HashMap;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use queue::Queue;
+
+use crate::trouble::{Trouble, failed};
+
+/// A deployed stack, and clients for its parts.
+pub(crate) struct Stack {
+    outputs: HashMap<String, String>,
+    parameters: HashMap<String, String>,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) secrets: aws_sdk_secretsmanager::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    /// The table.
+    pub(crate) table_name: String,
+    /// The queue between webhooks and syncs.
+    pub(crate) queue: Queue,
+}
+
+impl Stack {
+    /// Finds a stack by its name.
+    pub(crate) async fn find(name: &str) -> Result<Self, Trouble> {
+        let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+        let (outputs, parameters) = describe(&aws, name).await?;
+        let output = |key: &str| {
+            let missing = || Trouble::NoStack { name: name.to_owned(), why: format!("it has no output {key}") };
+            outputs.get(key).cloned().ok_or_else(missing)
+        };
+        let (table_name, queue_url) = (output("TableName")?, output("QueueUrl")?);
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        Ok(Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            queue: Queue::new(sqs.clone(), queue_url),
+            sqs,
+            table_name,
+            outputs,
+            parameters,
+        })
+    }
+
+    /// An output that every belvo-sync has.
+    pub(crate) fn output(&self, key: &str) -> Result<&str, Trouble> {
+        let missing = || Trouble::NoStack { name: String::new(), why: format!("it has no output {key}") };
+        self.outputs.get(key).map(String::as_str).ok_or_else(missing)
+    }
+
+    /// A parameter as it was deployed.
+    pub(crate) fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters.get(key).map(String::as_str)
+    }
+}
+
+type Pairs = HashMap<String, String>;
+
+/// Outputs and parameters.
+async fn describe(aws: &SdkConfig, name: &str) -> Result<(Pairs, Pairs), Trouble> {
+    let client = aws_sdk_cloudformation::Client::new(aws);
+    let output = client.describe_stacks().stack_name(name).send().await.map_err(failed("CloudFormation"))?;
+    let missing = || Trouble::NoStack { name: name.to_owned(), why: "CloudFormation lists none".to_owned() };
+    let stack = output.stacks().first().ok_or_else(missing)?;
+    let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value?.to_owned()));
+    let outputs = stack.outputs().iter().filter_map(|one| pair(one.output_key(), one.output_value())).collect();
+    let parameters =
+        stack.parameters().iter().filter_map(|one| pair(one.parameter_key(), one.parameter_value())).collect();
+    Ok((outputs, parameters))
+}
