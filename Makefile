@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build fmt lint test test-flawed soak bench-sync clean tools tools-deny \
+.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed soak bench-sync clean tools tools-deny \
 	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
 
 help: ## What there is to type
@@ -43,6 +43,9 @@ build: tools ## Build the functions as they are deployed, and fake-belvo
 
 fmt: ## Format the code
 	cargo fmt --all
+
+build-ops:
+	cargo build --package ops
 
 lint: check-format check-clippy check-docs check-boundaries check-template ## All checks that run nothing
 
@@ -87,7 +90,7 @@ bench-sync: build ## What the sync function costs, beside stand-ins for AWS and 
 	@$(PYTHON) bench/sync.py $(BENCH)
 
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
-test-e2e: build ## Only the run on the deployed stack
+test-e2e: build build-ops ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
 
 test-events: tools ## Only the events of events/, through `sam local invoke` (where Docker is)

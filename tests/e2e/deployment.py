@@ -4,6 +4,7 @@ Only what is public is used: HTTP, the stack's outputs, and the table as docs/da
 """
 
 import json
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from stack import deploy
 from stack.fake_belvo import BelvoKey, Control
 from stack.lifecycle import queue_depth
 from stack.local_aws import LocalAws
-from stack.settings import Settings
+from stack.settings import Settings, local_environment
 from stack.table import Table
 
 # An upper bound for things that take a second or two; no test asserts how long they take.
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 @dataclass
 class Deployment:
+    settings: Settings
     webhook_url: str
     # Credentials stay out of pytest's reports.
     authorization: str = field(repr=False)
@@ -43,6 +45,7 @@ class Deployment:
         description = json.loads(settings.outputs_file.read_text())
         aws = LocalAws(settings)
         return cls(
+            settings=settings,
             webhook_url=description["webhook_url"],
             authorization=deploy.read_authorization(aws, description["outputs"]),
             outputs=description["outputs"],
@@ -57,8 +60,10 @@ class Deployment:
         """Posts a webhook as Belvo does. None leaves the Authorization header out."""
         return self.request("POST", body, self.authorization if authorization is RIGHT_ONE else authorization)
 
-    def request(self, method: str, body: Any = None, authorization: str | None = None) -> requests.Response:
-        headers = {"Content-Type": "application/json"}
+    def request(
+        self, method: str, body: Any = None, authorization: str | None = None, content_type: str = "application/json"
+    ) -> requests.Response:
+        headers = {"Content-Type": content_type}
         if authorization is not None:
             headers["Authorization"] = authorization
         data = body if isinstance(body, bytes | str | None) else json.dumps(body)
@@ -69,6 +74,12 @@ class Deployment:
     def depth(self, output: str = "QueueUrl") -> int:
         """Messages in a queue, waiting or not."""
         return sum(queue_depth(self.aws, self.outputs[output]))
+
+    def wait_for_depth(self, messages: int) -> None:
+        """Waits until the queue holds so many messages, and then sees whether it stays at that."""
+        wait_until(lambda: self.depth() == messages, lambda: f"{messages} messages; there are {self.depth()}")
+        time.sleep(0.5)
+        assert self.depth() == messages
 
     def dead_letters(self) -> list[dict]:
         """Takes all messages out of the dead-letter queue, with their bodies parsed and their attributes."""
@@ -113,13 +124,51 @@ class Deployment:
             lines += [event["message"] for page in pages for event in page["events"]]
         return lines
 
+    # The operator's command line
+
+    def operate(self, *arguments: str, typed: str = "", status: int = 0) -> subprocess.CompletedProcess:
+        """Runs `belvo-sync`, and fails unless it ends with this status."""
+        environment = local_environment(self.settings) | {"STACK_NAME": self.settings.stack_name}
+        command = [self.settings.cargo_target_dir / "debug" / "belvo-sync", *arguments]
+        result = subprocess.run(
+            command, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+        )
+        assert result.returncode == status, result.stderr
+        return result
+
     # The table
+
+    def scan(self) -> list[dict]:
+        """Every item there is, as DynamoDB gives it."""
+        pages = self.aws.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["TableName"])
+        return [item for page in pages for item in page["Items"]]
+
+    def link_items_raw(self, link_id: str) -> list[dict]:
+        return [item for item in self.scan() if item["pk"]["S"] == f"LINK#{link_id}"]
+
+    def put_raw(self, items: list[dict]) -> None:
+        for item in items:
+            self.aws.client("dynamodb").put_item(TableName=self.outputs["TableName"], Item=item)
 
     def items(self, partition: str, prefix: str = "") -> dict[str, dict]:
         return Table(self.aws, self.outputs["TableName"]).items(partition, prefix)
 
     def link_items(self, link_id: str, prefix: str = "") -> dict[str, dict]:
         return self.items(f"LINK#{link_id}", prefix)
+
+    def let_time_pass(self, link_id: str, days: int) -> None:
+        """Sets the link's last webhook and its due time back, as if it were that much later now."""
+        link = self.link_items(link_id)["LINK"]
+        earlier = days * 24 * 60 * 60 * 1000
+        self.aws.client("dynamodb").update_item(
+            TableName=self.outputs["TableName"],
+            Key={"pk": {"S": f"LINK#{link_id}"}, "sk": {"S": "LINK"}},
+            UpdateExpression="SET last_event_at = :last, gsi2sk = :due",
+            ExpressionAttributeValues={
+                ":last": {"N": str(int(link["last_event_at"]) - earlier)},
+                ":due": {"S": f"{int(link['gsi2sk']) - earlier:013d}"},
+            },
+        )
 
     def records(self, link_id: str, resource: str) -> dict[str, dict]:
         return Table(self.aws, self.outputs["TableName"]).records(link_id, resource)

@@ -76,6 +76,14 @@ class Control:
         """A link with accounts and transactions; nothing is announced yet."""
         return self._call("POST", "links", properties)["link_id"]
 
+    def set_status(self, link_id: str, status: str) -> None:
+        """What Belvo finds when it logs in: valid, invalid, token_required or unconfirmed."""
+        self._call("PUT", f"links/{link_id}/status", {"status": status})
+
+    def delete_link(self, link_id: str) -> None:
+        """The link and all of its data are gone; nothing is announced."""
+        self._call("DELETE", f"links/{link_id}")
+
     def announce(self, link_id: str, webhook_type: str, webhook_code: str) -> None:
         """Sends the webhook, again and again until it is acknowledged."""
         self._call("POST", f"links/{link_id}/announce", {"type": webhook_type, "code": webhook_code})
