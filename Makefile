@@ -10,6 +10,7 @@ EVENT ?= events/webhook/transactions-historical-update.json
 TOOLS := $(PYTHON) tools/install.py
 SAM := .tools/sam/bin
 AWS_PYTHON := .tools/aws/bin/python
+CHECKOV := .tools/checkov/bin/checkov
 STACK := PYTHONPATH=tools $(AWS_PYTHON) -m stack
 # Neither a profile nor an account of whoever runs this is needed to check a template.
 OFFLINE := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
@@ -62,9 +63,14 @@ check-docs:
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
 
-check-template: tools
+# checkov sees the template as it is written; check_template.py shows it what SAM makes of it as well.
+check-template:
+	@$(TOOLS) sam aws checkov
 	$(OFFLINE) $(SAM)/cfn-lint template.yaml
 	$(OFFLINE) $(SAM)/sam validate --lint
+	$(CHECKOV) --file template.yaml --framework cloudformation secrets --skip-download --quiet --compact
+	PYTHONPATH=tools $(AWS_PYTHON) tools/check_template.py
+	$(AWS_PYTHON) -m pytest -c tests/template/pytest.ini tests/template
 
 # Banned crates, licences, sources (deny.toml). Building cargo-deny takes minutes: that is left to whoever wants it.
 check-dependencies:
