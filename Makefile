@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build fmt lint test test-flawed soak bench-sync clean tools tools-deny \
+.PHONY: help demo up down status invoke build fmt lint test test-flawed soak bench-sync permissions clean tools tools-deny \
 	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
 
 help: ## What there is to type
@@ -95,6 +95,9 @@ bench-sync: build ## What the sync function costs, beside stand-ins for AWS and 
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
 test-e2e: build ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
+
+permissions: build ## Write docs/permissions.md: what each function may do, beside the calls that need it
+	PYTHONPATH=tools $(AWS_PYTHON) tools/permissions.py > docs/permissions.md
 
 test-events: tools ## Only the events of events/, through `sam local invoke` (where Docker is)
 	@PYTHONPATH=tools $(AWS_PYTHON) tools/check_events.py
