@@ -18,11 +18,11 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build fmt lint test test-flawed soak bench-sync permissions clean tools tools-deny \
-	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
+.PHONY: help demo up down status invoke build fmt lint test test-flawed soak bench-sync permissions sbom clean tools tools-deny \
+	check-format check-clippy check-docs check-boundaries check-template check-dependencies check-advisories test-rust test-e2e test-events
 
 help: ## What there is to type
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## The main job from end to end, on this machine: a bank connection becomes rows
 	@PYTHONPATH=tools $(AWS_PYTHON) tools/demo.py
@@ -72,10 +72,20 @@ check-template:
 	PYTHONPATH=tools $(AWS_PYTHON) tools/check_template.py
 	$(AWS_PYTHON) -m pytest -c tests/template/pytest.ini tests/template
 
-# Banned crates, licences, sources (deny.toml). Building cargo-deny takes minutes: that is left to whoever wants it.
+# Banned crates, licences, sources (deny.toml). Building cargo-deny takes minutes: that is left to whoever wants it, and
+# to .ci/run.
 check-dependencies:
 	@if [ -x $(CARGO_DENY) ]; then $(CARGO_DENY) check bans licenses sources; \
-	else echo "check-dependencies: skipped, since cargo-deny is not installed (make tools-deny)"; fi
+	elif [ -n "$$REQUIRE_DENY" ]; then echo "check-dependencies: cargo-deny is not installed"; exit 1; \
+	else echo "check-dependencies: not checked, since cargo-deny is not installed (make tools-deny)"; fi
+
+# The database is on GitHub. Whether it can be had and what it says are two things: only the second one fails.
+check-advisories: tools-deny ## Known weaknesses of the crates in use, where the database can be reached
+	@mkdir -p .local; if $(CARGO_DENY) fetch db >.local/advisories.log 2>&1; then $(CARGO_DENY) check --disable-fetch advisories; \
+	else tail -3 .local/advisories.log; echo "check-advisories: NOT CHECKED, the advisory database cannot be fetched"; fi
+
+sbom: ## A bill of materials for each function, as CycloneDX, into target/sbom/
+	@$(PYTHON) tools/sbom.py
 
 test-rust:
 	cargo test --workspace
@@ -109,4 +119,5 @@ tools: ## Install the tools into .tools/ (whatever needs them does it by itself)
 	@$(TOOLS)
 
 tools-deny: ## Install cargo-deny into .tools/ (takes some minutes)
+	@$(CARGO_DENY) --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY_VERSION)' || \
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root .tools/deny
