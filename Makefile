@@ -81,7 +81,7 @@ check-dependencies:
 
 # The database is on GitHub. Whether it can be had and what it says are two things: only the second one fails.
 check-advisories: tools-deny ## Known weaknesses of the crates in use, where the database can be reached
-	@mkdir -p .local; if $(CARGO_DENY) fetch db >.local/advisories.log 2>&1; then $(CARGO_DENY) check --disable-fetch advisories; \
+	@mkdir -p .local; if $(CARGO_DENY) fetch db >.local/advisories.log 2>&1; then $(CARGO_DENY) --offline check advisories; \
 	else tail -3 .local/advisories.log; echo "check-advisories: NOT CHECKED, the advisory database cannot be fetched"; fi
 
 sbom: ## A bill of materials for each function, as CycloneDX, into target/sbom/
