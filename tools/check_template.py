@@ -123,7 +123,8 @@ def kept_data(template: dict) -> Iterator[str]:
 def hidden_secrets(template: dict) -> Iterator[str]:
     """A secret parameter goes into a secret, and nowhere else; no secret is resolved by CloudFormation."""
     secret = [name for name, parameter in template["Parameters"].items() if parameter.get("NoEcho")]
-    places = {name: part for name, part in template["Resources"].items() if part["Type"] != "AWS::SecretsManager::Secret"}
+    resources = template["Resources"].items()
+    places = {name: part for name, part in resources if part["Type"] != "AWS::SecretsManager::Secret"}
     for place, part in (places | {"Outputs": template["Outputs"]}).items():
         for text in (each for each in walk(part) if isinstance(each, str)):
             if text in secret or any(f"${{{name}}}" in text for name in secret) or "{{resolve:" in text:

@@ -107,9 +107,9 @@ def page() -> str:
     lines = [
         "# What each function may do",
         "",
-        "The policies of [template.yaml](../template.yaml), beside what needs them: operations that are in the function's",
-        "release binary, or Lambda itself. `make permissions` writes this page, and the end-to-end tests compare the two",
-        "both ways: nothing is allowed that is not called, nothing is called that is not allowed.",
+        "The policies of [template.yaml](../template.yaml), beside what needs them: operations that are in the",
+        "function's release binary, or Lambda itself. `make permissions` writes this page, and the end-to-end tests",
+        "compare the two both ways: nothing is allowed that is not called, nothing is called that is not allowed.",
         "",
         "| function | may | to | for |",
         "|---|---|---|---|",

@@ -11,7 +11,8 @@ from stack.settings import ROOT
 def test_every_crate_that_shows_in_the_binary_is_in_the_bill(function: str):
     binary = (ROOT / "target/lambda" / function / "bootstrap").read_bytes()
     # Where it might panic, a binary names the file: /.../registry/src/INDEX/CRATE-VERSION/src/lib.rs
-    shown = {found.decode() for found in re.findall(rb"/registry/src/[^/]+/([^/]+-[0-9]+\.[0-9]+\.[0-9]+[^/]*)/", binary)}
+    names = re.findall(rb"/registry/src/[^/]+/([^/]+-[0-9]+\.[0-9]+\.[0-9]+[^/]*)/", binary)
+    shown = {name.decode() for name in names}
     assert len(shown) > 50
     components = sbom.bill_of(function)["components"]
     assert shown - {f"{part['name']}-{part['version']}" for part in components} == set()

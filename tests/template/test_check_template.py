@@ -1,5 +1,7 @@
 """Does tools/check_template.py notice? Known mistakes, each put into a copy of the template."""
 
+import re
+
 import pytest
 from check_template import structure, suppressions
 from template import read, transformed
@@ -35,7 +37,10 @@ FLAWED = {
         "SyncRole may do something to resources that are not listed: KeepTheTable",
     ),
     "every index": (
-        ("ReconcileRole.Properties.Policies.0.PolicyDocument.Statement.2.Resource", {"Fn::Sub": "${Table.Arn}/index/*"}),
+        (
+            "ReconcileRole.Properties.Policies.0.PolicyDocument.Statement.2.Resource",
+            {"Fn::Sub": "${Table.Arn}/index/*"},
+        ),
         "ReconcileRole may do something to resources that are not listed: FindWhatIsDue",
     ),
     "any API of anybody may invoke the webhook function": (
@@ -120,6 +125,27 @@ def test_a_secret_in_an_output_is_noticed():
     source = read()
     source["Outputs"]["Key"] = {"Value": {"Ref": "BelvoSecretPassword"}}
     assert list(structure(transformed(source))) == ["Outputs holds a secret that others can read"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("BelvoBaseUrl", "https://api.belvo.com", True),
+        ("BelvoBaseUrl", "http://127.0.0.1:4570", True),
+        ("BelvoBaseUrl", "http://172.17.0.1:4570", True),
+        ("BelvoBaseUrl", "http://api.belvo.com", False),
+        ("BelvoBaseUrl", "http://127.0.0.1.evil.example", False),
+        ("BelvoBaseUrl", "https://api.belvo.com/", False),
+        ("AwsEndpointUrl", "", True),
+        ("AwsEndpointUrl", "http://127.0.0.1:4566", True),
+        ("AwsEndpointUrl", "http://172.17.0.1:4570", True),
+        ("AwsEndpointUrl", "https://evil.example", False),
+        ("AwsEndpointUrl", "http://localhost.evil.example", False),
+    ],
+)
+def test_credentials_go_nowhere_without_tls(parameter: str, value: str, allowed: bool):
+    pattern = read()["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value)) == allowed
 
 
 def change(source: dict, path: str, value: object) -> None:
