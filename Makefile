@@ -10,6 +10,7 @@ EVENT ?= events/webhook/transactions-historical-update.json
 TOOLS := $(PYTHON) tools/install.py
 SAM := .tools/sam/bin
 AWS_PYTHON := .tools/aws/bin/python
+CHECKOV := .tools/checkov/bin/checkov
 STACK := PYTHONPATH=tools $(AWS_PYTHON) -m stack
 # Neither a profile nor an account of whoever runs this is needed to check a template.
 OFFLINE := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
@@ -17,11 +18,12 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed soak bench-sync clean tools tools-deny \
-	check-format check-clippy check-docs check-boundaries check-template check-dependencies test-rust test-e2e test-events
+.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed soak bench-sync permissions sbom clean tools tools-deny \
+	check-format check-clippy check-docs check-boundaries check-template check-dependencies check-advisories test-rust \
+	test-e2e test-events
 
 help: ## What there is to type
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## The main job from end to end, on this machine: a bank connection becomes rows
 	@PYTHONPATH=tools $(AWS_PYTHON) tools/demo.py
@@ -65,14 +67,29 @@ check-docs:
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
 
-check-template: tools
+# checkov sees the template as it is written; check_template.py shows it what SAM makes of it as well.
+check-template:
+	@$(TOOLS) sam aws checkov
 	$(OFFLINE) $(SAM)/cfn-lint template.yaml
 	$(OFFLINE) $(SAM)/sam validate --lint
+	$(CHECKOV) --file template.yaml --framework cloudformation secrets --skip-download --quiet --compact
+	PYTHONPATH=tools $(AWS_PYTHON) tools/check_template.py
+	$(AWS_PYTHON) -m pytest -c tests/template/pytest.ini tests/template
 
-# Banned crates, licences, sources (deny.toml). Building cargo-deny takes minutes: that is left to whoever wants it.
+# Banned crates, licences, sources (deny.toml). Building cargo-deny takes minutes: that is left to whoever wants it, and
+# to .ci/run.
 check-dependencies:
 	@if [ -x $(CARGO_DENY) ]; then $(CARGO_DENY) check bans licenses sources; \
-	else echo "check-dependencies: skipped, since cargo-deny is not installed (make tools-deny)"; fi
+	elif [ -n "$$REQUIRE_DENY" ]; then echo "check-dependencies: cargo-deny is not installed"; exit 1; \
+	else echo "check-dependencies: not checked, since cargo-deny is not installed (make tools-deny)"; fi
+
+# The database is on GitHub. Whether it can be had and what it says are two things: only the second one fails.
+check-advisories: tools-deny ## Known weaknesses of the crates in use, where the database can be reached
+	@mkdir -p .local; if $(CARGO_DENY) fetch db >.local/advisories.log 2>&1; then $(CARGO_DENY) --offline check advisories; \
+	else tail -3 .local/advisories.log; echo "check-advisories: NOT CHECKED, the advisory database cannot be fetched"; fi
+
+sbom: ## A bill of materials for each function, as CycloneDX, into target/sbom/
+	@$(PYTHON) tools/sbom.py
 
 test-rust:
 	cargo test --workspace
@@ -93,6 +110,9 @@ bench-sync: build ## What the sync function costs, beside stand-ins for AWS and 
 test-e2e: build build-ops ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
 
+permissions: build ## Write docs/permissions.md: what each function may do, beside the calls that need it
+	PYTHONPATH=tools $(AWS_PYTHON) tools/permissions.py > docs/permissions.md
+
 test-events: tools ## Only the events of events/, through `sam local invoke` (where Docker is)
 	@PYTHONPATH=tools $(AWS_PYTHON) tools/check_events.py
 
@@ -103,4 +123,5 @@ tools: ## Install the tools into .tools/ (whatever needs them does it by itself)
 	@$(TOOLS)
 
 tools-deny: ## Install cargo-deny into .tools/ (takes some minutes)
+	@$(CARGO_DENY) --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY_VERSION)' || \
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root .tools/deny

@@ -1,13 +1,14 @@
 """Installs the project's Python tools into .tools/, once.
 
-Two virtual environments, since SAM and the local AWS want different versions of boto3:
+Three virtual environments, since SAM, the local AWS and checkov want different versions of boto3:
 
-    .tools/sam   sam, cargo-lambda (with zig), cfn-lint
-    .tools/aws   ministack, pytest, boto3, requests
+    .tools/sam       sam, cargo-lambda (with zig), cfn-lint
+    .tools/aws       ministack, pytest, boto3, requests
+    .tools/checkov   checkov; only when asked for, since only `make lint` needs it
 
 Everything is pinned by hash. A stamp remembers what was installed, so that a second run takes no time.
 
-    python3 tools/install.py [sam] [aws]
+    python3 tools/install.py [sam] [aws] [checkov]
 """
 
 import hashlib
@@ -18,7 +19,8 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ("sam", "aws")
+ENVIRONMENTS = ("sam", "aws", "checkov")
+UNLESS_TOLD_OTHERWISE = ("sam", "aws")
 OLDEST_PYTHON = (3, 10)
 
 
@@ -26,7 +28,7 @@ def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         sys.exit(f"Python {sys.version.split()[0]} is too old: the tools need {oldest} or newer.")
-    for name in sys.argv[1:] or ENVIRONMENTS:
+    for name in sys.argv[1:] or UNLESS_TOLD_OTHERWISE:
         if name not in ENVIRONMENTS:
             sys.exit(f"There is no environment {name!r}; there are: {', '.join(ENVIRONMENTS)}.")
         install(name)

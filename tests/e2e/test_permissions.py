@@ -1,10 +1,16 @@
-"""The functions run with their own roles, whose policies list what each may do."""
+"""The functions run with their own roles, whose policies list what each may do: as much as its code calls, no more."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import permissions
+import pytest
 from deployment import Deployment, new_link_id, webhook
+from stack.settings import ROOT
+
+FUNCTIONS = ("WebhookFunction", "SyncFunction", "RequestFunction", "ReconcileFunction")
 
 
 def test_a_function_without_its_permissions_can_do_nothing(deployment: Deployment):
@@ -13,6 +19,32 @@ def test_a_function_without_its_permissions_can_do_nothing(deployment: Deploymen
     with no_policies(deployment, "WebhookRole"):
         assert deployment.post(body).status_code == 503
     assert deployment.post(body).status_code == 202
+
+
+def test_nothing_is_allowed_that_no_code_needs():
+    assert [each for each in permissions.permissions() if not each.users] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_called_that_is_not_allowed(function: str):
+    allowed = [each for each in permissions.permissions() if each.function == function]
+    needed = set().union(*map(permissions.actions, permissions.calls(function)))
+    assert needed, "no binary is without calls, so this looked for the wrong thing"
+    assert needed - {each.action for each in allowed} == set()
+    indexes = {each.resource.partition("/index/")[2] for each in allowed} - {""}
+    assert permissions.queried_indexes(function) - indexes == set()
+
+
+def test_transactions_only_update():
+    """As permissions.NEEDED_FOR has it: a put, a deletion or a check in a transaction would need more."""
+    sources = [path.read_text() for path in ROOT.glob("crates/*/src/**/*.rs")]
+    kinds = {kind for text in sources for kind in re.findall(r"TransactWriteItem::builder\(\)\s*\.(\w+)", text)}
+    assert kinds == {"update"}
+
+
+def test_the_page_of_permissions_is_up_to_date():
+    written = (ROOT / "docs/permissions.md").read_text()
+    assert written == permissions.page(), "make permissions writes it anew"
 
 
 @contextmanager

@@ -1,0 +1,160 @@
+"""Does tools/check_template.py notice? Known mistakes, each put into a copy of the template."""
+
+import re
+
+import pytest
+from check_template import structure, suppressions
+from template import read, transformed
+
+# What is done to the resources (a path, and the new value; None removes it), and what has to be said of it.
+FLAWED = {
+    "two functions share a role": (
+        ("RequestFunction.Properties.Role", {"Fn::GetAtt": ["SyncRole", "Arn"]}),
+        "RequestFunction has no role of its own",
+    ),
+    "SAM makes a role, with managed policies": (
+        ("SyncFunction.Properties.Role", None),
+        "SyncFunctionRole has a managed policy",
+    ),
+    "another service can assume a role": (
+        ("SyncRole.Properties.AssumeRolePolicyDocument.Statement.0.Principal", {"Service": "ec2.amazonaws.com"}),
+        "SyncRole can be assumed by others than Lambda",
+    ),
+    "a managed policy": (
+        ("SyncRole.Properties.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AWSLambdaExecute"]),
+        "SyncRole has a managed policy",
+    ),
+    "every action of a service": (
+        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.2.Action", "dynamodb:*"),
+        "SyncRole may dynamodb:*",
+    ),
+    "making log groups": (
+        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.3.Action", ["logs:CreateLogGroup"]),
+        "SyncRole may logs:CreateLogGroup",
+    ),
+    "every resource": (
+        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.2.Resource", "*"),
+        "SyncRole may do something to resources that are not listed: KeepTheTable",
+    ),
+    "every index": (
+        (
+            "ReconcileRole.Properties.Policies.0.PolicyDocument.Statement.2.Resource",
+            {"Fn::Sub": "${Table.Arn}/index/*"},
+        ),
+        "ReconcileRole may do something to resources that are not listed: FindWhatIsDue",
+    ),
+    "any API of anybody may invoke the webhook function": (
+        ("FrontDoorPermission.Properties.SourceArn", None),
+        "FrontDoorPermission lets in a service whoever it acts for (no SourceArn)",
+    ),
+    "a log group without retention": (
+        ("SyncLogGroup.Properties.RetentionInDays", None),
+        "SyncLogGroup keeps its lines for ever",
+    ),
+    "a log group that Lambda makes": (
+        ("SyncFunction.Properties.LoggingConfig", None),
+        "SyncFunction logs to a group that is not in the template",
+    ),
+    "a queue without its policy": (
+        ("QueuePolicy.Properties.Queues", [{"Ref": "DeadLetterQueue"}]),
+        "Queue can be reached without TLS",
+    ),
+    "a policy that denies only sending without TLS": (
+        ("QueuePolicy.Properties.PolicyDocument.Statement.0.Action", "sqs:SendMessage"),
+        "Queue can be reached without TLS",
+    ),
+    "a queue that anybody may send to": (
+        ("QueuePolicy.Properties.PolicyDocument.Statement.0.Effect", "Allow"),
+        "QueuePolicy lets somebody in; so far nobody needs it",
+    ),
+    "a queue in the clear": (
+        ("DeadLetterQueue.Properties.SqsManagedSseEnabled", False),
+        "DeadLetterQueue is not encrypted",
+    ),
+    "dead letters that go with the stack": (
+        ("DeadLetterQueue.DeletionPolicy", None),
+        "DeadLetterQueue holds data and is not retained",
+    ),
+    "a table that goes when it is replaced": (
+        ("Table.UpdateReplacePolicy", "Delete"),
+        "Table holds data and is not retained",
+    ),
+    "a table that one call deletes": (
+        ("Table.Properties.DeletionProtectionEnabled", None),
+        "Table can be deleted by mistake",
+    ),
+    "a secret in a variable": (
+        ("SyncFunction.Properties.Environment.Variables.KEY", {"Ref": "BelvoSecretPassword"}),
+        "SyncFunction holds a secret that others can read",
+    ),
+    "a secret inside of a text": (
+        ("FrontDoor.Properties.Description", {"Fn::Sub": "for ${BelvoSecretId}"}),
+        "FrontDoor holds a secret that others can read",
+    ),
+    "a secret that CloudFormation resolves": (
+        ("SyncFunction.Properties.Environment.Variables.KEY", "{{resolve:secretsmanager:belvo}}"),
+        "SyncFunction holds a secret that others can read",
+    ),
+}
+
+def test_the_template_has_none_of_these_flaws():
+    assert list(structure(transformed(read()))) == []
+
+
+@pytest.mark.parametrize(("flaw", "problem"), FLAWED.values(), ids=FLAWED.keys())
+def test_a_flaw_is_noticed(flaw: tuple, problem: str):
+    source = read()
+    change(source, *flaw)
+    assert problem in list(structure(transformed(source)))
+
+
+def test_flaws_in_what_checkov_skips_are_noticed():
+    """All at once, since checkov takes its time."""
+    source = read()
+    change(source, "DeadLetterQueue.Metadata.checkov.skip.0.comment", "because")
+    change(source, "Queue.Properties.KmsMasterKeyId", "alias/aws/sqs")
+    change(source, "Table.Properties.PointInTimeRecoverySpecification", None)
+    assert list(suppressions(source)) == [
+        "DeadLetterQueue skips CKV_AWS_27 without saying why",
+        "Queue skips CKV_AWS_27, which finds nothing there",
+        "Table fails CKV_AWS_28",
+    ]
+
+
+def test_a_secret_in_an_output_is_noticed():
+    source = read()
+    source["Outputs"]["Key"] = {"Value": {"Ref": "BelvoSecretPassword"}}
+    assert list(structure(transformed(source))) == ["Outputs holds a secret that others can read"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("BelvoBaseUrl", "https://api.belvo.com", True),
+        ("BelvoBaseUrl", "http://127.0.0.1:4570", True),
+        ("BelvoBaseUrl", "http://172.17.0.1:4570", True),
+        ("BelvoBaseUrl", "http://api.belvo.com", False),
+        ("BelvoBaseUrl", "http://127.0.0.1.evil.example", False),
+        ("BelvoBaseUrl", "https://api.belvo.com/", False),
+        ("AwsEndpointUrl", "", True),
+        ("AwsEndpointUrl", "http://127.0.0.1:4566", True),
+        ("AwsEndpointUrl", "http://172.17.0.1:4570", True),
+        ("AwsEndpointUrl", "https://evil.example", False),
+        ("AwsEndpointUrl", "http://localhost.evil.example", False),
+    ],
+)
+def test_credentials_go_nowhere_without_tls(parameter: str, value: str, allowed: bool):
+    pattern = read()["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value)) == allowed
+
+
+def change(source: dict, path: str, value: object) -> None:
+    """What is at a path below the resources; None removes it."""
+    *parents, last = (int(step) if step.isdigit() else step for step in path.split("."))
+    place = source["Resources"]
+    for step in parents:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value

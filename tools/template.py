@@ -1,0 +1,70 @@
+"""template.yaml for those that check it: as it is written, and as CloudFormation gets it from SAM."""
+
+import copy
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parent.parent
+FUNCTION = "AWS::Lambda::Function"
+
+# It counts what it transforms, and complains that nobody wants to know.
+logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
+
+Resources = dict[str, dict]
+
+
+class NoManagedPolicies:
+    """What SAM asks for the ARNs of managed policies given by name. There are none here, so there is none to know."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def read() -> dict:
+    """As it is written, with !Ref and the like in their long form."""
+    return yaml_parse((ROOT / "template.yaml").read_text())
+
+
+def transformed(source: dict) -> dict:
+    """As CloudFormation gets it: SAM's resources replaced by what they stand for."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    template = copy.deepcopy(source)
+    for _, function in of_type(template["Resources"], "AWS::Serverless::Function"):
+        # Where SAM would have uploaded the code.
+        function["Properties"]["CodeUri"] = "s3://bucket/key"
+    return transform(template, {}, NoManagedPolicies())
+
+
+def of_type(resources: Resources, kind: str) -> Iterator[tuple[str, dict]]:
+    return ((name, resource) for name, resource in resources.items() if resource["Type"] == kind)
+
+
+def role_of(function: dict) -> str | None:
+    """The logical id of a function's role; None if it is not a role of this template."""
+    match function["Properties"].get("Role"):
+        case {"Fn::GetAtt": [role, "Arn"]}:
+            return role
+    return None
+
+
+def statements(role: dict) -> Iterator[dict]:
+    for policy in role["Properties"].get("Policies", []):
+        yield from as_list(policy["PolicyDocument"]["Statement"])
+
+
+def as_list(value: Any) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """A value and everything in it."""
+    yield value
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        yield from walk(child)
