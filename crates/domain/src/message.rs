@@ -203,7 +203,9 @@ impl Progress {
     fn is_countable(&self) -> bool {
         let Found { distinct, matching, inflows, outflows, unreadable, .. } = self.found;
         let mut counts = [distinct, matching, inflows, outflows, unreadable, self.count, self.page].into_iter();
-        self.page > 0 && self.relistings < 1_000 && counts.all(|count| count <= MAX_COUNT)
+        // What only has the comparison before it stands on no page.
+        let is_placed = self.page > 0 || self.compared_to.is_some();
+        is_placed && self.relistings < 1_000 && counts.all(|count| count <= MAX_COUNT)
     }
 }
 
@@ -540,7 +542,10 @@ mod tests {
             compared_to: None,
         };
         let decodes = |message: &Message| Message::decode(&message.encode()).is_ok();
-        assert!(decodes(&whole) && decodes(&whole.listing_continuation(count.clone(), 3)));
+        let comparing = Progress { page: 0, compared_to: Some("t-1".to_owned()), ..count.clone() };
+        for listing in [comparing, count.clone()] {
+            assert!(decodes(&whole) && decodes(&whole.listing_continuation(listing, 3)));
+        }
         for listing in [
             Progress { page: 0, ..count.clone() },
             Progress { page: u64::MAX, ..count.clone() },
