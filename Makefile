@@ -16,11 +16,16 @@ STACK := PYTHONPATH=tools $(AWS_PYTHON) -m stack
 OFFLINE := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/deny/bin/cargo-deny
+CARGO_FUZZ_VERSION := 0.13.2
+CARGO_FUZZ := .tools/fuzz/bin/cargo-fuzz
+FUZZ_TARGETS := webhook message object answer
+# How long each of the fuzzers searches.
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed soak bench-sync permissions sbom clean tools tools-deny \
-	check-format check-clippy check-docs check-boundaries check-template check-dependencies check-advisories test-rust \
-	test-e2e test-events
+.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench-sync permissions sbom clean \
+	tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-template check-dependencies \
+	check-advisories test-rust test-e2e test-events
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +102,12 @@ test-rust:
 test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
 	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py
 
+# Coverage needs flags of a nightly compiler. What it finds goes into fuzz/corpus/, what fails into fuzz/artifacts/.
+fuzz: tools-fuzz ## Search for hostile input that breaks a promise, a minute for each target: make fuzz SECONDS=600
+	@set -e; cd fuzz; for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target; \
+	RUSTUP_TOOLCHAIN=nightly $(CURDIR)/$(CARGO_FUZZ) run --sanitizer none $$target corpus/$$target ../crates/hostile/corpus/$$target -- \
+		-max_total_time=$(SECONDS) -dict=json.dict -max_len=65536 -timeout=20 -rss_limit_mb=1500 -print_final_stats=1; done
+
 soak: ## Ten thousand random histories through the sync engine (about half an hour in all), larger worlds for its model
 	MODEL_BOUNDS=large cargo test -p model promises -- --nocapture --test-threads 1
 	PROPTEST_CASES=10000 cargo test -p sync --release every_history_converges
@@ -121,6 +132,10 @@ clean: ## Remove what was built and installed here (downloads of cargo and pip s
 
 tools: ## Install the tools into .tools/ (whatever needs them does it by itself)
 	@$(TOOLS)
+
+tools-fuzz:
+	@rustup run nightly rustc --version >/dev/null || { echo "fuzz: needs \`rustup toolchain install nightly\`"; exit 1; }
+	@[ -x $(CARGO_FUZZ) ] || cargo install cargo-fuzz --locked --version $(CARGO_FUZZ_VERSION) --root .tools/fuzz
 
 tools-deny: ## Install cargo-deny into .tools/ (takes some minutes)
 	@$(CARGO_DENY) --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY_VERSION)' || \

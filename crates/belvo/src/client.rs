@@ -188,7 +188,8 @@ impl Client {
     /// [`Error`], unless Belvo itself says that there is no such link.
     pub async fn link_exists(&self, link: &LinkId) -> Result<bool, Error> {
         match self.get(self.url(&format!("/api/links/{link}/"))?).await {
-            Ok(_) => Ok(true),
+            // A page of a proxy's is no proof: objects are buried on the strength of this.
+            Ok(body) => Link::read(&body).map(|_| true),
             Err(Error::NotFound { confirmed: true }) => Ok(false),
             Err(error) => Err(error),
         }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::page::object;
 
 /// Words of Belvo's that say that the link itself cannot be used until the user acts.
 const LINK_CODES: [&str; 6] =
@@ -123,9 +126,10 @@ impl Error {
 
     /// Reads an answer that is no success.
     pub(crate) fn of_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let reasons = serde_json::from_slice::<Vec<Reason>>(body).ok();
+        let reasons: Vec<&RawValue> = serde_json::from_slice(body).unwrap_or_default();
+        let reason: Option<Reason> = reasons.first().and_then(|reason| object(reason.get().as_bytes()));
         let is_html = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
-        let code = reasons.as_deref().and_then(<[_]>::first).map_or("", |reason| reason.code.as_str());
+        let code = reason.as_ref().map_or("", |reason| reason.code.as_str());
         match status {
             401 if code == "consent_without_accounts" => Self::LinkRefused { code: word(code) },
             401 => Self::Unauthorized,
@@ -193,6 +197,13 @@ mod tests {
         for code in ["login_error", "CANARY", "canary canary", ""] {
             let text = format!("{:?} {0}", error(400, &array(code)));
             assert!(!text.to_uppercase().contains("CANARY"), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_reason_that_says_so_once_confirms_that_there_is_nothing() {
+        for body in [r#"[["not_found"]]"#, r#"{"code":"not_found"}"#, r#"[{"code":"not_found","code":"not_found"}]"#] {
+            assert_eq!(error(404, body), Error::NotFound { confirmed: false }, "{body}");
         }
     }
 

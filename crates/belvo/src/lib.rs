@@ -10,6 +10,7 @@
 //! Belvo is not trusted either: answers are bounded in bytes and time, redirects are not followed, `next` must stay on
 //! our origin, and only ids that need no escaping go into a path. Errors never carry content of an answer.
 
+pub mod answers;
 mod client;
 mod error;
 mod link;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::Error;
+use crate::page::object;
 
 /// A link.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -15,7 +16,7 @@ pub struct Link {
 
 impl Link {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
-        let link: Self = serde_json::from_slice(body).map_err(|_| Error::Malformed("not a link"))?;
+        let link: Self = object(body).ok_or(Error::Malformed("not a link"))?;
         Ok(Self { institution: link.institution.filter(|name| is_name(name)), ..link })
     }
 }
@@ -36,7 +37,9 @@ mod tests {
         let link = Link { status: Some("valid".to_owned()), institution: Some("sat_mx_fiscal".to_owned()) };
         assert_eq!(Link::read(body), Ok(link));
         assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None }));
-        assert_eq!(Link::read(b"[]"), Err(Error::Malformed("not a link")));
+        for body in ["[]", r#"["valid","sat_mx_fiscal"]"#, r#"{"status":"valid","status":"invalid"}"#, "<html>"] {
+            assert_eq!(Link::read(body.as_bytes()), Err(Error::Malformed("not a link")), "{body}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use domain::{LinkId, LinkStatus, ListedLink, moment_micros};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::page::object;
 use crate::{Client, Error, Page};
 
 /// Links a page; Belvo's largest.
@@ -52,7 +53,7 @@ impl Client {
 }
 
 impl Links {
-    fn read(page: &Page) -> Self {
+    pub(crate) fn read(page: &Page) -> Self {
         let links: Vec<_> = page.objects.iter().filter_map(|raw| link(raw)).collect();
         let unreadable = page.objects.len() - links.len();
         Self { links, unreadable, has_next: page.has_next }
@@ -60,7 +61,7 @@ impl Links {
 }
 
 fn link(raw: &RawValue) -> Option<ListedLink> {
-    let object: Object = serde_json::from_str(raw.get()).ok()?;
+    let object: Object = object(raw.get().as_bytes())?;
     let word = |text: &String| (1..=MAX_WORD).contains(&text.len());
     let resources = object.fetch_resources.unwrap_or_default().into_iter().filter(word).take(MAX_RESOURCES);
     Some(ListedLink {

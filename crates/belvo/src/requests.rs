@@ -163,7 +163,7 @@ fn taken(answer: &Answer) -> Result<Taken, NotTaken> {
 
 /// Belvo says "Please wait X minutes before trying again." in the message of a refusal, and nowhere else. Nothing of the
 /// text itself is kept.
-fn waiting_time(body: &[u8]) -> Option<Duration> {
+pub(crate) fn waiting_time(body: &[u8]) -> Option<Duration> {
     let text = std::str::from_utf8(&body[..body.len().min(MAX_SEARCHED_BYTES)]).ok()?;
     let (before, _) = text.split_once(" minute")?;
     let start = before.rfind(|character: char| !character.is_ascii_digit()).map_or(0, |last| last + 1);

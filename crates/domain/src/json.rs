@@ -5,7 +5,7 @@
 //! ([`Fields`]), and a [`Value`] is built from those.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -20,8 +20,17 @@ use crate::Number;
 const MAX_CONTAINER_LEVELS: usize = 31;
 /// DynamoDB takes attribute names of at most 64 KiB; no name that Belvo sends comes near this bound.
 const MAX_NAME_BYTES: usize = 1024;
+/// A container of more text than this is kept as text at once: it would not fit into an item (400 KB), and reading it
+/// would take many times its size.
+const MAX_CONTAINER_BYTES: usize = 1024 * 1024;
+/// How many values the members of a document may hold together, before a member is kept as text: an item has no room for
+/// more.
+const MAX_VALUES: usize = 150_000;
+/// How long the paths in `as_text` may be together, before a member is kept as text: one name can be part of every path.
+const MAX_PATHS_BYTES: usize = 64 * 1024;
 
-/// The members of one JSON object, in order, their values still unread.
+/// The members of one JSON object, in order, their values still unread. Of a repeated name only the last value is there:
+/// so nobody behind this reader can see another one than those who checked it.
 #[derive(Debug, Default)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -31,13 +40,23 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let result = Collect(&mut fields.0).deserialize(&mut deserializer).and_then(|()| deserializer.end());
+        fields.forget_repeated();
         (fields, result)
     }
 
-    /// The value of a member; the last one when a name is repeated.
+    fn forget_repeated(&mut self) {
+        let mut names = HashSet::with_capacity(self.0.len());
+        let is_last: Vec<bool> = self.0.iter().rev().map(|(name, _)| names.insert(name.as_ref())).collect();
+        if names.len() < self.0.len() {
+            let mut is_last = is_last.into_iter().rev();
+            self.0.retain(|_| is_last.next().unwrap_or(true));
+        }
+    }
+
+    /// The value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     /// The value of a member that is a string.
@@ -110,13 +129,36 @@ pub enum Value {
 impl Value {
     /// Builds the value. What DynamoDB cannot hold (a number beyond its precision or range, a container below the
     /// 31st level, an object with an unusable name, a string that is not Unicode) becomes its own JSON text, and
-    /// its path (`credit_data.limits.0.used_amount`) is added to `as_text`.
+    /// its path (`credit_data.limits.0.used_amount`, see [`path_name`]) is added to `as_text`. So does a whole member of the
+    /// document when there is more in it than an item has room for: what is read stays in proportion to its text.
     #[must_use]
     pub fn read(raw: &RawValue, as_text: &mut Vec<String>) -> Self {
-        Self::read_at(raw, &mut Path { names: Vec::new(), as_text })
+        let room = Room { values: MAX_VALUES, paths_bytes: MAX_PATHS_BYTES };
+        Self::read_at(raw, &mut Path { names: Vec::new(), as_text, room: Some(room) })
     }
 
     fn read_at(raw: &RawValue, path: &mut Path<'_>) -> Self {
+        if path.names.len() != 1 {
+            return Self::read_value(raw, path);
+        }
+        let (room, kept) = (path.room, path.as_text.len());
+        if raw.get().len() > MAX_CONTAINER_BYTES && raw.get().starts_with(['[', '{']) {
+            path.room = None;
+        }
+        let value = Self::read_value(raw, path);
+        if path.room.is_some() {
+            return value;
+        }
+        path.room = room;
+        path.as_text.truncate(kept);
+        path.keep_as_text(raw.get())
+    }
+
+    fn read_value(raw: &RawValue, path: &mut Path<'_>) -> Self {
+        path.take_value();
+        if path.room.is_none() {
+            return Self::Null;
+        }
         let json = raw.get();
         let read = match json.as_bytes().first() {
             Some(b'n') => Some(Self::Null),
@@ -136,10 +178,13 @@ impl Value {
         if read.is_err() || path.is_too_deep() || !fields.iter().all(|(name, _)| storable(name)) {
             return None;
         }
-        let member = |(name, raw): (&str, &RawValue)| {
-            (name.to_owned(), path.within(name.to_owned(), |path| Self::read_at(raw, path)))
-        };
-        Some(Self::Object(fields.iter().map(member).collect()))
+        let mut members = BTreeMap::new();
+        for (name, raw) in fields.iter() {
+            let value = path.within(path_name(name).into_owned(), |path| Self::read_at(raw, path));
+            members.insert(name.to_owned(), value);
+            path.room?;
+        }
+        Some(Self::Object(members))
     }
 
     fn read_array(json: &str, path: &mut Path<'_>) -> Option<Self> {
@@ -147,8 +192,12 @@ impl Value {
         if path.is_too_deep() {
             return None;
         }
-        let item = |(index, raw): (usize, &RawValue)| path.within(index.to_string(), |path| Self::read_at(raw, path));
-        Some(Self::Array(items.into_iter().enumerate().map(item).collect()))
+        let mut values = Vec::new();
+        for (index, raw) in items.into_iter().enumerate() {
+            values.push(path.within(index.to_string(), |path| Self::read_at(raw, path)));
+            path.room?;
+        }
+        Some(Self::Array(values))
     }
 
     /// Feeds the canonical form: every value tagged and delimited, members in the order of their names. Members that
@@ -184,10 +233,26 @@ fn digest_text(hasher: &mut Sha256, tag: [u8; 1], text: &str) {
     hasher.update(text.as_bytes());
 }
 
+/// A name as it stands in a path of `as_text`: a dot in it, or a backslash, has a backslash before it, so that no path can
+/// mean two places. Belvo's names have neither.
+#[must_use]
+pub fn path_name(name: &str) -> Cow<'_, str> {
+    if name.contains(['.', '\\']) { name.replace('\\', "\\\\").replace('.', "\\.").into() } else { name.into() }
+}
+
 /// Where in a document the reader stands.
 struct Path<'a> {
     names: Vec<String>,
     as_text: &'a mut Vec<String>,
+    /// None when the member that is being read takes more than there is: it is given up.
+    room: Option<Room>,
+}
+
+/// What is left for the members of a document.
+#[derive(Clone, Copy)]
+struct Room {
+    values: usize,
+    paths_bytes: usize,
 }
 
 impl Path<'_> {
@@ -203,7 +268,22 @@ impl Path<'_> {
         self.names.len() + 1 > MAX_CONTAINER_LEVELS
     }
 
+    /// The document and its members themselves are no more than their text.
+    fn take_value(&mut self) {
+        if self.names.len() > 1 {
+            self.room = self.room.and_then(|room| Some(Room { values: room.values.checked_sub(1)?, ..room }));
+        }
+    }
+
     fn keep_as_text(&mut self, json: &str) -> Value {
+        if self.names.len() > 1 {
+            let bytes = self.names.iter().map(|name| name.len() + 1).sum();
+            self.room =
+                self.room.and_then(|room| Some(Room { paths_bytes: room.paths_bytes.checked_sub(bytes)?, ..room }));
+        }
+        if self.room.is_none() {
+            return Value::Null;
+        }
         self.as_text.push(self.names.join("."));
         Value::Text(json.to_owned())
     }
@@ -243,6 +323,35 @@ mod tests {
         let (fields, _) = Fields::read(br#"{"a":"1","a":"2"}"#);
         assert_eq!(fields.text("a").as_deref(), Some("2"));
         assert_eq!(read(r#"{"a":1,"a":2}"#).0, read(r#"{"a":2}"#).0);
+        let (fields, _) = Fields::read(br#"{"a":1,"b":2,"\u0061":3,"a":[4]}"#);
+        let left: Vec<_> = fields.iter().map(|(name, raw)| (name, raw.get())).collect();
+        assert_eq!(left, [("b", "2"), ("a", "[4]")], "nobody sees what does not count");
+        assert!(read(r#"{"a":1e999,"a":2}"#).1.is_empty());
+    }
+
+    #[test]
+    fn a_path_means_one_place_whatever_the_names_are() {
+        assert_eq!(read(r#"{"a":{"b":1e999},"a.b":1e999,"a\\":1e999}"#).1, ["a.b", r"a\.b", r"a\\"]);
+    }
+
+    #[test]
+    fn a_member_that_holds_more_than_an_item_is_kept_as_text_and_the_others_are_read() {
+        let zeros = format!("[{}]", vec!["0"; 150_000].join(","));
+        let (value, as_text) = read(&format!(r#"{{"a":[1],"b":{zeros},"c":[2]}}"#));
+        let Value::Object(members) = value else { panic!("an object") };
+        assert_eq!((members["b"] == Value::Text(zeros), as_text), (true, vec!["b".to_owned()]));
+        assert_eq!((&members["a"], &members["c"]), (&read("[1]").0, &read("[2]").0));
+        let spaces = format!(r#"{{"a":[{}]}}"#, " ".repeat(MAX_CONTAINER_BYTES));
+        assert_eq!(read(&spaces).1, ["a"]);
+    }
+
+    #[test]
+    fn paths_take_no_more_room_than_is_given_however_long_their_names_are() {
+        let name = "n".repeat(1_000);
+        let (value, as_text) = read(&format!(r#"{{"a":{{"{name}":[{}]}},"b":[1e999]}}"#, vec!["1e999"; 100].join(",")));
+        let Value::Object(members) = value else { panic!("an object") };
+        assert_eq!(as_text, ["a", "b.0"]);
+        assert!(matches!(&members["a"], Value::Text(json) if json.starts_with(r#"{"nnn"#)));
     }
 
     #[test]

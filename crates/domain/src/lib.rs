@@ -30,12 +30,12 @@ mod webhook;
 pub use announced::{Announced, Kind};
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
-pub use json::{Fields, Value};
+pub use json::{Fields, Value, path_name};
 pub use link::{Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
-    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, Message, Part, Progress, Source, UNROUTED, Undecodable,
-    Withheld,
+    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, Source, UNROUTED,
+    Undecodable, Withheld,
 };
 pub use number::Number;
 pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};

@@ -17,6 +17,15 @@ use crate::{EpochMillis, Fields, ObjectId, Webhook, sha256_hex};
 pub const MAX_IDS_PER_MESSAGE: usize = 500;
 /// The most bytes of one message body. SQS's own limit was 256 KiB for years; a batch may not exceed it either.
 pub const MAX_MESSAGE_BYTES: usize = 200 * 1024;
+/// The most messages that one webhook becomes. A webhook of 1 MiB with ids of 36 characters needs 54.
+/// What would need more travels like a webhook that is too large.
+pub const MAX_PARTS: usize = 256;
+/// How many lists of updated ids, and as many of deleted ones, are split. Belvo sends one; [`crate::Plan`] reads the first.
+const MAX_LISTS: usize = 8;
+/// The longest key: SQS's limit for a deduplication id.
+const MAX_KEY_BYTES: usize = 128;
+/// Pages and objects are counted up to here. No list is that long, and no sum or product of ours overflows.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 /// The message group of webhooks that name no link.
 pub const UNROUTED: &str = "unrouted";
 /// The version that this code writes. Unknown members are ignored, so most additions need no new one.
@@ -145,7 +154,7 @@ pub struct Withheld {
 /// Why the body of a queue message cannot be understood. Carries no content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
-    /// Not something that this project wrote.
+    /// Not something that this project wrote: its shape, its webhook or a number in it is none that it writes.
     #[error("the body is not a message of this project")]
     NotAMessage,
     /// Written by a newer release.
@@ -179,6 +188,27 @@ struct Read<'a> {
     listing: Option<Progress>,
 }
 
+impl Read<'_> {
+    /// Can the table hold its key, and can one count on with its numbers?
+    fn is_usable(&self) -> bool {
+        let is_key = (1..=MAX_KEY_BYTES).contains(&self.key.len()) && self.key.bytes().all(|b| b.is_ascii_graphic());
+        is_key
+            && self.received_at >= 0
+            && self.part.index < self.part.of
+            && self.listing.as_ref().is_none_or(Progress::is_countable)
+    }
+}
+
+impl Progress {
+    fn is_countable(&self) -> bool {
+        let Found { distinct, matching, inflows, outflows, unreadable, .. } = self.found;
+        let mut counts = [distinct, matching, inflows, outflows, unreadable, self.count, self.page].into_iter();
+        // What only has the comparison before it stands on no page.
+        let is_placed = self.page > 0 || self.compared_to.is_some();
+        is_placed && self.relistings < 1_000 && counts.all(|count| count <= MAX_COUNT)
+    }
+}
+
 #[derive(Deserialize)]
 struct Version {
     v: u64,
@@ -190,7 +220,11 @@ impl Message {
     #[must_use]
     pub fn carry(webhook: &Webhook, body: &[u8], received_at: EpochMillis) -> Vec<Self> {
         let sha256 = sha256_hex(body);
-        let parts = split(webhook);
+        let (parts, is_whole) = match split(webhook) {
+            Parts::Whole => (vec![webhook.clone()], true),
+            Parts::Slices(parts) => (parts, false),
+            Parts::TooMany(envelope) => (vec![envelope], false),
+        };
         let of = parts.len();
         let withheld = Withheld { bytes: body.len(), sha256: sha256.clone() };
         let message = |(index, webhook)| Self {
@@ -199,7 +233,7 @@ impl Message {
             key: format!("{sha256}-{index}"),
             part: Part { index, of },
             webhook,
-            withheld: (of > 1).then(|| withheld.clone()),
+            withheld: (!is_whole).then(|| withheld.clone()),
             listing: None,
         };
         parts.into_iter().enumerate().map(message).map(|message| message.cut_to_fit(&withheld)).collect()
@@ -264,6 +298,9 @@ impl Message {
         }
         let read: Read<'_> = serde_json::from_str(body).map_err(|_| Undecodable::NotAMessage)?;
         let webhook = Webhook::parse(read.webhook.get().as_bytes()).map_err(|_| Undecodable::NotAMessage)?;
+        if !read.is_usable() {
+            return Err(Undecodable::NotAMessage);
+        }
         Ok(Self {
             received_at: read.received_at,
             source: read.source,
@@ -293,17 +330,33 @@ impl Message {
     }
 }
 
+/// The webhook as it travels in each part.
+enum Parts {
+    /// In one, as it is.
+    Whole,
+    /// One for each slice of its id lists.
+    Slices(Vec<Webhook>),
+    /// Only its envelope: there would be too many.
+    TooMany(Webhook),
+}
+
 /// One webhook per slice of its id lists. When there are several, each has only the documented envelope beside its slice:
 /// a large webhook must not be multiplied.
-fn split(webhook: &Webhook) -> Vec<Webhook> {
+fn split(webhook: &Webhook) -> Parts {
     let data = webhook.data();
-    let lists: Vec<IdList<'_>> = id_lists(&data).collect();
-    let parts = lists.iter().map(|(_, ids)| ids.len().div_ceil(MAX_IDS_PER_MESSAGE)).max().unwrap_or(1).max(1);
-    if parts == 1 {
-        return vec![webhook.clone()];
+    let split_lists =
+        |kind: &'static str| id_lists(&data).filter(move |(name, _)| name.starts_with(kind)).take(MAX_LISTS);
+    let lists: BTreeMap<&str, Vec<&RawValue>> = split_lists(UPDATED).chain(split_lists(DELETED)).collect();
+    let longest = lists.values().map(Vec::len).max().unwrap_or_default();
+    let envelope = || webhook.envelope_only(MAX_KEPT_MEMBER_BYTES);
+    match longest.div_ceil(MAX_IDS_PER_MESSAGE) {
+        0 | 1 => Parts::Whole,
+        parts if parts > MAX_PARTS => Parts::TooMany(envelope()),
+        parts => {
+            let (envelope, beside) = (envelope(), kept_beside(&data, &lists));
+            Parts::Slices((0..parts).map(|part| envelope.with_data(slice(&beside, &lists, part))).collect())
+        }
     }
-    let envelope = webhook.envelope_only(MAX_KEPT_MEMBER_BYTES);
-    (0..parts).map(|part| envelope.with_data(slice(&data, &lists, part))).collect()
 }
 
 type IdList<'a> = (&'a str, Vec<&'a RawValue>);
@@ -314,18 +367,30 @@ pub(crate) fn id_lists<'a>(data: &'a Fields<'a>) -> impl Iterator<Item = IdList<
     named.filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)))
 }
 
-/// The `data` of one part: its slice of every id list, and the other members as long as they are few and short.
-fn slice(data: &Fields<'_>, lists: &[IdList<'_>], part: usize) -> Option<Box<RawValue>> {
+/// The members of `data` that are no id lists, as long as they are few and short.
+fn kept_beside<'a>(data: &'a Fields<'a>, lists: &BTreeMap<&str, Vec<&RawValue>>) -> BTreeMap<&'a str, &'a RawValue> {
     let mut room = MAX_KEPT_MEMBER_BYTES;
-    let mut members = BTreeMap::new();
-    for (name, raw) in data.iter() {
-        if let Some((_, ids)) = lists.iter().find(|(list, _)| *list == name) {
-            let ids = ids.chunks(MAX_IDS_PER_MESSAGE).nth(part).unwrap_or_default();
-            members.insert(name, serde_json::value::to_raw_value(ids).ok()?);
-        } else if let Some(left) = room.checked_sub(name.len() + raw.get().len()) {
+    let mut kept = BTreeMap::new();
+    for (name, raw) in data.iter().filter(|(name, _)| !lists.contains_key(name)) {
+        if let Some(left) = room.checked_sub(name.len() + raw.get().len()) {
             room = left;
-            members.insert(name, raw.to_owned());
+            kept.insert(name, raw);
         }
+    }
+    kept
+}
+
+/// The `data` of one part: its slice of every id list, and what is kept beside them.
+fn slice(
+    beside: &BTreeMap<&str, &RawValue>,
+    lists: &BTreeMap<&str, Vec<&RawValue>>,
+    part: usize,
+) -> Option<Box<RawValue>> {
+    let mut members: BTreeMap<&str, Box<RawValue>> =
+        beside.iter().map(|(name, raw)| (*name, (*raw).to_owned())).collect();
+    for (name, ids) in lists {
+        let ids = ids.chunks(MAX_IDS_PER_MESSAGE).nth(part).unwrap_or_default();
+        members.insert(name, serde_json::value::to_raw_value(ids).ok()?);
     }
     serde_json::value::to_raw_value(&members).ok()
 }
@@ -430,6 +495,71 @@ mod tests {
         let bytes: usize = messages.iter().map(|message| message.encode().len()).sum();
         assert!(bytes < 64 * 1024, "{bytes}");
         assert!(messages.iter().all(|message| message.withheld.is_some()));
+    }
+
+    #[test]
+    fn of_a_repeated_member_the_last_one_travels_and_no_other() {
+        let ids = serde_json::to_string(&vec!["x"; 501]).unwrap();
+        let body = format!(
+            r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l-1","link_id":"l-2",
+               "data":{{"deleted_x":["a"],"deleted_x":{ids}}}}}"#
+        );
+        let messages = carry(&body);
+        assert_eq!(messages.len(), 2);
+        assert!(messages.iter().all(|message| message.group_id() == "l-2" && !message.encode().contains("l-1")));
+        let external_ids = vec![r#""external_id":"x""#; 60_000].join(",");
+        let [message] =
+            carry(&format!(r#"{{"webhook_type":"X","webhook_code":"y",{external_ids}}}"#)).try_into().unwrap();
+        assert!(message.encode().len() < 1_024 && message.withheld.is_none());
+    }
+
+    #[test]
+    fn a_webhook_that_would_need_too_many_parts_is_replaced_by_its_size_and_digest() {
+        let parts = |ids: usize| {
+            let ids = vec!["1"; ids].join(",");
+            carry(&format!(r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l","data":{{"deleted_x":[{ids}]}}}}"#))
+        };
+        assert_eq!(parts(MAX_PARTS * MAX_IDS_PER_MESSAGE).len(), MAX_PARTS);
+        let [message] = parts(MAX_PARTS * MAX_IDS_PER_MESSAGE + 1).try_into().unwrap();
+        assert!(message.webhook.raw_data().is_none() && message.withheld.is_some());
+    }
+
+    #[test]
+    fn numbers_and_keys_that_nothing_can_go_on_with_are_no_message() {
+        let whole = carry(&with_ids(1, "")).remove(0);
+        let count = Progress {
+            began_at: 1,
+            stamp: 2,
+            since: None,
+            page: 1,
+            count: MAX_COUNT,
+            digest: String::new(),
+            relistings: 0,
+            found: Found::default(),
+            legs: None,
+            is_first_load: false,
+            piece: None,
+            compared_to: None,
+        };
+        let decodes = |message: &Message| Message::decode(&message.encode()).is_ok();
+        let comparing = Progress { page: 0, compared_to: Some("t-1".to_owned()), ..count.clone() };
+        for listing in [comparing, count.clone()] {
+            assert!(decodes(&whole) && decodes(&whole.listing_continuation(listing, 3)));
+        }
+        for listing in [
+            Progress { page: 0, ..count.clone() },
+            Progress { page: u64::MAX, ..count.clone() },
+            Progress { count: MAX_COUNT + 1, ..count.clone() },
+            Progress { relistings: usize::MAX, ..count.clone() },
+            Progress { found: Found { distinct: u64::MAX, ..Found::default() }, ..count },
+        ] {
+            assert!(!decodes(&whole.listing_continuation(listing.clone(), 3)), "{listing:?}");
+        }
+        for key in ["", "a b", "a\u{7f}", &"k".repeat(129)] {
+            assert!(!decodes(&Message { key: key.to_owned(), ..whole.clone() }), "{key:?}");
+        }
+        assert!(!decodes(&Message { part: Part { index: 1, of: 1 }, ..whole.clone() }));
+        assert!(!decodes(&Message { received_at: -1, ..whole }));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{Day, Fields, ObjectId, Resource, Value};
 const VOLATILE: [&str; 2] = ["collected_at", "last_accessed_at"];
 /// Where a record without a usable date is found in an index.
 const NO_DATE: &str = "0000-00-00";
+/// How long the names of an object's members may be together. They have to fit into an item (400 KB) even when none of the
+/// members does: the record then names them all. No object of Belvo's has a tenth of this.
+const MAX_NAMES_BYTES: usize = 64 * 1024;
 
 /// One Belvo object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,19 +45,23 @@ pub struct EmbeddedAccount<'a> {
     pub raw: &'a RawValue,
 }
 
-/// The object has no id that it could be stored under. Says nothing of its content.
+/// The object has no id that it could be stored under, or names that no item has room for. Says nothing of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the object is not a JSON object with an id")]
+#[error("the object is not a JSON object with an id and usable names")]
 pub struct Unreadable;
 
 impl Record {
     /// Reads one object of a resource, and the account that it embeds.
     ///
     /// # Errors
-    /// [`Unreadable`] when it is not an object or its `id` is not an id.
+    /// [`Unreadable`] when it is not an object, its `id` is not an id, or a name of a member is empty or longer than 1 KiB,
+    /// or all of them together are longer than 64 KiB.
     pub fn read<'a>(resource: &Resource, raw: &'a RawValue) -> Result<(Self, Option<EmbeddedAccount<'a>>), Unreadable> {
         let (fields, read) = Fields::read(raw.get().as_bytes());
         read.map_err(|_| Unreadable)?;
+        if fields.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
+            return Err(Unreadable);
+        }
         let id = fields.text("id").and_then(|id| ObjectId::parse(&id).ok()).ok_or(Unreadable)?;
         let account = resource.embeds_account.then(|| fields.get("account").and_then(EmbeddedAccount::read)).flatten();
         let mut as_text = Vec::new();
@@ -171,5 +178,30 @@ mod tests {
         for json in ["{}", "[]", "null", r#"{"id":7}"#, r#"{"id":"a/b"}"#, r#"{"id":""}"#] {
             assert_eq!(read("ACCOUNTS", json), Err(Unreadable), "{json}");
         }
+    }
+
+    #[test]
+    fn of_a_repeated_id_or_account_the_last_counts_for_everything() {
+        let record =
+            read("TRANSACTIONS", r#"{"id":"../x","id":"t","account":{"id":"a"},"account":{"id":"b"}}"#).unwrap();
+        assert_eq!((record.id.as_str(), record.account_id.unwrap().as_str()), ("t", "b"));
+        assert_eq!(record.data["id"], Value::Text("t".to_owned()));
+        assert_eq!(read("ACCOUNTS", r#"{"id":"a","id":7}"#), Err(Unreadable));
+    }
+
+    #[test]
+    fn an_object_whose_names_fill_an_item_is_unreadable() {
+        let named = |count: usize| {
+            let members: Vec<_> = (0..count).map(|n| format!(r#""{n:01000}":0"#)).collect();
+            read("ACCOUNTS", &format!(r#"{{"id":"a",{}}}"#, members.join(",")))
+        };
+        assert!(named(65).is_ok());
+        assert_eq!(named(66), Err(Unreadable));
+    }
+
+    #[test]
+    fn a_member_that_is_only_called_like_the_account_stays_what_it_is() {
+        let record = read("TRANSACTIONS", r#"{"id":"t","account":{"id":"a","n":1e999},"account.n":1e999}"#).unwrap();
+        assert_eq!(record.as_text, [r"account\.n"]);
     }
 }

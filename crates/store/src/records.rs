@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
+use domain::{EpochMillis, LinkId, ObjectId, Record, Resource, path_name};
 
 use crate::attributes::{Item, map, n, number, s, size, size_of_value, strings, text};
 use crate::keys::Key;
@@ -259,29 +259,67 @@ impl Table {
     }
 }
 
-/// The item of a record, made to fit: of one that DynamoDB would refuse for its size the largest members are left out.
+/// The item of a record, made to fit: of one that DynamoDB would refuse for its size the largest members are left out. It
+/// always fits then: a record's names are bounded, and so are its paths.
 fn live(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
     let mut omitted = record.omitted.clone();
     let mut item = whole(link, resource, record, stamp);
-    while size(&item) > MAX_ITEM_BYTES {
-        let Some(name) = omit_largest(&mut item) else { break };
-        omitted.push(name);
+    let bytes = size(&item);
+    if bytes > MAX_ITEM_BYTES {
+        omitted.extend(omit_largest(&mut item, bytes - MAX_ITEM_BYTES));
         item.insert("omitted".to_owned(), strings(&omitted));
     }
     item
 }
 
-/// Takes the largest member out of `data`, and out of `as_text` what it says of it.
-fn omit_largest(item: &mut Item) -> Option<String> {
-    let AttributeValue::M(data) = item.get_mut("data")? else { return None };
-    let largest = data.iter().filter(|(name, _)| *name != "id").max_by_key(|(_, value)| size_of_value(value));
-    let name = largest?.0.clone();
-    data.remove(&name);
-    if let Some(AttributeValue::L(paths)) = item.get_mut("as_text") {
-        let is_of = |path: &String| path == &name || path.starts_with(&format!("{name}."));
-        paths.retain(|path| !path.as_s().is_ok_and(is_of));
+/// Takes the largest members out of `data`, and out of `as_text` what it says of them, until there are so many bytes less
+/// and room for their names.
+fn omit_largest(item: &mut Item, mut excess: usize) -> Vec<String> {
+    let paths = match item.remove("as_text") {
+        Some(AttributeValue::L(paths)) => paths,
+        _ => Vec::new(),
+    };
+    let mut bytes_of_paths: HashMap<String, usize> = HashMap::new();
+    for path in paths.iter().filter_map(|path| path.as_s().ok()) {
+        *bytes_of_paths.entry(member_of(path).to_owned()).or_default() += path.len() + 2;
     }
-    Some(name)
+    let Some(AttributeValue::M(data)) = item.get_mut("data") else { return Vec::new() };
+    let in_item = |(name, value): (&String, &AttributeValue)| {
+        let paths = bytes_of_paths.get(&*path_name(name)).copied().unwrap_or_default();
+        (name.len() + 1 + size_of_value(value) + paths, name.clone())
+    };
+    let mut members: Vec<_> = data.iter().filter(|(name, _)| *name != "id").map(in_item).collect();
+    members.sort_unstable_by(|one, other| other.cmp(one));
+    let mut omitted = Vec::new();
+    // The attribute's own name and value, where there was none before.
+    excess += "omitted".len() + 3;
+    for (bytes, name) in members {
+        if excess == 0 {
+            break;
+        }
+        // In its place stands its name, in `omitted`.
+        excess = (excess + name.len() + 2).saturating_sub(bytes);
+        data.remove(&name);
+        omitted.push(name);
+    }
+    let gone: HashSet<_> = omitted.iter().map(|name| path_name(name)).collect();
+    let stays = |path: &AttributeValue| !path.as_s().is_ok_and(|path| gone.contains(member_of(path)));
+    let left: Vec<_> = paths.into_iter().filter(stays).collect();
+    if !left.is_empty() {
+        item.insert("as_text".to_owned(), AttributeValue::L(left));
+    }
+    omitted
+}
+
+/// The member of `data` that a path leads to or through: up to the first dot that has no backslash before it.
+fn member_of(path: &str) -> &str {
+    let mut is_escaped = false;
+    let end = path.bytes().position(|byte| {
+        let ends = byte == b'.' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    &path[..end.unwrap_or(path.len())]
 }
 
 fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
@@ -324,4 +362,68 @@ async fn done(put: PutItemFluentBuilder) -> Result<Written, StoreTrouble> {
 
 fn stamp_of(item: &Item) -> Result<Stamp, StoreTrouble> {
     number(item, "fetched_at").ok_or(StoreTrouble::Unreadable("a record without fetched_at"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn item(json: &str) -> Item {
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        let resource = Resource::of_webhook_type("TRANSACTIONS").unwrap();
+        let record = Record::read(resource, raw).unwrap().0;
+        live(&LinkId::parse("l-1").unwrap(), resource, record, 1)
+    }
+
+    fn texts<'a>(item: &'a Item, name: &str) -> Vec<&'a str> {
+        let list = item.get(name).map(|list| list.as_l().unwrap().as_slice()).unwrap_or_default();
+        list.iter().map(|text| text.as_s().unwrap().as_str()).collect()
+    }
+
+    fn filled(members: impl Iterator<Item = String>) -> String {
+        format!(r#"{{"id":"t",{}}}"#, members.collect::<Vec<_>>().join(","))
+    }
+
+    #[test]
+    fn whatever_belvo_sends_its_item_fits_and_says_what_it_lacks() {
+        let big = "x".repeat(30 * 1024);
+        for json in [
+            // Small members in great number: each leaves its name behind, which is hardly shorter.
+            filled((0..13_000).map(|n| format!(r#""{n}":"{n:020}""#))),
+            filled((0..60).map(|n| format!(r#""{n:01000}":"{big}""#))),
+            filled((0..8).map(|n| format!(r#""{n}":[{}]"#, vec!["0"; 60_000].join(",")))),
+            filled((0..13_000).map(|n| format!(r#""{n}":1e999"#))),
+            filled((0..40).map(|n| format!(r#""{n}":["{big}",1e999]"#))),
+        ] {
+            let item = item(&json);
+            let data = item["data"].as_m().unwrap();
+            assert!(size(&item) <= MAX_ITEM_BYTES, "{} bytes", size(&item));
+            let sent: HashMap<String, &RawValue> = serde_json::from_str(&json).unwrap();
+            let omitted: HashSet<_> = texts(&item, "omitted").into_iter().collect();
+            assert!(data.contains_key("id") && sent.len() == data.len() + omitted.len());
+            assert!(omitted.iter().all(|name| !data.contains_key(*name)));
+            assert!(texts(&item, "as_text").into_iter().all(|path| data.contains_key(member_of(path))));
+        }
+    }
+
+    #[test]
+    fn no_more_is_left_out_than_has_to_be() {
+        let large = |kib: usize| "x".repeat(kib * 1024);
+        let json = format!(r#"{{"id":"t","a":"{}","b":["{}",1e999],"c":"{}"}}"#, large(200), large(195), large(100));
+        assert_eq!(texts(&item(&json), "omitted"), ["a"]);
+        assert_eq!(texts(&item(&json), "as_text"), ["b.1"]);
+        assert!(texts(&item(r#"{"id":"t"}"#), "omitted").is_empty());
+    }
+
+    #[test]
+    fn a_path_belongs_to_its_member_whatever_that_is_called() {
+        assert_eq!(
+            ["a", "a.0.b", r"a\.b.c", r"a\\.b", r"a\\\.b"].map(member_of),
+            ["a", "a", r"a\.b", r"a\\", r"a\\\.b"]
+        );
+        let json = format!(r#"{{"id":"t","a":"{}","a.b":1e999}}"#, "x".repeat(400 * 1024));
+        assert_eq!((texts(&item(&json), "omitted"), texts(&item(&json), "as_text")), (vec!["a"], vec![r"a\.b"]));
+    }
 }

@@ -48,7 +48,7 @@ impl Kept {
         let data = item["data"].as_m().unwrap();
         for (name, raw) in members(&raw).unwrap() {
             match data.get(&name) {
-                Some(stored) => same(&raw, stored, &name, &as_text)?,
+                Some(stored) => same(&raw, stored, &escaped(&name), &as_text)?,
                 None if omitted.contains(&name) => {}
                 None if name == "account" && item.contains_key("account_id") => {}
                 None => return Err(format!("{name} was lost")),
@@ -182,7 +182,7 @@ fn same(raw: &RawValue, stored: &AttributeValue, path: &str, as_text: &[String])
             let sent = members(raw)?;
             for (name, raw) in &sent {
                 let stored = stored.get(name).ok_or(format!("{path}.{name} was lost"))?;
-                same(raw, stored, &format!("{path}.{name}"), as_text)?;
+                same(raw, stored, &format!("{path}.{}", escaped(name)), as_text)?;
             }
             sent.len() == stored.len()
         }
@@ -190,6 +190,11 @@ fn same(raw: &RawValue, stored: &AttributeValue, path: &str, as_text: &[String])
         _ => false,
     };
     if is_same { Ok(()) } else { Err(format!("{path}: {json} is stored as {stored:?}")) }
+}
+
+/// A name as it stands in a path: no dot of its own ends it.
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('.', "\\.")
 }
 
 fn members(raw: &RawValue) -> Result<BTreeMap<String, Box<RawValue>>, String> {

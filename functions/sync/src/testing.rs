@@ -80,6 +80,12 @@ impl World {
         Self { belvo, worker, given_back, sent, secret, calls, dynamodb }
     }
 
+    /// From now on the worker asks another Belvo than ours.
+    pub(crate) fn ask(&mut self, base_url: String) {
+        let limits = belvo::Limits { requests_per_30s: NonZeroU32::new(30_000).unwrap(), ..belvo::Limits::default() };
+        self.worker.access = Access::new(base_url, secrets(&self.secret), limits);
+    }
+
     pub(crate) fn breaks(&self, rules: &str) {
         let rules: Vec<Rule> = serde_json::from_str(rules).unwrap();
         self.belvo.control().add_faults(rules).unwrap();

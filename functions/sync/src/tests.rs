@@ -7,6 +7,7 @@ use domain::{Day, Message, now};
 use fake_belvo::{IdIn, Settings};
 
 mod every_resource;
+mod hostile_belvo;
 mod long_lists;
 
 use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};

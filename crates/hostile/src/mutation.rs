@@ -1,0 +1,83 @@
+//! Changing an input a little, over and over. Not guided by coverage: that is what `make fuzz` is for.
+
+use fastrand::Rng;
+
+/// What readers of JSON stumble over, and the words that ours look for.
+const TOKENS: [&[u8]; 44] = [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"\\",
+    b"null",
+    b"true",
+    b"-",
+    b"0",
+    b"1e999999999",
+    b"-0.0",
+    b"1E+5",
+    b"123456789012345678901234567890123456789",
+    b"18446744073709551616",
+    b"\\ud800",
+    b"\\udc00\\ud800",
+    b"\\u0000",
+    b"\xef\xbb\xbf",
+    b"\xef\xbf\xbe",
+    b"\xef\xbf\xbf",
+    b"\xe2\x80\xae",
+    b"\xff",
+    b"\"\":",
+    b"\"id\":",
+    b"\"a.b\":",
+    b"\"account\":",
+    b"\"data\":",
+    b"\"link_id\":",
+    b"\"webhook_type\":",
+    b"\"external_id\":",
+    b"\"deleted_x\":[",
+    b"\"updated_x\":[",
+    b"\"next\":",
+    b"\"count\":",
+    b"\"results\":[",
+    b"\"code\":",
+    b"\"listing\":",
+    b"\"page\":",
+    b"\"v\":1",
+    b"2024-02-29",
+    b" minute",
+];
+/// Nothing longer is made of what is kept.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// One of the inputs, with up to eight changes; some of them take a piece of another one.
+pub fn mutated(inputs: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
+    let mut input = random.choice(inputs).cloned().unwrap_or_default();
+    for _ in 0..random.usize(1..=8) {
+        let at = random.usize(0..=input.len());
+        let end = random.usize(at..=input.len().min(at + 64));
+        match random.u8(0..6) {
+            0 => insert(&mut input, at, random.choice(&TOKENS).copied().unwrap_or_default()),
+            1 => drop(input.drain(at..end)),
+            2 => {
+                let piece = input[at..end].to_vec();
+                insert(&mut input, at, &piece);
+            }
+            3 => input.get_mut(at).into_iter().for_each(|byte| *byte = random.u8(..)),
+            4 => insert(&mut input, at, &[random.u8(b' '..=b'~')]),
+            _ => {
+                let other = random.choice(inputs).map_or(&[][..], Vec::as_slice);
+                let from = random.usize(0..=other.len());
+                insert(&mut input, at, &other[from..random.usize(from..=other.len().min(from + 256))]);
+            }
+        }
+    }
+    input.truncate(MAX_BYTES);
+    input
+}
+
+fn insert(input: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    input.splice(at..at, bytes.iter().copied());
+}
