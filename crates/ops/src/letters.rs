@@ -1,57 +1,233 @@
-//! Messages in the dead-letter queue.
+//! The dead-letter queue: what is in it, sending it back, taking it out.
+//!
+//! Whoever looks at a queue of SQS hides what is seen from others for a while. So a look goes through the whole queue
+//! first, keeps what it wants, and shows the rest again at once.
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use domain::LinkId;
+use std::collections::BTreeMap;
 
+use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
+use clap::Subcommand;
+use domain::{LinkId, Message, Source};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::LinkArgument;
+use crate::output::{Output, moment};
 use crate::stack::Stack;
 use crate::trouble::{Trouble, failed};
 
 /// For so long a message that was looked at is hidden from others, at most.
-const LOOK_SECONDS: i32 = 60;
+const LOOK_SECONDS: i32 = 120;
 /// The most that SQS gives at once.
 const AT_ONCE: i32 = 10;
 /// After so many calls a look ends, however many messages there are.
 const MAX_CALLS: usize = 2_000;
 
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// Shows them: what failed, of which link, how often, and why.
+    List {
+        /// Only those of this link.
+        #[arg(long)]
+        link: Option<LinkArgument>,
+    },
+    /// Sends them back to the queue, oldest first, each with as many attempts as a new message. Working one twice is harmless.
+    Redrive {
+        /// Only those of this link.
+        #[arg(long)]
+        link: Option<LinkArgument>,
+    },
+    /// Takes messages out for good. What they announced comes with a later listing, except deletions: resync the link.
+    Drop {
+        /// As list shows them.
+        #[arg(required = true)]
+        message_ids: Vec<String>,
+    },
+}
+
+/// One dead letter.
+struct Letter {
+    id: String,
+    handle: String,
+    group: String,
+    body: String,
+    sent_at: i64,
+    /// None when it cannot be read.
+    message: Option<Message>,
+}
+
+/// How a letter is shown.
+#[derive(Serialize)]
+struct Shown<'a> {
+    message_id: &'a str,
+    link_id: &'a str,
+    webhook_type: Option<&'a str>,
+    webhook_code: Option<&'a str>,
+    source: Option<&'static str>,
+    /// Epoch milliseconds.
+    received_at: Option<i64>,
+    /// What the sync state of its resource says of the last failure.
+    last_error: Option<String>,
+}
+
+pub(crate) async fn run(stack: &Stack, output: &Output, what: What) -> Result<(), Trouble> {
+    match what {
+        What::List { link } => list(stack, output, link.as_ref()).await,
+        What::Redrive { link } => redrive(stack, output, link.as_ref()).await,
+        What::Drop { message_ids } => drop_these(stack, output, &message_ids).await,
+    }
+}
+
 /// Removes a link's messages, which hold what its webhooks said. How many there were.
 pub(crate) async fn remove_of(stack: &Stack, link: &LinkId) -> Result<u64, Trouble> {
+    let letters = take(stack, |letter| letter.group == link.as_str()).await?;
+    for letter in &letters {
+        remove(stack, letter).await?;
+    }
+    Ok(letters.len() as u64)
+}
+
+async fn list(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Trouble> {
+    let letters = take(stack, |letter| is_of(letter, link)).await?;
+    show_again(stack, &letters).await;
+    for letter in &letters {
+        let shown = letter.shown(stack).await?;
+        let words = format!(
+            "{}  {}  {} {}  received {}  {}",
+            shown.message_id,
+            shown.link_id,
+            shown.webhook_type.unwrap_or("(cannot be read)"),
+            shown.webhook_code.unwrap_or_default(),
+            shown.received_at.map_or_else(|| "?".to_owned(), moment),
+            shown.last_error.as_deref().unwrap_or("(no reason is on record)"),
+        );
+        output.result(&words, &shown);
+    }
+    output.hint(&match letters.len() {
+        0 => "The dead-letter queue is empty.".to_owned(),
+        many => format!("{many} dead letters. When the reason is gone: belvo-sync dead-letters redrive"),
+    });
+    Ok(())
+}
+
+async fn redrive(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Trouble> {
+    let bar = output.progress("looking");
+    let mut letters = take(stack, |letter| is_of(letter, link)).await?;
+    letters.sort_by_key(|letter| letter.sent_at);
+    let mut links: BTreeMap<String, u64> = BTreeMap::new();
+    for (done, letter) in letters.iter().enumerate() {
+        bar.set_message(format!("{done} of {} sent back", letters.len()));
+        // Sent before it is removed: broken off in between, it is there twice, which is harmless. Its own id is the
+        // deduplication id: the one of its webhook may be as young as five minutes, and would lose it silently.
+        let send = stack.sqs.send_message().queue_url(stack.output("QueueUrl")?).message_body(&letter.body);
+        let send = send.message_group_id(&letter.group).message_deduplication_id(&letter.id);
+        send.send().await.map_err(failed("SQS"))?;
+        remove(stack, letter).await?;
+        *links.entry(letter.group.clone()).or_default() += 1;
+    }
+    bar.finish_and_clear();
+    let words = format!("{} messages of {} links are in the queue again.", letters.len(), links.len());
+    output.result(&words, &json!({ "redriven": letters.len(), "links": links }));
+    Ok(())
+}
+
+async fn drop_these(stack: &Stack, output: &Output, ids: &[String]) -> Result<(), Trouble> {
+    let letters = take(stack, |letter| ids.contains(&letter.id)).await?;
+    for letter in &letters {
+        remove(stack, letter).await?;
+        output.result(&format!("{} is gone.", letter.id), &json!({ "dropped": letter.id }));
+    }
+    let missing: Vec<_> = ids.iter().filter(|id| !letters.iter().any(|letter| letter.id == **id)).collect();
+    match missing.first() {
+        None => Ok(()),
+        Some(id) => Err(Trouble::Input(format!("there is no dead letter {id}"))),
+    }
+}
+
+/// Looks through the whole queue, and keeps hidden what is wanted.
+async fn take(stack: &Stack, is_wanted: impl Fn(&Letter) -> bool) -> Result<Vec<Letter>, Trouble> {
     let url = stack.output("DeadLetterQueueUrl")?;
-    let (mut removed, mut others) = (0, Vec::new());
+    let (mut wanted, mut others) = (Vec::new(), Vec::new());
     for _ in 0..MAX_CALLS {
-        let messages = look(&stack.sqs, url).await?;
+        let receive = stack
+            .sqs
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(AT_ONCE)
+            .visibility_timeout(LOOK_SECONDS)
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let messages = receive.send().await.map_err(failed("SQS"))?.messages.unwrap_or_default();
         if messages.is_empty() {
             break;
         }
-        for message in messages {
-            let Some(handle) = &message.receipt_handle else { continue };
-            if group(&message) == Some(link.as_str()) {
-                let delete = stack.sqs.delete_message().queue_url(url).receipt_handle(handle);
-                delete.send().await.map_err(failed("SQS"))?;
-                removed += 1;
-            } else {
-                others.push(handle.clone());
-            }
+        for letter in messages.into_iter().filter_map(Letter::read) {
+            if is_wanted(&letter) { wanted.push(letter) } else { others.push(letter) }
         }
     }
-    for handle in others {
-        let show = stack.sqs.change_message_visibility().queue_url(url).receipt_handle(handle).visibility_timeout(0);
-        // Otherwise it shows again by itself in a minute.
-        let _ = show.send().await;
+    show_again(stack, &others).await;
+    Ok(wanted)
+}
+
+/// That this fails is no harm: they show again by themselves in two minutes.
+async fn show_again(stack: &Stack, letters: &[Letter]) {
+    let Ok(url) = stack.output("DeadLetterQueueUrl") else { return };
+    for letter in letters {
+        let show = stack.sqs.change_message_visibility().queue_url(url).receipt_handle(&letter.handle);
+        let _ = show.visibility_timeout(0).send().await;
     }
-    Ok(removed)
 }
 
-async fn look(sqs: &aws_sdk_sqs::Client, url: &str) -> Result<Vec<Message>, Trouble> {
-    let receive = sqs
-        .receive_message()
-        .queue_url(url)
-        .max_number_of_messages(AT_ONCE)
-        .visibility_timeout(LOOK_SECONDS)
-        .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
-    Ok(receive.send().await.map_err(failed("SQS"))?.messages.unwrap_or_default())
+async fn remove(stack: &Stack, letter: &Letter) -> Result<(), Trouble> {
+    let delete = stack.sqs.delete_message().queue_url(stack.output("DeadLetterQueueUrl")?);
+    delete.receipt_handle(&letter.handle).send().await.map_err(failed("SQS"))?;
+    Ok(())
 }
 
-/// The link that a message is about, or `unrouted`.
-fn group(message: &Message) -> Option<&str> {
-    message.attributes.as_ref()?.get(&MessageSystemAttributeName::MessageGroupId).map(String::as_str)
+fn is_of(letter: &Letter, link: Option<&LinkArgument>) -> bool {
+    link.is_none_or(|LinkArgument(link)| letter.group == link.as_str())
+}
+
+impl Letter {
+    fn read(sqs: SqsMessage) -> Option<Self> {
+        let attributes = sqs.attributes.unwrap_or_default();
+        let body = sqs.body?;
+        Some(Self {
+            id: sqs.message_id?,
+            handle: sqs.receipt_handle?,
+            group: attributes.get(&MessageSystemAttributeName::MessageGroupId).cloned().unwrap_or_default(),
+            sent_at: attributes
+                .get(&MessageSystemAttributeName::SentTimestamp)
+                .and_then(|at| at.parse().ok())
+                .unwrap_or_default(),
+            message: Message::decode(&body).ok(),
+            body,
+        })
+    }
+
+    async fn shown(&self, stack: &Stack) -> Result<Shown<'_>, Trouble> {
+        let webhook = self.message.as_ref().map(|message| &message.webhook);
+        let webhook_type = webhook.map(domain::Webhook::webhook_type);
+        let last_error = match (webhook.and_then(domain::Webhook::link_id), webhook_type) {
+            (Some(link), Some(resource)) => {
+                let state = stack.item(&format!("LINK#{link}"), &format!("SYNC#{resource}")).await?;
+                state.and_then(|state| state.get("last_error")?.as_s().ok().cloned())
+            }
+            _ => None,
+        };
+        Ok(Shown {
+            message_id: &self.id,
+            link_id: &self.group,
+            webhook_type,
+            webhook_code: webhook.map(domain::Webhook::webhook_code),
+            source: self.message.as_ref().map(|message| match message.source {
+                Source::Webhook => "webhook",
+                Source::Resync => "resync",
+                Source::Reconcile => "reconcile",
+                Source::Continuation => "continuation",
+            }),
+            received_at: self.message.as_ref().map(|message| message.received_at),
+            last_error,
+        })
+    }
 }

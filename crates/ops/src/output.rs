@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::trouble::Trouble;
+
+/// Epoch milliseconds in ISO 8601, to the second.
+pub(crate) fn moment(at: i64) -> String {
+    Timestamp::from_second(at.div_euclid(1_000)).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+}
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -50,5 +56,15 @@ impl Output {
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_in_utc() {
+        assert_eq!(moment(1_795_262_401_999), "2026-11-21T12:00:01Z");
     }
 }
