@@ -53,13 +53,15 @@ def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deploym
 
 def test_a_key_that_belvo_refuses_is_not_stored(deployment: Deployment, belvo: Control):
     key = deployment.belvo_key
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    deployment.post(webhook(link_id))
+    deployment.wait_for_applied(link_id, 1)
     refused = deployment.operate("rotate", "belvo", typed=f"{key.secret_id}\nwrong-{key.secret_password}\n", status=1)
     assert "nothing was changed" in refused.stderr and key.secret_password not in refused.stdout + refused.stderr
 
     deployment.operate("rotate", "belvo", typed=f"{key.secret_id}\n{key.secret_password}\n")
-    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
-    deployment.post(webhook(link_id))
-    deployment.wait_for_outcome(link_id, "applied")
+    deployment.post(webhook(link_id, note="after the rotation"))
+    deployment.wait_for_applied(link_id, 2)
 
 
 def test_an_export_has_all_that_the_table_holds_of_a_link(deployment: Deployment, belvo: Control, tmp_path: Path):
@@ -84,7 +86,10 @@ def test_an_export_has_all_that_the_table_holds_of_a_link(deployment: Deployment
 def test_an_erased_link_leaves_nothing_personal_anywhere(deployment: Deployment, belvo: Control, tmp_path: Path):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=4_000, external_id="a-person")
     told, accounts = personal_data(belvo, link_id) | {"a-person"}, [each["id"] for each in belvo.truth(link_id, "ACCOUNTS")]
-    letter(deployment, link_id, "a-person"), letter(deployment, "another-link", "somebody else")
+    # More of one link than SQS shows at once.
+    for number in range(15):
+        letter(deployment, link_id, "a-person", number)
+    letter(deployment, "another-link", "somebody else")
     deployment.post(webhook(link_id, external_id="a-person"))
     # A sync is running.
     wait_until(lambda: deployment.records(link_id, "TRANSACTIONS"), "the first records")
@@ -93,7 +98,7 @@ def test_an_erased_link_leaves_nothing_personal_anywhere(deployment: Deployment,
 
     said = json.loads(deployment.operate("--json", "erase", link_id, "--receipts", str(receipts)).stdout)
 
-    assert said["records"] > 0 and said["dead_letters"] == 1
+    assert said["records"] > 0 and said["dead_letters"] == 15
     assert_erased(deployment, link_id, told, accounts)
     asked, erased = [json.loads(line) for line in receipts.read_text().splitlines()]
     assert asked["link_id"] == erased["link_id"] == link_id and "erased_at" not in asked and erased == said
@@ -137,10 +142,10 @@ def assert_erased(deployment: Deployment, link_id: str, told: set[str], accounts
     assert not deployment.indexed(f"LINK#{link_id}")
 
 
-def letter(deployment: Deployment, link_id: str, external_id: str) -> None:
+def letter(deployment: Deployment, link_id: str, external_id: str, number: int = 0) -> None:
     """A message in the dead-letter queue, as one gets there."""
     body = {
-        "v": 1, "received_at": 1, "source": "webhook", "key": f"letter-of-{link_id}", "part": {"index": 0, "of": 1},
+        "v": 1, "received_at": 1, "source": "webhook", "key": f"letter-{number}-of-{link_id}", "part": {"index": 0, "of": 1},
         "webhook": webhook(link_id) | {"external_id": external_id},
     }
     deployment.aws.client("sqs").send_message(
@@ -184,10 +189,11 @@ class deliveries:
 
 
 def test_an_operator_sees_why_a_record_is_as_it_is(deployment: Deployment, belvo: Control):
-    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
-    deployment.post(webhook(link_id, total_transactions=5) | {"external_id": f"user of {link_id}"})
+    link_id = belvo.create_link(id=(id := new_link_id()), accounts=1, transactions=5, external_id=f"user of {id}")
+    deployment.post(webhook(link_id, total_transactions=5) | {"external_id": f"user of {id}"})
     deployment.wait_for_applied(link_id, 1)
-    kept, gone = sorted(deployment.records(link_id, "TRANSACTIONS"))[:2]
+    [gone] = belvo.change_transactions(link_id, delete=1, announce=False)["deleted"]
+    kept = next(key for key in deployment.records(link_id, "TRANSACTIONS") if key != gone)
     deployment.post(webhook(link_id, "TRANSACTIONS", "transactions_deleted", deleted_transactions=[gone]))
     deployment.wait_for_applied(link_id, 2)
 
@@ -208,6 +214,7 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=4)
     belvo.set_faults({"match": {"path_prefix": "/api/transactions/", "link": link_id}, "fault": {"status": 500}})
     deployment.post(webhook(link_id))
+    belvo.configure(unknown_link="not_found")
     deployment.post(webhook(mistyped := new_link_id()))
     wait_until(lambda: deployment.depth("DeadLetterQueueUrl") == 2, "two dead letters")
 
@@ -220,6 +227,7 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     assert "dead letters  2" in deployment.operate("status").stdout
 
     belvo.clear_faults()
+    belvo.configure(unknown_link="empty")
     sent_back = json.loads(deployment.operate("--json", "dead-letters", "redrive", "--link", link_id).stdout)
     assert sent_back == {"redriven": 1, "links": {link_id: 1}}
     deployment.wait_for_outcome(link_id, "applied")

@@ -1,7 +1,8 @@
 //! The dead-letter queue: what is in it, sending it back, taking it out.
 //!
-//! Whoever looks at a queue of SQS hides what is seen from others for a while. So a look goes through the whole queue
-//! first, keeps what it wants, and shows the rest again at once.
+//! Whoever looks at a queue of SQS hides what is seen from others for a while, and a FIFO queue then gives no further message
+//! of the same link. So whatever is to leave the queue leaves it while the look goes on, the rest shows again at its end,
+//! and a list has the first ten or so of each link.
 
 use std::collections::BTreeMap;
 
@@ -21,18 +22,20 @@ const LOOK_SECONDS: i32 = 120;
 /// The most that SQS gives at once.
 const AT_ONCE: i32 = 10;
 /// After so many calls a look ends, however many messages there are.
-const MAX_CALLS: usize = 2_000;
+const MAX_CALLS: usize = 20_000;
+/// So long SQS waits for a message to give: an empty answer then means that there is none.
+const WAIT_SECONDS: i32 = 1;
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
-    /// Shows them: what failed, of which link, how often, and why.
+    /// Shows the first ten or so of each link: what failed, and why.
     List {
         /// Only those of this link.
         #[arg(long)]
         link: Option<LinkArgument>,
     },
-    /// Sends them back to the queue, oldest first, each with as many attempts as a new message. Working one twice is harmless.
+    /// Sends them back to the queue, each with as many attempts as a new message. Working one twice is harmless.
     Redrive {
         /// Only those of this link.
         #[arg(long)]
@@ -52,7 +55,6 @@ struct Letter {
     handle: String,
     group: String,
     body: String,
-    sent_at: i64,
     /// None when it cannot be read.
     message: Option<Message>,
 }
@@ -81,16 +83,22 @@ pub(crate) async fn run(stack: &Stack, output: &Output, what: What) -> Result<()
 
 /// Removes a link's messages, which hold what its webhooks said. How many there were.
 pub(crate) async fn remove_of(stack: &Stack, link: &LinkId) -> Result<u64, Trouble> {
-    let letters = take(stack, |letter| letter.group == link.as_str()).await?;
-    for letter in &letters {
-        remove(stack, letter).await?;
-    }
-    Ok(letters.len() as u64)
+    let mut removed = 0;
+    look(stack, async |letter| {
+        let is_of_link = letter.group == link.as_str();
+        if is_of_link {
+            remove(stack, letter).await?;
+            removed += 1;
+        }
+        Ok(is_of_link)
+    })
+    .await?;
+    Ok(removed)
 }
 
 async fn list(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Trouble> {
-    let letters = take(stack, |letter| is_of(letter, link)).await?;
-    show_again(stack, &letters).await;
+    let letters = look(stack, async |_| Ok(false)).await?;
+    let letters: Vec<_> = letters.into_iter().filter(|letter| is_of(letter, link)).collect();
     for letter in &letters {
         let shown = letter.shown(stack).await?;
         let words = format!(
@@ -106,18 +114,21 @@ async fn list(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Re
     }
     output.hint(&match letters.len() {
         0 => "The dead-letter queue is empty.".to_owned(),
-        many => format!("{many} dead letters. When the reason is gone: belvo-sync dead-letters redrive"),
+        many => format!(
+            "{many} dead letters, perhaps more of a link. When the reason is gone: belvo-sync dead-letters redrive"
+        ),
     });
     Ok(())
 }
 
 async fn redrive(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Trouble> {
     let bar = output.progress("looking");
-    let mut letters = take(stack, |letter| is_of(letter, link)).await?;
-    letters.sort_by_key(|letter| letter.sent_at);
     let mut links: BTreeMap<String, u64> = BTreeMap::new();
-    for (done, letter) in letters.iter().enumerate() {
-        bar.set_message(format!("{done} of {} sent back", letters.len()));
+    let mut redriven: u64 = 0;
+    look(stack, async |letter| {
+        if !is_of(letter, link) {
+            return Ok(false);
+        }
         // Sent before it is removed: broken off in between, it is there twice, which is harmless. Its own id is the
         // deduplication id: the one of its webhook may be as young as five minutes, and would lose it silently.
         let send = stack.sqs.send_message().queue_url(stack.output("QueueUrl")?).message_body(&letter.body);
@@ -125,30 +136,43 @@ async fn redrive(stack: &Stack, output: &Output, link: Option<&LinkArgument>) ->
         send.send().await.map_err(failed("SQS"))?;
         remove(stack, letter).await?;
         *links.entry(letter.group.clone()).or_default() += 1;
-    }
+        redriven += 1;
+        bar.set_message(format!("{redriven} sent back"));
+        Ok(true)
+    })
+    .await?;
     bar.finish_and_clear();
-    let words = format!("{} messages of {} links are in the queue again.", letters.len(), links.len());
-    output.result(&words, &json!({ "redriven": letters.len(), "links": links }));
+    let words = format!("{redriven} messages of {} links are in the queue again.", links.len());
+    output.result(&words, &json!({ "redriven": redriven, "links": links }));
     Ok(())
 }
 
 async fn drop_these(stack: &Stack, output: &Output, ids: &[String]) -> Result<(), Trouble> {
-    let letters = take(stack, |letter| ids.contains(&letter.id)).await?;
-    for letter in &letters {
+    let mut missing = ids.to_vec();
+    look(stack, async |letter| {
+        let Some(index) = missing.iter().position(|id| *id == letter.id) else { return Ok(false) };
         remove(stack, letter).await?;
+        missing.swap_remove(index);
         output.result(&format!("{} is gone.", letter.id), &json!({ "dropped": letter.id }));
-    }
-    let missing: Vec<_> = ids.iter().filter(|id| !letters.iter().any(|letter| letter.id == **id)).collect();
+        Ok(true)
+    })
+    .await?;
     match missing.first() {
         None => Ok(()),
-        Some(id) => Err(Trouble::Input(format!("there is no dead letter {id}"))),
+        Some(id) => {
+            Err(Trouble::Input(format!("there is no dead letter {id}, or it stands behind others of its link")))
+        }
     }
 }
 
-/// Looks through the whole queue, and keeps hidden what is wanted.
-async fn take(stack: &Stack, is_wanted: impl Fn(&Letter) -> bool) -> Result<Vec<Letter>, Trouble> {
+/// Looks through the queue. What leaves it meanwhile, as `leaves` does and says, makes room for more of the same link; the
+/// others show again afterwards, and are given back.
+async fn look(
+    stack: &Stack,
+    mut leaves: impl AsyncFnMut(&Letter) -> Result<bool, Trouble>,
+) -> Result<Vec<Letter>, Trouble> {
     let url = stack.output("DeadLetterQueueUrl")?;
-    let (mut wanted, mut others) = (Vec::new(), Vec::new());
+    let (mut stay, mut result) = (Vec::new(), Ok(()));
     for _ in 0..MAX_CALLS {
         let receive = stack
             .sqs
@@ -156,17 +180,28 @@ async fn take(stack: &Stack, is_wanted: impl Fn(&Letter) -> bool) -> Result<Vec<
             .queue_url(url)
             .max_number_of_messages(AT_ONCE)
             .visibility_timeout(LOOK_SECONDS)
+            .wait_time_seconds(WAIT_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::All);
         let messages = receive.send().await.map_err(failed("SQS"))?.messages.unwrap_or_default();
         if messages.is_empty() {
             break;
         }
         for letter in messages.into_iter().filter_map(Letter::read) {
-            if is_wanted(&letter) { wanted.push(letter) } else { others.push(letter) }
+            match leaves(&letter).await {
+                Ok(true) => {}
+                Ok(false) => stay.push(letter),
+                Err(trouble) => {
+                    stay.push(letter);
+                    result = Err(trouble);
+                }
+            }
+        }
+        if result.is_err() {
+            break;
         }
     }
-    show_again(stack, &others).await;
-    Ok(wanted)
+    show_again(stack, &stay).await;
+    result.map(|()| stay)
 }
 
 /// That this fails is no harm: they show again by themselves in two minutes.
@@ -196,10 +231,6 @@ impl Letter {
             id: sqs.message_id?,
             handle: sqs.receipt_handle?,
             group: attributes.get(&MessageSystemAttributeName::MessageGroupId).cloned().unwrap_or_default(),
-            sent_at: attributes
-                .get(&MessageSystemAttributeName::SentTimestamp)
-                .and_then(|at| at.parse().ok())
-                .unwrap_or_default(),
             message: Message::decode(&body).ok(),
             body,
         })

@@ -8,7 +8,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Subcommand;
-use domain::{EpochMillis, now};
+use domain::{EpochMillis, ListedLink, now};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -89,7 +89,15 @@ async fn belvo(stack: &Stack, output: &Output) -> Result<(), Trouble> {
     let client = belvo::Client::new(base_url, credentials, belvo::Limits::default())
         .map_err(|error| Trouble::Input(error.to_string()))?;
     // A page of links is the cheapest question that needs a key.
-    client.links(1).await.map_err(Trouble::Belvo)?;
+    let links = client.links(1).await.map_err(Trouble::Belvo)?.links;
+    if !links.is_empty() && !knows_any(stack, &links).await? {
+        // To this stack all links would be gone, and a webhook that says that one was deleted would be believed.
+        return Err(Trouble::Input(
+            "that is a key of another Belvo account or environment: it has links, and the table knows none of the first \
+             thousand; nothing was changed"
+                .to_owned(),
+        ));
+    }
     let text =
         json!({ "secret_id": secret_id.expose_secret(), "secret_password": password.expose_secret() }).to_string();
     let put = stack.secrets.put_secret_value().secret_id(stack.output("BelvoSecretArn")?).secret_string(text);
@@ -100,6 +108,16 @@ async fn belvo(stack: &Stack, output: &Output) -> Result<(), Trouble> {
          like.",
     );
     Ok(())
+}
+
+/// Does the table know one of these links?
+async fn knows_any(stack: &Stack, links: &[ListedLink]) -> Result<bool, Trouble> {
+    for link in links {
+        if stack.item(&format!("LINK#{}", link.id), "LINK").await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Asks a person without showing what is typed; a program gives a line for each.
