@@ -25,8 +25,8 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench-sync permissions sbom clean \
-	tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-template check-dependencies \
-	check-advisories test-rust test-examples test-e2e test-events
+	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-template \
+	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ fmt: ## Format the code
 build-ops:
 	cargo build --package ops
 
-lint: check-format check-clippy check-docs check-boundaries check-template ## All checks that run nothing
+lint: check-format check-clippy check-docs check-boundaries check-costs check-template ## All checks that run nothing
 
 # Cheapest first. The end-to-end run builds the functions for release and takes the longest.
 test: lint check-dependencies test-examples test-rust test-e2e test-events ## Everything
@@ -72,6 +72,9 @@ check-docs:
 
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
+
+check-costs:
+	$(PYTHON) tools/costs.py --check
 
 # checkov sees the template as it is written; check_template.py shows it what SAM makes of it as well.
 check-template:
@@ -93,6 +96,9 @@ check-dependencies:
 check-advisories: tools-deny ## Known weaknesses of the crates in use, where the database can be reached
 	@mkdir -p .local; if $(CARGO_DENY) fetch db >.local/advisories.log 2>&1; then $(CARGO_DENY) --offline check advisories; \
 	else tail -3 .local/advisories.log; echo "check-advisories: NOT CHECKED, the advisory database cannot be fetched"; fi
+
+costs: ## Compute the tables of docs/costs.md, from the prices and assumptions in tools/costs.py
+	$(PYTHON) tools/costs.py --write
 
 sbom: ## A bill of materials for each function, as CycloneDX, into target/sbom/
 	@$(PYTHON) tools/sbom.py
