@@ -74,12 +74,12 @@ TRANSACTION_UNITS = 2 + 2
 TRANSACTION_BYTES, ACCOUNT_BYTES, EVENT_BYTES, REQUEST_BYTES, TOMBSTONE_BYTES = 1_105, 834, 427, 305, 180
 # What DynamoDB adds to each item, in the table and in an index.
 ITEM_OVERHEAD = 100
-# On the local stack's stream, an event: its item twice, the link twice (and twice in gsi1, moved once in gsi2), the sync
-# state twice, the request's item (and in gsi1).
+# On the local stack's stream, for an event: its item twice, the link twice (and twice in gsi1, moved once in gsi2), the
+# sync state twice, the request's item (and in gsi1).
 BOOKKEEPING_UNITS = 2 + (2 + 2 + 2) + 2 + (1 + 1)
 RECONCILE_UNITS = 2 * (1 + 1 + 2)
 CLOCK_READS_AN_EVENT = 3
-# Lines of the functions with their metrics in them, rounded up; Lambda's own three lines for an invocation are an estimate.
+# Lines of the functions with their metrics in them, rounded up; Lambda's own three for an invocation are an estimate.
 WEBHOOK_LINE, SYNC_LINE, DOOR_LINE, LAMBDA_LINES = 700, 1_400, 250, 900
 
 KEPT_DAYS = 90

@@ -54,7 +54,8 @@ def test_it_is_told_of_what_is_new_changed_deleted_missing_and_found(
     announce(deployment, belvo, link_id)
     belvo.announce(link_id, "LINK", "token_required")
     rest(deployment)
-    deployment.operate("erase", link_id, "--receipts", str(deployment.settings.state_dir / "change-feed-receipts.jsonl"))
+    receipts = deployment.settings.state_dir / "change-feed-receipts.jsonl"
+    deployment.operate("erase", link_id, "--receipts", str(receipts))
 
     wait_until(lambda: [line["kind"] for line in changes(link_id)].count("removed") == 4, lambda: str(changes(link_id)))
     told = changes(link_id)

@@ -4,7 +4,7 @@ from changes import Change
 
 
 def apply(change: Change) -> None:
-    """Called for each change of a record in the order in which it happened; now and then again for one that was applied.
+    """Called for each change of a record, in the order in which they happened; now and then again for an applied one.
 
     Raise, and the change is given to you again, later ones after it. README.md says what to do so that "again" does no
     harm. Do not log `change.data` and `change.before`.
