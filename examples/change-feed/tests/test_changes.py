@@ -85,6 +85,12 @@ def test_a_link_tells_its_status_and_what_the_user_has_to_do():
 def test_versions_of_a_record_grow():
     assert change("new").version < change("changed").version < change("came-back").version
     assert change("deleted").version < change("came-back").version
+    assert change("missing").version < change("found").version
+
+
+def test_what_is_missing_has_the_version_that_it_had():
+    entry = record("missing")["dynamodb"]
+    assert entry["OldImage"]["fetched_at"] == entry["NewImage"]["fetched_at"] == {"N": str(change("missing").version)}
 
 
 def test_a_change_prints_without_its_data():
