@@ -61,9 +61,14 @@ def _handler(aws_url: str, fate: Fate, over: threading.Event) -> type[BaseHTTPRe
             self.wfile.write(text)
 
         def _forward(self, call: dict) -> requests.Response:
-            kept = {"Authorization", "X-Amz-Target", "X-Amz-Date", "Content-Type"}
-            headers = {name: value for name, value in self.headers.items() if name.title() in kept}
-            return requests.post(aws_url, data=json.dumps(call), headers=headers, timeout=30)
+            headers = {
+                name: value
+                for name, value in self.headers.items()
+                if name.lower().startswith("x-amz-") or name.lower() in ("authorization", "content-type")
+            }
+            answer = requests.post(aws_url, data=json.dumps(call), headers=headers, timeout=30)
+            answer.raise_for_status()
+            return answer
 
         def log_message(self, *_: object) -> None:
             """Nothing: pytest's output is for failures."""
