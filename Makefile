@@ -12,6 +12,7 @@ SAM := .tools/sam/bin
 AWS_PYTHON := .tools/aws/bin/python
 CHECKOV := .tools/checkov/bin/checkov
 STACK := PYTHONPATH=tools $(AWS_PYTHON) -m stack
+TEMPLATES := template.yaml examples/change-feed/template.yaml
 # Neither a profile nor an account of whoever runs this is needed to check a template.
 OFFLINE := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
 CARGO_DENY_VERSION := 0.20.2
@@ -24,8 +25,8 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench-sync dashboard permissions sbom clean \
-	tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-template check-dependencies \
-	check-advisories test-rust test-e2e test-events
+	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-template \
+	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,10 +55,10 @@ fmt: ## Format the code
 build-ops:
 	cargo build --package ops
 
-lint: check-format check-clippy check-docs check-boundaries check-template ## All checks that run nothing
+lint: check-format check-clippy check-docs check-boundaries check-costs check-template ## All checks that run nothing
 
 # Cheapest first. The end-to-end run builds the functions for release and takes the longest.
-test: lint check-dependencies test-rust test-e2e test-events ## Everything
+test: lint check-dependencies test-examples test-rust test-e2e test-events ## Everything
 	@echo "All checks passed."
 
 check-format:
@@ -72,12 +73,15 @@ check-docs:
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
 
+check-costs:
+	$(PYTHON) tools/costs.py --check
+
 # checkov sees the template as it is written; check_template.py shows it what SAM makes of it as well.
 check-template:
 	@$(TOOLS) sam aws checkov
-	$(OFFLINE) $(SAM)/cfn-lint template.yaml
-	$(OFFLINE) $(SAM)/sam validate --lint
-	$(CHECKOV) --file template.yaml --framework cloudformation secrets --skip-download --quiet --compact
+	$(OFFLINE) $(SAM)/cfn-lint $(TEMPLATES)
+	for each in $(TEMPLATES); do $(OFFLINE) $(SAM)/sam validate --lint --template "$$each" || exit 1; done
+	$(CHECKOV) --file $(TEMPLATES) --framework cloudformation secrets --skip-download --quiet --compact
 	PYTHONPATH=tools $(AWS_PYTHON) tools/check_template.py
 	$(AWS_PYTHON) -m pytest -c tests/template/pytest.ini tests/template
 
@@ -93,11 +97,17 @@ check-advisories: tools-deny ## Known weaknesses of the crates in use, where the
 	@mkdir -p .local; if $(CARGO_DENY) fetch db >.local/advisories.log 2>&1; then $(CARGO_DENY) --offline check advisories; \
 	else tail -3 .local/advisories.log; echo "check-advisories: NOT CHECKED, the advisory database cannot be fetched"; fi
 
+costs: ## Compute the tables of docs/costs.md, from the prices and assumptions in tools/costs.py
+	$(PYTHON) tools/costs.py --write
+
 sbom: ## A bill of materials for each function, as CycloneDX, into target/sbom/
 	@$(PYTHON) tools/sbom.py
 
 test-rust:
 	cargo test --workspace
+
+test-examples: tools ## Only the example behind the table's stream, without a stack
+	$(AWS_PYTHON) -m pytest -c examples/change-feed/tests/pytest.ini examples/change-feed/tests
 
 test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
 	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py

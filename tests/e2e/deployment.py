@@ -143,6 +143,14 @@ class Deployment:
         pages = self.aws.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["TableName"])
         return [item for page in pages for item in page["Items"]]
 
+    def indexed(self, partition: str) -> bool:
+        """Is there anything in this partition of the index gsi1?"""
+        found = self.aws.client("dynamodb").query(
+            TableName=self.outputs["TableName"], IndexName="gsi1", Limit=1,
+            KeyConditionExpression="gsi1pk = :pk", ExpressionAttributeValues={":pk": {"S": partition}},
+        )
+        return bool(found["Items"])
+
     def link_items_raw(self, link_id: str) -> list[dict]:
         return [item for item in self.scan() if item["pk"]["S"] == f"LINK#{link_id}"]
 

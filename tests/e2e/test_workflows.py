@@ -30,13 +30,13 @@ def test_workflow_1_a_single_link_loads_what_it_was_asked_for(deployment: Deploy
 
 
 def test_workflow_2_a_recurrent_link_is_refreshed_three_times(deployment: Deployment, belvo: Control):
-    link_id = connect(deployment, belvo, access_mode="recurrent", refresh_rate="24h")
+    link_id = connect(deployment, belvo, access_mode="recurrent")
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
 
     codes = ("new_transactions_available", "transactions_updated", "transactions_deleted")
     for number in (1, 2, 3):
-        # Belvo's clock runs until the next scheduled refresh has happened: a day in a second and a half.
-        belvo.configure(hour_ms=60)
+        # Belvo's clock runs until the next scheduled refresh has happened: a week in a second and a half.
+        belvo.configure(hour_ms=9)
         wait_until(
             lambda number=number: all(count_of(deployment, link_id, code) >= number for code in codes),
             lambda: f"round {number}; there were {kinds(deployment, link_id)}",
@@ -101,7 +101,7 @@ def test_a_deleted_link_leaves_nothing_but_its_receipt(deployment: Deployment, b
 
 def test_a_refresh_that_we_ask_for_is_completed_by_its_webhooks(deployment: Deployment, belvo: Control):
     belvo.configure(refresh_cooldown_ms=0)
-    link_id = connect(deployment, belvo, access_mode="recurrent", refresh_rate="7d")
+    link_id = connect(deployment, belvo, access_mode="recurrent")
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
     belvo.change_transactions(link_id, add=4, update=2, announce=False)
 
@@ -116,7 +116,7 @@ def test_a_refresh_that_we_ask_for_is_completed_by_its_webhooks(deployment: Depl
 def test_after_a_day_without_webhooks_the_schedule_alone_heals_a_link_that_was_synced(
     deployment: Deployment, belvo: Control
 ):
-    link_id = connect(deployment, belvo, access_mode="recurrent", refresh_rate="24h")
+    link_id = connect(deployment, belvo, access_mode="recurrent")
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
     invoke(deployment, "ReconcileFunctionName", {})
     belvo.set_faults({"fault": "webhook_lost"})
@@ -125,8 +125,8 @@ def test_after_a_day_without_webhooks_the_schedule_alone_heals_a_link_that_was_s
     newer_link_id = belvo.create_link(accounts=1, transactions=12)
     before = len(deployment.events(link_id))
 
-    # Belvo refreshes every day: after two of them without a webhook, something is wrong.
-    deployment.let_time_pass(link_id, days=2)
+    # Belvo refreshes every week: after two of them without a webhook, something is wrong.
+    deployment.let_time_pass(link_id, days=15)
     report = invoke(deployment, "ReconcileFunctionName", {})
 
     assert report["discovered"] >= 1 and report["status_reads"] == 1 and report["links"] >= 2

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::Error;
+use crate::links::MAX_EXTERNAL_ID;
 use crate::page::object;
 
 /// A link.
@@ -12,12 +13,16 @@ pub struct Link {
     pub status: Option<String>,
     /// The institution's name.
     pub institution: Option<String>,
+    /// The id that the customer gave it.
+    pub external_id: Option<String>,
 }
 
 impl Link {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
         let link: Self = object(body).ok_or(Error::Malformed("not a link"))?;
-        Ok(Self { institution: link.institution.filter(|name| is_name(name)), ..link })
+        let institution = link.institution.filter(|name| is_name(name));
+        let external_id = link.external_id.filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len()));
+        Ok(Self { institution, external_id, ..link })
     }
 }
 
@@ -33,10 +38,11 @@ mod tests {
 
     #[test]
     fn a_link_is_read_whatever_else_it_says() {
-        let body = br#"{"id":"l","institution":"sat_mx_fiscal","status":"valid","new":[1.10],"external_id":null}"#;
-        let link = Link { status: Some("valid".to_owned()), institution: Some("sat_mx_fiscal".to_owned()) };
+        let body = br#"{"id":"l","institution":"sat_mx_fiscal","status":"valid","new":[1.10],"external_id":"u"}"#;
+        let text = |text: &str| Some(text.to_owned());
+        let link = Link { status: text("valid"), institution: text("sat_mx_fiscal"), external_id: text("u") };
         assert_eq!(Link::read(body), Ok(link));
-        assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None }));
+        assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None, external_id: None }));
         for body in ["[]", r#"["valid","sat_mx_fiscal"]"#, r#"{"status":"valid","status":"invalid"}"#, "<html>"] {
             assert_eq!(Link::read(body.as_bytes()), Err(Error::Malformed("not a link")), "{body}");
         }

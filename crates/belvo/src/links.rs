@@ -14,7 +14,7 @@ const MAX_WORD: usize = 64;
 /// More resources than this of one link are not kept.
 const MAX_RESOURCES: usize = 64;
 /// A longer external id is not kept; Belvo's own limit is far below.
-const MAX_EXTERNAL_ID: usize = 512;
+pub(crate) const MAX_EXTERNAL_ID: usize = 512;
 
 /// One page of the list.
 #[derive(Debug, PartialEq, Eq)]

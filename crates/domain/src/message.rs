@@ -124,11 +124,10 @@ pub enum Source {
     Continuation,
 }
 
-/// What a message says of its link beside what it asks for.
+/// What a message says of its link beside what it asks for. Whose link it is, is not among it: a webhook that says so may
+/// come from anybody who has the token, so Belvo is asked.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Heard<'a> {
-    /// The id that the customer gave the link, where the webhook says it.
-    pub external_id: Option<&'a str>,
+pub struct Heard {
     /// When the webhook was received, if it is one of Belvo's.
     pub webhook_at: Option<EpochMillis>,
 }
@@ -265,9 +264,9 @@ impl Message {
 
     /// What it says of its link.
     #[must_use]
-    pub fn heard(&self) -> Heard<'_> {
+    pub fn heard(&self) -> Heard {
         let webhook_at = matches!(self.source, Source::Webhook).then_some(self.received_at);
-        Heard { external_id: self.webhook.external_id(), webhook_at }
+        Heard { webhook_at }
     }
 
     /// The body for SQS, in ASCII: SQS refuses some of Unicode.

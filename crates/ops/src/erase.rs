@@ -74,8 +74,14 @@ pub(crate) async fn run(stack: &Stack, output: &Output, links: &[LinkId], receip
 /// Erases whatever a file of receipts names.
 pub(crate) async fn replay(stack: &Stack, output: &Output, receipts: &Path) -> Result<(), Trouble> {
     let text = fs::read_to_string(receipts).map_err(Trouble::file(receipts))?;
-    let links: Vec<_> = links_of(&text)?.into_iter().collect();
-    run(stack, output, &links, receipts).await
+    let (links, unreadable) = links_of(&text);
+    let links: Vec<_> = links.into_iter().collect();
+    run(stack, output, &links, receipts).await?;
+    // A line that was torn by a crash hides no other: all that can be read is erased first.
+    match unreadable.first() {
+        None => Ok(()),
+        Some(line) => Err(Trouble::Input(format!("line {line} of the receipts cannot be read; the others are erased"))),
+    }
 }
 
 async fn erase(stack: &Stack, link: &LinkId) -> Result<Erased, Trouble> {
@@ -106,19 +112,25 @@ async fn wait(table: &Table, link: &LinkId, before: Option<EpochMillis>) -> Resu
 }
 
 fn append(receipts: &Path, line: &Line) -> Result<(), Trouble> {
+    if receipts.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(Trouble::Input(format!("{} is no file", receipts.display())));
+    }
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(receipts);
     let mut file = file.map_err(Trouble::file(receipts))?;
     let text = serde_json::to_string(line).unwrap_or_default();
     writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(Trouble::file(receipts))
 }
 
-/// The links that a file of receipts names, each once.
-fn links_of(text: &str) -> Result<BTreeSet<LinkId>, Trouble> {
-    let link = |(index, text): (usize, &str)| {
-        let read = serde_json::from_str::<Line>(text).ok().and_then(|read| LinkId::parse(&read.link_id).ok());
-        read.ok_or_else(|| Trouble::Input(format!("line {} of the receipts is none", index + 1)))
-    };
-    text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()).map(link).collect()
+/// The links that a file of receipts names, each once, and the numbers of the lines that cannot be read.
+fn links_of(text: &str) -> (BTreeSet<LinkId>, Vec<usize>) {
+    let (mut links, mut unreadable) = (BTreeSet::new(), Vec::new());
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str::<Line>(line).ok().and_then(|read| LinkId::parse(&read.link_id).ok()) {
+            Some(link) => _ = links.insert(link),
+            None => unreadable.push(index + 1),
+        }
+    }
+    (links, unreadable)
 }
 
 #[cfg(test)]
@@ -132,8 +144,9 @@ mod tests {
         let lines = [line("l-2", None), line("l-1", None), line("l-2", Some(erased))];
         let text: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
         assert!(text.contains(r#"{"link_id":"l-2","requested_at":1}"#), "{text}");
-        let named: Vec<_> = links_of(&text).unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(named, ["l-1", "l-2"]);
-        assert!(links_of("{\"link_id\":\"a/b\",\"requested_at\":1}\n").unwrap_err().to_string().contains("line 1"));
+        let torn = format!("{{\"link_id\":\"a/b\",\"requested_at\":1}}\n{text}{{\"link_id\":\"l-3\",\"req");
+        let (named, unreadable) = links_of(&torn);
+        let named: Vec<_> = named.iter().map(ToString::to_string).collect();
+        assert_eq!((named.as_slice(), unreadable), (&["l-1".to_owned(), "l-2".to_owned()][..], vec![1, 5]));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -34,6 +34,8 @@ pub(crate) struct Source<'a> {
 struct Last {
     pk: String,
     sk: String,
+    /// Of a request: its link.
+    gsi1pk: Option<String>,
 }
 
 /// Exports a link.
@@ -57,7 +59,10 @@ pub(crate) async fn export(source: &Source<'_>, to: &Path, progress: impl Fn(u64
     let mut name = to.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
-    let (mut items, last) = resume(&part).map_err(Trouble::file(&part))?;
+    if part.symlink_metadata().is_ok_and(|there| !there.is_file() || there.mode() & 0o077 != 0) {
+        return Err(Trouble::Input(format!("{} is no file that only its owner may read; remove it", part.display())));
+    }
+    let (mut items, last) = resume(&part, source.link)?;
     let mut options = OpenOptions::new();
     let file = options.create(true).append(true).mode(0o600).open(&part).map_err(Trouble::file(&part))?;
     let mut file = BufWriter::new(file);
@@ -91,24 +96,30 @@ pub(crate) async fn export(source: &Source<'_>, to: &Path, progress: impl Fn(u64
     Ok(items)
 }
 
-/// Cuts off a line that was not finished; the items that are there, and the last of them.
-fn resume(part: &Path) -> std::io::Result<(u64, Option<Last>)> {
+/// Cuts off a line that was not finished; the items that are there, and the last of them. A file that another link's export
+/// began is not gone on with.
+fn resume(part: &Path, link: &LinkId) -> Result<(u64, Option<Last>), Trouble> {
     if !part.exists() {
         return Ok((0, None));
     }
-    let mut reader = BufReader::new(File::open(part)?);
+    let mut reader = BufReader::new(File::open(part).map_err(Trouble::file(part))?);
     let (mut items, mut whole, mut last) = (0, 0, None);
     let mut text = String::new();
     loop {
         text.clear();
-        let bytes = reader.read_line(&mut text)?;
+        let bytes = reader.read_line(&mut text).map_err(Trouble::file(part))?;
         let read = if text.ends_with('\n') { serde_json::from_str::<Last>(&text).ok() } else { None };
         let Some(read) = read else { break };
+        let partition = read.gsi1pk.as_deref().filter(|_| read.pk.starts_with("REQUEST#")).unwrap_or(&read.pk);
+        if partition.strip_prefix("LINK#") != Some(link.as_str()) {
+            return Err(Trouble::Input(format!("{} is the export of another link; remove it", part.display())));
+        }
         whole += bytes as u64;
         items += 1;
         last = Some(read);
     }
-    OpenOptions::new().write(true).open(part)?.set_len(whole)?;
+    let file = OpenOptions::new().write(true).open(part);
+    file.and_then(|file| file.set_len(whole)).map_err(Trouble::file(part))?;
     Ok((items, last))
 }
 
@@ -167,7 +178,7 @@ mod tests {
         let put = async |item: Item| {
             dynamodb.put_item().table_name(local_table::TABLE_NAME).set_item(Some(item)).send().await.unwrap();
         };
-        let item = |pk: &str, sk: &str| Last { pk: pk.to_owned(), sk: sk.to_owned() }.key();
+        let item = |pk: &str, sk: &str| Last { pk: pk.to_owned(), sk: sk.to_owned(), gsi1pk: None }.key();
         for sk in ["LINK", "SEEN#x", "ACCOUNTS#a"] {
             put(item("LINK#l-1", sk)).await;
         }
@@ -187,6 +198,31 @@ mod tests {
         dynamodb
     }
 
+    fn begun(to: &Path, text: &str) {
+        let part = to.with_extension("jsonl.part");
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(part).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_another_link_or_another_reader_began_is_not_gone_on_with() {
+        let (dynamodb, link) = (a_table().await, LinkId::parse("l-2").unwrap());
+        let source = Source { dynamodb: &dynamodb, table_name: local_table::TABLE_NAME, link: &link };
+        let to = a_file("of-another");
+        for line in [
+            r#"{"pk":"LINK#l-1","sk":"LINK"}"#,
+            r#"{"gsi1pk":"LINK#l-1","pk":"REQUEST#1","sk":"REQUEST"}"#,
+            r#"{"pk":"REQUEST#1","sk":"REQUEST"}"#,
+        ] {
+            begun(&to, &format!("{line}\n"));
+            let refused = export(&source, &to, |_| {}).await.unwrap_err().to_string();
+            assert!(refused.contains("of another link"), "{refused}");
+        }
+        fs::remove_file(to.with_extension("jsonl.part")).unwrap();
+        fs::write(to.with_extension("jsonl.part"), "").unwrap();
+        assert!(export(&source, &to, |_| {}).await.unwrap_err().to_string().contains("only its owner"));
+    }
+
     #[tokio::test]
     async fn an_export_has_every_item_once_wherever_it_was_broken_off() {
         let (dynamodb, link) = (a_table().await, LinkId::parse("l-1").unwrap());
@@ -202,7 +238,7 @@ mod tests {
         );
         for bytes in [0, 10, text.len() / 3, text.len() / 2 + 7, text.len() - 400, text.len() - 10, text.len()] {
             let to = a_file(&bytes.to_string());
-            fs::write(to.with_extension("jsonl.part"), &text[..bytes]).unwrap();
+            begun(&to, &text[..bytes]);
             assert_eq!(export(&source, &to, |_| {}).await.unwrap(), 45, "{bytes}");
             assert!(fs::read_to_string(&to).unwrap() == text, "{bytes}");
             assert!(!to.with_extension("jsonl.part").exists());

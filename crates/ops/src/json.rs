@@ -7,6 +7,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 /// One item.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+/// The text that an attribute holds; none when it is absent or no text.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// The number that an attribute holds; none when it is absent or no such number.
+pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
 /// An item on one line, its attributes in the order of their names.
 pub(crate) fn line(item: &Item) -> String {
     let mut text = String::new();

@@ -10,9 +10,12 @@ mod export;
 mod json;
 mod letters;
 mod output;
+mod resync;
 mod rotate;
 mod stack;
+mod status;
 mod trouble;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +43,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows whether work is waiting, whether something has failed for good, and what is due.
+    Status,
+    /// Explains what happened to a link's data: its status, its lists, its last webhooks, one record.
+    Why(why::Why),
+    /// Shows the links of one of your users.
+    Links {
+        /// The id that you gave the user's links at Belvo.
+        external_id: String,
+    },
+    /// Looks at messages that failed for good, sends them back, or takes them out.
+    #[command(subcommand)]
+    DeadLetters(letters::What),
+    /// Has data listed again and stored, of some links or of all.
+    Resync(resync::Resync),
     /// Prints the Authorization header to paste into Belvo's dashboard. It is a credential.
     AuthorizationHeader,
     /// Replaces a secret, without a gap and without a deployment.
@@ -103,6 +120,11 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments, output: &Output) -> Result<(), Trouble> {
     let stack = Stack::find(&arguments.stack).await?;
     match arguments.command {
+        Command::Status => status::run(&stack, output).await,
+        Command::Why(why) => why::run(&stack, output, &why).await,
+        Command::Links { external_id } => why::links(&stack, output, &external_id).await,
+        Command::DeadLetters(what) => letters::run(&stack, output, what).await,
+        Command::Resync(resync) => resync::run(&stack, output, &resync).await,
         Command::AuthorizationHeader => authorization::print(&stack, output).await,
         Command::Rotate(which) => rotate::run(&stack, output, which).await,
         Command::Export { link_id: LinkArgument(link), to } => export::run(&stack, output, &link, &to).await,

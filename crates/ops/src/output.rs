@@ -3,10 +3,21 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::trouble::Trouble;
+
+/// The same without control characters.
+fn harmless(words: &str) -> String {
+    words.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
+/// Epoch milliseconds in ISO 8601, to the second.
+pub(crate) fn moment(at: i64) -> String {
+    Timestamp::from_second(at.div_euclid(1_000)).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+}
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +35,8 @@ impl Output {
         if self.is_json {
             println!("{}", serde_json::to_string(object).unwrap_or_default());
         } else {
-            println!("{words}");
+            // Some of it is what a sender wrote: nothing of that may steer the terminal.
+            println!("{}", harmless(words));
         }
     }
 
@@ -50,5 +62,20 @@ impl Output {
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_in_utc() {
+        assert_eq!(moment(1_795_262_401_999), "2026-11-21T12:00:01Z");
+    }
+
+    #[test]
+    fn what_a_sender_wrote_does_not_steer_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[2Jb\nc é"), "a\u{fffd}[2Jb\u{fffd}c é");
     }
 }

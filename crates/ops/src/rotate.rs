@@ -6,24 +6,24 @@
 //! before the second is made.
 
 use std::io::{self, IsTerminal};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
-use jiff::Timestamp;
+use domain::{EpochMillis, ListedLink, now};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::authorization::Credentials;
-use crate::output::Output;
+use crate::output::{Output, moment};
 use crate::stack::Stack;
 use crate::trouble::{Trouble, failed};
 
 /// As long as the token that the template makes.
 const TOKEN_CHARACTERS: i64 = 48;
 /// How old the webhook function's knowledge of its secret is at most.
-const CACHE: Duration = Duration::from_mins(5);
+const CACHE_MS: EpochMillis = 5 * 60 * 1_000;
+const HOUR_MS: EpochMillis = 60 * 60 * 1_000;
 /// The template's default.
-const DEFAULT_GRACE_HOURS: u64 = 24;
+const DEFAULT_GRACE_HOURS: EpochMillis = 24;
 
 /// Which secret to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -53,9 +53,8 @@ async fn webhook(stack: &Stack, output: &Output) -> Result<(), Trouble> {
 
     let header = next.header()?;
     let hours = stack.parameter("SecretGraceHours").and_then(|hours| hours.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let enter_after = moment(now + CACHE);
-    let old_until = moment(now + Duration::from_secs(60 * 60 * hours.unwrap_or(DEFAULT_GRACE_HOURS)));
+    let enter_after = moment(now() + CACHE_MS);
+    let old_until = moment(now() + hours.unwrap_or(DEFAULT_GRACE_HOURS) * HOUR_MS);
     output.result(
         &format!("Authorization: {header}"),
         &json!({ "authorization": header, "enter_after": enter_after, "old_accepted_until": old_until }),
@@ -90,7 +89,15 @@ async fn belvo(stack: &Stack, output: &Output) -> Result<(), Trouble> {
     let client = belvo::Client::new(base_url, credentials, belvo::Limits::default())
         .map_err(|error| Trouble::Input(error.to_string()))?;
     // A page of links is the cheapest question that needs a key.
-    client.links(1).await.map_err(Trouble::Belvo)?;
+    let links = client.links(1).await.map_err(Trouble::Belvo)?.links;
+    if !links.is_empty() && !knows_any(stack, &links).await? {
+        // To this stack all links would be gone, and a webhook that says that one was deleted would be believed.
+        return Err(Trouble::Input(
+            "that is a key of another Belvo account or environment: it has links, and the table knows none of the first \
+             thousand; nothing was changed"
+                .to_owned(),
+        ));
+    }
     let text =
         json!({ "secret_id": secret_id.expose_secret(), "secret_password": password.expose_secret() }).to_string();
     let put = stack.secrets.put_secret_value().secret_id(stack.output("BelvoSecretArn")?).secret_string(text);
@@ -101,6 +108,16 @@ async fn belvo(stack: &Stack, output: &Output) -> Result<(), Trouble> {
          like.",
     );
     Ok(())
+}
+
+/// Does the table know one of these links?
+async fn knows_any(stack: &Stack, links: &[ListedLink]) -> Result<bool, Trouble> {
+    for link in links {
+        if stack.item(&format!("LINK#{}", link.id), "LINK").await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Asks a person without showing what is typed; a program gives a line for each.
@@ -114,12 +131,6 @@ fn ask(what: &str) -> Result<SecretString, Trouble> {
     let typed = typed.map_err(|error| Trouble::Input(format!("cannot read the {what}: {error}")))?.trim().to_owned();
     let is_usable = !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_graphic());
     is_usable.then(|| SecretString::from(typed)).ok_or_else(|| Trouble::Input(format!("that is no {what}")))
-}
-
-/// In ISO 8601, to the second.
-fn moment(since_epoch: Duration) -> String {
-    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
 }
 
 #[cfg(test)]
@@ -136,10 +147,5 @@ mod tests {
         assert_eq!(next(r#"{"token":"old"}"#), json!({ "token": "new" }));
         let basic = json!({ "username": "belvo", "password": "new" });
         assert_eq!(next(r#"{"username":"belvo","password":"old"}"#), basic);
-    }
-
-    #[test]
-    fn a_moment_is_written_in_utc() {
-        assert_eq!(moment(Duration::from_secs(1_795_262_401)), "2026-11-21T12:00:01Z");
     }
 }

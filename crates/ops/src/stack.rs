@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::AttributeValue;
 use queue::Queue;
 
+use crate::json::Item;
 use crate::trouble::{Trouble, failed};
 
 /// A deployed stack, and clients for its parts.
@@ -42,6 +45,30 @@ impl Stack {
         })
     }
 
+    /// An item, read consistently.
+    pub(crate) async fn item(&self, pk: &str, sk: &str) -> Result<Option<Item>, Trouble> {
+        let get = self.dynamodb.get_item().table_name(&self.table_name).consistent_read(true);
+        let get = get.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
+        Ok(get.send().await.map_err(failed("DynamoDB"))?.item)
+    }
+
+    /// The items of a partition whose sort key begins so: all, or the last few, the last one first.
+    pub(crate) async fn items(&self, pk: &str, prefix: &str, last: Option<i32>) -> Result<Vec<Item>, Trouble> {
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(&self.table_name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
+        if let Some(last) = last {
+            let page = query.scan_index_forward(false).limit(last).send().await.map_err(failed("DynamoDB"))?;
+            return Ok(page.items.unwrap_or_default());
+        }
+        query.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed("DynamoDB"))
+    }
+
     /// An output that every belvo-sync has.
     pub(crate) fn output(&self, key: &str) -> Result<&str, Trouble> {
         let missing = || Trouble::NoStack { name: String::new(), why: format!("it has no output {key}") };
@@ -59,8 +86,13 @@ type Pairs = HashMap<String, String>;
 /// Outputs and parameters.
 async fn describe(aws: &SdkConfig, name: &str) -> Result<(Pairs, Pairs), Trouble> {
     let client = aws_sdk_cloudformation::Client::new(aws);
-    let output = client.describe_stacks().stack_name(name).send().await.map_err(failed("CloudFormation"))?;
-    let missing = || Trouble::NoStack { name: name.to_owned(), why: "CloudFormation lists none".to_owned() };
+    let missing = || Trouble::NoStack { name: name.to_owned(), why: "CloudFormation knows none".to_owned() };
+    let output = client.describe_stacks().stack_name(name).send().await;
+    let output = output.map_err(|error| match error.code() {
+        // The only thing that can be wrong with a name.
+        Some("ValidationError") => missing(),
+        _ => failed("CloudFormation")(error),
+    })?;
     let stack = output.stacks().first().ok_or_else(missing)?;
     let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value?.to_owned()));
     let outputs = stack.outputs().iter().filter_map(|one| pair(one.output_key(), one.output_value())).collect();

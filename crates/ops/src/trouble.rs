@@ -52,6 +52,9 @@ pub(crate) enum Trouble {
     /// Belvo does not accept a key, or cannot be asked.
     #[error("Belvo did not accept the new key, so nothing was changed: {0}")]
     Belvo(belvo::Error),
+    /// Belvo did not give its list of links.
+    #[error("Belvo did not give its list of links: {0}")]
+    BelvoList(belvo::Error),
     /// Something was waited for in vain.
     #[error("{0}")]
     Waited(String),

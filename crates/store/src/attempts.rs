@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
-use domain::{EpochMillis, LinkId, RequestId};
+use domain::{EpochMillis, RequestId};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::table::{call_failed, send_if_allowed};
@@ -26,8 +26,6 @@ pub struct Attempt<'a> {
     pub key: &'a str,
     /// What is asked for, for whoever looks.
     pub action: &'static str,
-    /// About which link.
-    pub link: &'a LinkId,
     /// Equal for equal requests.
     pub fingerprint: &'a str,
 }
@@ -72,7 +70,6 @@ impl Table {
             [
                 ("status", s(BEGUN)),
                 ("action", s(attempt.action)),
-                ("link_id", s(attempt.link.as_str())),
                 ("fingerprint", s(attempt.fingerprint)),
                 ("mark", s(&mark)),
                 ("began_at", n(now)),
@@ -162,8 +159,7 @@ mod tests {
             [("mark", s("m")), ("fingerprint", s("a")), ("began_at", n(1))]
                 .map(|(name, value)| (name.to_owned(), value)),
         );
-        let link = LinkId::parse("link-1").unwrap();
-        let attempt = Attempt { key: "key", action: "retrieve", link: &link, fingerprint: "a" };
+        let attempt = Attempt { key: "key", action: "retrieve", fingerprint: "a" };
         let judge = |mark: &str| judge(&there, &attempt, mark.to_owned()).unwrap();
         assert!(matches!(judge("m"), Begun::Fresh(_)));
         assert_eq!(judge("another"), Begun::Unknown { began_at: 1 });

@@ -14,13 +14,13 @@ use crate::{PassRefused, Stamp, StoreTrouble, Table, keys};
 
 /// How often a contended clock is tried.
 const CLOCK_ATTEMPTS: usize = 5;
+/// After so long a marked link whose erasure has not ended is taken up by the schedule.
+const ERASED_WITHIN_MS: EpochMillis = 60 * 60 * 1_000;
 /// What a link's item keeps of a link that is no more: nothing that leads to its user, and no place in an index.
-const FORGOTTEN: [&str; 15] = [
+const FORGOTTEN: [&str; 13] = [
     "external_id",
     "gsi1pk",
     "gsi1sk",
-    "gsi2pk",
-    "gsi2sk",
     "institution",
     "action",
     "consent",
@@ -35,9 +35,9 @@ const FORGOTTEN: [&str; 15] = [
 
 /// What a stamp is wanted for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Claim<'a> {
+pub(crate) enum Claim {
     /// A look at Belvo, or a write of what a webhook says. Refused when the link is deleted or erased.
-    Pass(Heard<'a>),
+    Pass(Heard),
     /// The end of the link, with this final status. Only what is erased cannot be deleted any more.
     End(LinkStatus),
 }
@@ -47,7 +47,7 @@ impl Table {
     pub(crate) async fn take_stamp(
         &self,
         link: &LinkId,
-        claim: Claim<'_>,
+        claim: Claim,
         now: EpochMillis,
     ) -> Result<(Stamp, LinkState), PassRefused> {
         let mut stamp = now;
@@ -74,7 +74,7 @@ impl Table {
     async fn move_clock(
         &self,
         link: &LinkId,
-        claim: Claim<'_>,
+        claim: Claim,
         stamp: Stamp,
         now: EpochMillis,
     ) -> Result<Result<Item, Item>, StoreTrouble> {
@@ -107,7 +107,7 @@ impl Table {
     }
 }
 
-impl Claim<'_> {
+impl Claim {
     /// What changes on the link's item, beside the clock.
     fn expression(self, link: &LinkId, now: EpochMillis) -> Expression {
         match self {
@@ -116,17 +116,18 @@ impl Claim<'_> {
                 if let Some(at) = heard.webhook_at {
                     expression = expression.set("last_event_at", n(at));
                 }
-                match heard.external_id {
-                    Some(external_id) => expression.of_customer(external_id, link),
-                    None => expression,
-                }
+                expression
             }
             Self::End(status) => {
                 let expression = FORGOTTEN.into_iter().fold(Expression::default(), Expression::remove);
                 let expression = expression.set("status", s(status.as_str()));
                 match status {
-                    LinkStatus::Erased => expression.set_if_absent("erased_at", n(now)),
-                    _ => expression,
+                    // Due, in case that whoever ends it does not come to the end.
+                    LinkStatus::Erased => expression
+                        .set_if_absent("erased_at", n(now))
+                        .set("gsi2pk", s(keys::reconcile_shard(link.as_str())))
+                        .set("gsi2sk", s(keys::due(now + ERASED_WITHIN_MS))),
+                    _ => expression.remove("gsi2pk").remove("gsi2sk"),
                 }
             }
         }

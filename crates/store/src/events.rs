@@ -90,14 +90,31 @@ impl EventKey {
     }
 }
 
+/// Is what a webhook says kept with its event?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Yes.
+    Kept,
+    /// No: its link is no more.
+    Withheld,
+}
+
 impl Table {
-    /// Notes that a message is being worked on, and what it says.
+    /// Notes that a message is being worked on, and what it says, if that is to be kept.
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn begin_event(&self, message: &Message, now: EpochMillis) -> Result<EventKey, StoreTrouble> {
+    pub async fn begin_event(
+        &self,
+        message: &Message,
+        content: Content,
+        now: EpochMillis,
+    ) -> Result<EventKey, StoreTrouble> {
         let key = EventKey::of(message);
         let mut attributes = envelope(message);
+        if content == Content::Kept {
+            attributes.extend(data(message).map(|data| ("data", data)));
+        }
         attributes.push(("outcome", s("processing")));
         attributes.push(("expires_at", n(expires_at(now))));
         let assign = |name: &str| match name {
@@ -176,7 +193,6 @@ fn envelope(message: &Message) -> Vec<(&'static str, AttributeValue)> {
     attributes.extend(webhook.process_type().map(|word| ("process_type", s(word))));
     attributes.extend(webhook.request_id().map(|id| ("request_id", s(id))));
     attributes.extend(message.withheld.as_ref().map(|withheld| ("withheld_bytes", n(withheld.bytes))));
-    attributes.extend(data(message).map(|data| ("data", data)));
     attributes
 }
 

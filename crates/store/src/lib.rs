@@ -23,7 +23,7 @@ mod table;
 
 pub use attempts::{Attempt, Begun, HeldKey};
 pub use attributes::to_attribute;
-pub use events::{Counts, EventKey, Outcome};
+pub use events::{Content, Counts, EventKey, Outcome};
 pub use links::{LinkChange, LinkPass, LinkState};
 pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
 pub use purge::{Purge, Purged, Receipt};

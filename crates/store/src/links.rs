@@ -18,6 +18,8 @@ pub struct LinkState {
     pub status: Option<LinkStatus>,
     /// The institution's name.
     pub institution: Option<String>,
+    /// The id that the customer gave it at Belvo.
+    pub external_id: Option<String>,
     /// What is known of the consent, where a webhook ever spoke of it.
     pub consent: Option<KnownConsent>,
 }
@@ -31,6 +33,8 @@ pub struct LinkChange {
     pub consent: Option<KnownConsent>,
     /// The institution's name.
     pub institution: Option<String>,
+    /// The id that the customer gave it, from Belvo's own mouth.
+    pub external_id: Option<String>,
 }
 
 /// A pass over the link itself.
@@ -56,6 +60,7 @@ impl LinkState {
         Self {
             status: text(item, "status").and_then(LinkStatus::parse),
             institution: text(item, "institution").map(str::to_owned),
+            external_id: text(item, "external_id").map(str::to_owned),
             consent: event_at.map(|event_at| KnownConsent { consent, event_at }),
         }
     }
@@ -70,8 +75,11 @@ impl LinkState {
     }
 
     /// What a change makes of the link's item.
-    pub(crate) fn changed_by(&self, change: &LinkChange) -> Expression {
+    pub(crate) fn changed_by(&self, change: &LinkChange, link: &LinkId) -> Expression {
         let mut expression = Expression::default();
+        if let Some(external_id) = &change.external_id {
+            expression = expression.of_customer(external_id, link);
+        }
         if let Some(institution) = &change.institution {
             expression = expression.set("institution", s(institution));
         }
@@ -117,7 +125,7 @@ impl Table {
     pub async fn begin_link_pass(
         &self,
         link: &LinkId,
-        heard: Heard<'_>,
+        heard: Heard,
         now: EpochMillis,
     ) -> Result<LinkPass, PassRefused> {
         let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
@@ -129,7 +137,7 @@ impl Table {
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<bool, StoreTrouble> {
-        let expression = pass.known.changed_by(change);
+        let expression = pass.known.changed_by(change, &pass.link);
         let update = self.update(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.stamp);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));

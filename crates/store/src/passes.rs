@@ -123,7 +123,7 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        heard: Heard<'_>,
+        heard: Heard,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
         let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
@@ -162,7 +162,7 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        heard: Heard<'_>,
+        heard: Heard,
         now: EpochMillis,
     ) -> Result<Pass, PassRefused> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
@@ -251,7 +251,7 @@ impl Table {
     }
 
     fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
-        let expression = pass.known.changed_by(&checkpoint.link).set("last_synced_at", n(now));
+        let expression = pass.known.changed_by(&checkpoint.link, &pass.link).set("last_synced_at", n(now));
         let update = self.update_part(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.stamp);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));

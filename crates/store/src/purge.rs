@@ -139,7 +139,7 @@ impl Table {
             Some(_) if purge.status == LinkStatus::Erased => expression
                 .set("gsi2pk", s(keys::reconcile_shard(purge.link.as_str())))
                 .set("gsi2sk", s(keys::due(now + SWEEP_AFTER_MS))),
-            _ => expression,
+            _ => expression.remove("gsi2pk").remove("gsi2sk"),
         };
         let update = self.update(keys::link(&purge.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(purge.stamp);

@@ -9,7 +9,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Day, Heard, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
 use local_table::TABLE_NAME;
 use store::{
-    Check, Checkpoint, Counts, EventKey, LinkChange, Listed, Outcome, PassRefused, SyncState, Table, Upsert, Written,
+    Check, Checkpoint, Content, Counts, EventKey, LinkChange, Listed, Outcome, PassRefused, SyncState, Table, Upsert,
+    Written,
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -268,11 +269,9 @@ async fn nothing_begins_on_an_erased_link() {
 #[tokio::test]
 async fn the_external_id_of_a_link_is_found_by_its_index_and_not_forgotten() {
     let given = given_an_empty_table().await;
-    given
-        .table
-        .begin_pass(&given.link, transactions(), Heard { external_id: Some("user 7"), ..Heard::default() }, NOW)
-        .await
-        .unwrap();
+    let pass = given.table.begin_link_pass(&given.link, Heard::default(), NOW).await.unwrap();
+    let change = LinkChange { external_id: Some("user 7".to_owned()), ..LinkChange::default() };
+    assert!(given.table.finish_link_pass(&pass, &change).await.unwrap());
     given.begin_pass(NOW).await;
     let link = given.item("LINK#link-1", "LINK").await;
     assert_eq!((s(&link, "external_id"), s(&link, "status")), (Some("user 7"), Some("active")));
@@ -286,8 +285,8 @@ async fn an_event_has_one_item_from_its_first_attempt_to_its_outcome() {
         r#"{"webhook_id":"w-1","webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","link_id":"link-1",
             "request_id":"r-1","data":{"count":2,"deleted_transactions":["a","b"],"pad":null}}"#,
     );
-    let event = given.table.begin_event(&message, NOW).await.unwrap();
-    given.table.begin_event(&message, NOW).await.unwrap();
+    let event = given.table.begin_event(&message, Content::Kept, NOW).await.unwrap();
+    given.table.begin_event(&message, Content::Kept, NOW).await.unwrap();
     let sk = format!("EVENT#{NOW}#{}", message.key);
     let item = given.item("LINK#link-1", &sk).await;
     assert_eq!((s(&item, "outcome"), n(&item, "attempts").as_deref()), (Some("processing"), Some("2")));
@@ -306,7 +305,7 @@ async fn an_event_has_one_item_from_its_first_attempt_to_its_outcome() {
 async fn an_event_without_a_link_is_kept_by_its_day() {
     let given = given_an_empty_table().await;
     let message = message(r#"{"webhook_type":"PAYMENT_INTENTS","webhook_code":"STATUS_UPDATE","object_id":"o"}"#);
-    let event = given.table.begin_event(&message, NOW).await.unwrap();
+    let event = given.table.begin_event(&message, Content::Kept, NOW).await.unwrap();
     given.table.end_event(&event, Outcome::Unknown, Some("no such type")).await.unwrap();
     let item = given.item("UNROUTED#2023-11-14", &format!("EVENT#{NOW}#{}", message.key)).await;
     assert_eq!((s(&item, "outcome"), s(&item, "reason")), (Some("unknown"), Some("no such type")));

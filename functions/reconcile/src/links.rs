@@ -8,6 +8,9 @@ use crate::{Reconciler, Report, Trouble};
 /// again after that.
 const LEASE: EpochMillis = 15 * 60 * 1_000;
 
+/// After so long an erasure that has not ended is asked for again.
+const SWEPT_WITHIN: EpochMillis = 60 * 60 * 1_000;
+
 impl Reconciler {
     /// Enqueues the listings that a link needs, and sets its next due time.
     pub(crate) async fn take_up_link(
@@ -39,13 +42,16 @@ impl Reconciler {
 impl Reconciler {
     /// A link that ended is due for nothing, unless it was erased: then what came in late is removed, too.
     async fn sweep(&self, link: &LinkId, due_at: EpochMillis) -> Result<(), Trouble> {
-        if self.table.link(link).await?.status == Some(LinkStatus::Erased) {
-            // Before the due time is given up: if that fails, it is done twice.
+        if self.table.link(link).await?.status != Some(LinkStatus::Erased) {
+            self.table.move_due(link, due_at, None, None).await?;
+            return Ok(());
+        }
+        // The purge's end sets what comes then; without an end it is asked for again.
+        if self.table.move_due(link, due_at, Some(now() + SWEPT_WITHIN), None).await? {
             let key = key(link, ERASE_LINK, due_at);
             let message = Message::asked(Source::Reconcile, link, ("LINK", ERASE_LINK), now(), key);
             self.queue.send(message.as_slice()).await?;
         }
-        self.table.move_due(link, due_at, None, None).await?;
         Ok(())
     }
 }

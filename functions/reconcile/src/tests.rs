@@ -286,9 +286,21 @@ async fn an_erased_link_that_is_due_is_swept_again_and_only_once() {
     let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
     let [body] = bodies.try_into().unwrap();
     assert_eq!(Message::decode(&body).unwrap().plan(), Plan::EraseLink);
+    assert!(world.due_at(&link).await.unwrap() > now() + HOUR / 2, "should the sweep not come to its end");
+    let purge = world.table.begin_purge(&link, domain::LinkStatus::Erased, now()).await.unwrap();
+    assert!(world.table.end_purge(&purge, now()).await.unwrap());
     assert_eq!(world.due_at(&link).await, None);
     world.run().await;
     assert!(world.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_erasure_that_did_not_come_to_its_end_is_taken_up_within_an_hour() {
+    let world = World::new().await;
+    let link = LinkId::parse("l-1").unwrap();
+    world.table.begin_purge(&link, domain::LinkStatus::Erased, now() - HOUR - 1).await.unwrap();
+    world.run().await;
+    assert_eq!(world.sent.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

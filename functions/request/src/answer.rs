@@ -81,6 +81,9 @@ pub enum Refusal {
         /// How long to wait, if Belvo said.
         wait: Option<Duration>,
     },
+    /// The link was erased here.
+    #[error("the link was erased in this stack, which stores nothing of it any more; ask Belvo directly")]
+    LinkErased,
     /// Belvo does not have the link.
     #[error("Belvo does not have this link")]
     LinkNotFound,
@@ -162,6 +165,7 @@ impl Refusal {
             Self::IdempotencyKeyReused => "IdempotencyKeyReused",
             Self::OutcomeUnknown(_) | Self::EarlierOutcomeUnknown { .. } => "OutcomeUnknown",
             Self::LinkRefreshedAlready { .. } => "LinkRefreshedAlready",
+            Self::LinkErased => "LinkErased",
             Self::LinkNotFound => "LinkNotFound",
             Self::LinkUnusable(_) => "LinkUnusable",
             Self::RateLimited => "RateLimited",

@@ -8,7 +8,7 @@
 //! | after it is stored | everything | asking again gives the same request id |
 
 use belvo::{Client, NotTaken, Taken};
-use domain::{LinkId, Message, RequestId, Source, Value, now};
+use domain::{LinkId, LinkStatus, Message, RequestId, Source, Value, now};
 use serde_json::value::to_raw_value;
 use store::{Attempt, Begun, HeldKey, NewRequest, RequestStatus};
 use tracing::error;
@@ -20,11 +20,14 @@ impl Requester {
     /// Has Belvo do it, unless it was asked to already.
     pub(crate) async fn order(&self, order: &Order, invocation: &str) -> Result<Answer, Refusal> {
         // Before the key: what fails here has cost nothing.
+        if self.table.link(&order.link).await?.status == Some(LinkStatus::Erased) {
+            return Err(Refusal::LinkErased);
+        }
         let belvo = self.access.fresh_client().await?;
         // A caller's key has no colon. Lambda's own id stops a second delivery of the same invocation.
         let key = order.idempotency_key.clone().unwrap_or_else(|| format!("lambda:{invocation}"));
         let fingerprint = order.fingerprint();
-        let attempt = Attempt { key: &key, action: order.work.name(), link: &order.link, fingerprint: &fingerprint };
+        let attempt = Attempt { key: &key, action: order.work.name(), fingerprint: &fingerprint };
         match self.table.begin_attempt(&attempt, now()).await? {
             Begun::Fresh(held) => self.send(belvo, order, &held, invocation).await,
             Begun::Done { request_id } => self.repeated(order, request_id).await,

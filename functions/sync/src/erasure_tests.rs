@@ -96,8 +96,8 @@ async fn an_erased_link_leaves_nothing_but_ids_and_a_receipt() {
     assert_erased(&world).await;
     let item = world.item(&format!("LINK#{LINK}"), "LINK").await;
     let counts = ["records", "sync_states", "events", "requests"].map(|name| number(&item, &format!("purged_{name}")));
-    // Six transactions, three accounts, two owners.
-    assert_eq!(counts, [Some(11), Some(2), Some(3), Some(2)]);
+    // Six transactions, three accounts, two owners; that it is to be erased was never kept with content.
+    assert_eq!(counts, [Some(11), Some(2), Some(2), Some(2)]);
     assert_eq!(text(&item, "status"), "erased");
 }
 
@@ -122,6 +122,22 @@ async fn whatever_comes_later_of_an_erased_link_is_kept_as_ids_alone() {
     }
     assert_erased(&world).await;
     assert_eq!(world.belvo.control().requests().total, 0, "Belvo is asked for nothing");
+}
+
+#[tokio::test]
+async fn not_even_for_a_moment_is_anything_kept_of_what_comes_later() {
+    let world = a_world().await;
+    erase(&world).await;
+    for calls in 1..=5 {
+        let late = message("HOROSCOPES", "unheard_of", r#"{"note":"of a person"}"#, now());
+        let delivery = [sqs(&late, 1)];
+        world.calls.count_from_now_until(calls);
+        tokio::select! {
+            _ = world.deliver(&delivery) => {}
+            () = world.calls.reached() => {}
+        }
+        assert_erased(&world).await;
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use domain::{
     now,
 };
 use queue::Queue;
-use store::{Check, Checkpoint, Counts, EventKey, LinkChange, Outcome, Pass, PassRefused, SyncState, Table};
+use store::{Check, Checkpoint, Content, Counts, EventKey, LinkChange, Outcome, Pass, PassRefused, SyncState, Table};
 
 use crate::access::Access;
 use crate::ended::Ended;
@@ -32,6 +32,9 @@ const MAX_RECHECKED: usize = 500;
 /// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
 const CLOCK_MARGIN_MS: EpochMillis = 250;
 
+const ERASED: &str = "the link was erased";
+const DELETED_LINK: &str = "the link was deleted";
+
 /// One message being worked on.
 pub(crate) struct Job<'a> {
     pub(crate) message: &'a Message,
@@ -52,14 +55,15 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// Does what the message asks for.
     pub(crate) async fn run(&self) -> Result<Ended, Failure> {
-        let event = self.table.begin_event(self.message, now()).await?;
+        let ended = self.ended_link().await?;
+        // Of a link that is no more not even for a moment: streams and backups would keep it.
+        let content = if ended.is_some() { Content::Withheld } else { Content::Kept };
+        let event = self.table.begin_event(self.message, content, now()).await?;
         let plan = self.message.plan();
-        let ended = match self.carry_out(&event, &plan).await {
-            Err(Failure::Belvo(Error::Unauthorized)) => {
-                self.access.renew().await?;
-                self.carry_out(&event, &plan).await
-            }
-            result => result,
+        let ended = match ended {
+            // Not what erases it once more, or goes on with its removal.
+            Some(reason) if !matches!(plan, Plan::EraseLink | Plan::LinkDeleted) => Ok(Ended::NoLink(reason)),
+            _ => self.try_to_carry_out(&event, &plan).await,
         };
         let ended = match ended {
             // What is deleted is not announced again: such a message waits.
@@ -82,6 +86,27 @@ impl Job<'_> {
         Ok(ended)
     }
 
+    /// Why the message's link is no more, if it is.
+    async fn ended_link(&self) -> Result<Option<&'static str>, Failure> {
+        let Some(link) = self.message.webhook.link_id() else { return Ok(None) };
+        Ok(match self.table.link(link).await?.status {
+            Some(LinkStatus::Erased) => Some(ERASED),
+            Some(LinkStatus::Deleted) => Some(DELETED_LINK),
+            _ => None,
+        })
+    }
+
+    /// Belvo's refusing our key may mean that there is a newer one.
+    async fn try_to_carry_out(&self, event: &EventKey, plan: &Plan) -> Result<Ended, Failure> {
+        match self.carry_out(event, plan).await {
+            Err(Failure::Belvo(Error::Unauthorized)) => {
+                self.access.renew().await?;
+                self.carry_out(event, plan).await
+            }
+            result => result,
+        }
+    }
+
     /// Leaves the reason of a failure where people look for it. That this fails too changes nothing. That another pass was
     /// quicker is no reason to look for.
     pub(crate) async fn note(&self, failure: &Failure) {
@@ -97,9 +122,9 @@ impl Job<'_> {
     async fn carry_out(&self, event: &EventKey, plan: &Plan) -> Result<Ended, Failure> {
         let Some(link) = self.message.webhook.link_id() else { return Ok(Ended::Unknown) };
         let applied = match plan {
-            Plan::Unknown => self.unless_ended(link, Ended::Unknown).await,
-            Plan::Record(reason) => self.unless_ended(link, Ended::Recorded(reason)).await,
-            Plan::Refused(reason) => self.unless_ended(link, Ended::Refused(reason)).await,
+            Plan::Unknown => return Ok(Ended::Unknown),
+            Plan::Record(reason) => return Ok(Ended::Recorded(reason)),
+            Plan::Refused(reason) => return Ok(Ended::Refused(reason)),
             Plan::LinkStatus => self.link_status(link).await,
             Plan::Consent(consent) => self.consent(link, *consent).await,
             Plan::LinkDeleted => self.link_deleted(link).await,
@@ -411,8 +436,8 @@ impl<F: Into<Failure>> From<F> for Stopped {
 impl From<PassRefused> for Stopped {
     fn from(refused: PassRefused) -> Self {
         match refused {
-            PassRefused::Erased => Self::LinkEnded("the link was erased"),
-            PassRefused::Deleted => Self::LinkEnded("the link was deleted"),
+            PassRefused::Erased => Self::LinkEnded(ERASED),
+            PassRefused::Deleted => Self::LinkEnded(DELETED_LINK),
             PassRefused::Trouble(trouble) => Self::Failed(trouble.into()),
         }
     }

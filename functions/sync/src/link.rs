@@ -59,15 +59,6 @@ impl Job<'_> {
         self.purge(link, LinkStatus::Erased).await
     }
 
-    /// What an event comes to that needs no pass; of a link that is no more, nothing but its ids is kept.
-    pub(crate) async fn unless_ended(&self, link: &LinkId, ended: Ended) -> Result<Ended, Stopped> {
-        match self.table.link(link).await?.status {
-            Some(LinkStatus::Erased) => Err(PassRefused::Erased.into()),
-            Some(LinkStatus::Deleted) => Err(PassRefused::Deleted.into()),
-            _ => Ok(ended),
-        }
-    }
-
     async fn purge(&self, link: &LinkId, status: LinkStatus) -> Result<Ended, Stopped> {
         let purge = self.table.begin_purge(link, status, now()).await?;
         match self.table.purge(&purge, self.until).await? {
@@ -82,13 +73,16 @@ impl Job<'_> {
     }
 
     /// What a pass in which Belvo answered shows of its link. Mostly nothing; when the link was in trouble, Belvo is asked
-    /// whether it still is. `has_news`: the webhook announced data that Belvo had just fetched from the institution.
+    /// whether it still is, and so when the webhook gives it another `external_id` than is known. `has_news`: the webhook announced data that Belvo had just fetched from the institution.
     pub(crate) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, Failure> {
-        let LinkState { status, consent, .. } = &pass.known;
+        let LinkState { status, consent, external_id, .. } = &pass.known;
+        // Whoever has the webhook's token can write another id into it: it is only a reason to ask.
+        let said = self.message.webhook.external_id();
+        let has_other_id = said.is_some() && said != external_id.as_deref();
         let event_at = self.message.received_at;
         let has_news = has_news && self.message.source == Source::Webhook;
         let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_news_of(event_at));
-        if !is_renewed && !status.is_some_and(LinkStatus::may_have_passed) {
+        if !is_renewed && !has_other_id && !status.is_some_and(LinkStatus::may_have_passed) {
             return Ok(LinkChange::default());
         }
         match self.ask_for_link(&pass.link).await {
@@ -116,9 +110,9 @@ impl Job<'_> {
     }
 
     async fn ask_for_link(&self, link: &LinkId) -> Result<LinkChange, Failure> {
-        let belvo::Link { status, institution } = self.access.client().await?.link(link).await?;
+        let belvo::Link { status, institution, external_id } = self.access.client().await?.link(link).await?;
         let access = status.as_deref().and_then(LinkStatus::of_belvo);
-        Ok(LinkChange { access, institution, consent: None })
+        Ok(LinkChange { access, institution, external_id, consent: None })
     }
 
     async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, Stopped> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{Day, LinkId, LinkStatus, Message, now};
+use fake_belvo::NewLink;
 
 use crate::testing::{Item, LINK, World, message, message_of, number, sqs, text};
 
@@ -76,7 +77,7 @@ async fn a_link_without_troubles_is_not_asked_for() {
     let world = World::with_transactions(3).await;
     world.list_transactions().await;
     world.succeed("ACCOUNTS", "historical_update", "{}").await;
-    assert_eq!(link_requests(&world), 0);
+    assert_eq!(link_requests(&world), 1, "whose link it is, and never again");
 }
 
 #[tokio::test]
@@ -278,9 +279,8 @@ async fn the_list_of_the_links_country_is_read_and_the_institution_asked_for_onc
 
 #[tokio::test]
 async fn a_chilean_link_has_lists_of_its_own() {
-    let world = World::with_transactions(0).await;
-    world.begin_another_pass().await;
-    world.worker.table.note_institution(&LinkId::parse(LINK).unwrap(), "sii_cl_fiscal").await.unwrap();
+    let (id, institution) = (Some(LINK.to_owned()), Some("tatooine_cl_fiscal".to_owned()));
+    let world = World::with_link(NewLink { id, institution, transactions: 0, ..NewLink::default() }).await;
     for (webhook_type, path) in [("INVOICES", "/api/cl/invoices/"), ("TAX_STATUS", "/api/cl/tax-status/")] {
         let message = message(webhook_type, "historical_update", "{}", now());
         world.deliver(&[sqs(&message, 1)]).await;

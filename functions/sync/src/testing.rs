@@ -53,7 +53,8 @@ pub(crate) struct World {
 impl World {
     /// A link with three accounts and so many transactions at Belvo, and an empty table.
     pub(crate) async fn with_transactions(transactions: usize) -> Self {
-        Self::with_link(NewLink { id: Some(LINK.to_owned()), accounts: 3, transactions, ..NewLink::default() }).await
+        let (id, external_id) = (Some(LINK.to_owned()), Some("user-7".to_owned()));
+        Self::with_link(NewLink { id, external_id, accounts: 3, transactions, ..NewLink::default() }).await
     }
 
     /// This link at Belvo, and an empty table.

@@ -60,6 +60,21 @@ async fn the_link_remembers_its_external_id_and_when_it_was_synced() {
     let link = world.item(&format!("LINK#{LINK}"), "LINK").await;
     assert_eq!((text(&link, "external_id"), text(&link, "gsi1pk")), ("user-7", "EXTERNAL#user-7"));
     assert!(number(&link, "last_synced_at") >= number(&link, "last_event_at"));
+    world.list_transactions().await;
+    assert_eq!(world.requests(&format!("/api/links/{LINK}/")).len(), 1, "Belvo is asked once");
+}
+
+#[tokio::test]
+async fn whose_link_it_is_stands_at_belvo_whatever_a_webhook_says() {
+    let world = World::with_transactions(1).await;
+    world.list_transactions().await;
+    let body = format!(
+        r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","link_id":"{LINK}",
+            "external_id":"somebody-else","data":{{}}}}"#
+    );
+    assert_eq!(world.deliver(&[sqs(&message_of(&body, now()), 1)]).await, [""; 0]);
+    let link = world.item(&format!("LINK#{LINK}"), "LINK").await;
+    assert_eq!((text(&link, "external_id"), text(&link, "gsi1pk")), ("user-7", "EXTERNAL#user-7"));
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ pub(crate) const DEFAULT_GRACE_HOURS: u32 = 24;
 const FRESH_MS: EpochMillis = 5 * 60 * 1_000;
 /// How often a wrong header may make us read the secret again.
 const MISMATCH_REFRESH_MS: EpochMillis = 60 * 1_000;
+/// A version that is younger may have come between two calls that read the secret.
+const JUST_ROTATED_MS: EpochMillis = 60 * 1_000;
 const HOUR_MS: EpochMillis = 60 * 60 * 1_000;
 
 /// Compares headers with the webhook secret.
@@ -122,7 +124,11 @@ impl Authenticator {
 
     async fn read(&self, now: EpochMillis) -> Result<Known, SecretUnavailable> {
         let (current, previous) = tokio::join!(self.secret.current(), self.secret.previous());
-        let (current, previous) = (current?, previous?);
+        let (current, mut previous) = (current?, previous?);
+        if is_within(current.created_at, JUST_ROTATED_MS, now) {
+            // The two calls may have seen the secret on either side of a rotation, and so the version before the previous.
+            previous = self.secret.previous().await?;
+        }
         Ok(Known {
             rotated_at: current.created_at,
             current: header_digests(&current)?,
@@ -224,6 +230,14 @@ mod tests {
         secrets.set(NEW, 10, Some(OLD));
         assert_eq!(verdict(&authenticator, "Bearer new", 20).await, Verdict::Authentic);
         assert_eq!(verdict(&authenticator, "Bearer old", 30).await, Verdict::Authentic);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_rotated_while_it_is_read_keeps_the_token_that_belvo_still_sends() {
+        let secrets = FakeSecrets::holding(NEW, 1_000, Some(OLD));
+        secrets.give_once_as_previous(r#"{"token":"long retired"}"#);
+        let authenticator = secrets.authenticator(1);
+        assert_eq!(verdict(&authenticator, "Bearer old", 1_010).await, Verdict::Authentic);
     }
 
     #[tokio::test]

@@ -22,6 +22,8 @@ pub(crate) struct FakeSecrets(Arc<Mutex<Versions>>);
 struct Versions {
     current: Option<(&'static str, EpochMillis)>,
     previous: Option<&'static str>,
+    /// What one reading of the previous version gives, as if it had been before a rotation.
+    torn: Option<&'static str>,
     reads: usize,
 }
 
@@ -39,6 +41,10 @@ impl FakeSecrets {
     pub(crate) fn set(&self, current: &'static str, since: EpochMillis, previous: Option<&'static str>) {
         let mut versions = self.0.lock().unwrap();
         (versions.current, versions.previous) = (Some((current, since)), previous);
+    }
+
+    pub(crate) fn give_once_as_previous(&self, text: &'static str) {
+        self.0.lock().unwrap().torn = Some(text);
     }
 
     pub(crate) fn break_down(&self) {
@@ -65,6 +71,11 @@ impl FakeSecrets {
             MockResponse::Output(output.build())
         };
         versions.reads += usize::from(stage == "AWSCURRENT");
+        if stage == "AWSPREVIOUS"
+            && let Some(torn) = versions.torn.take()
+        {
+            return output(torn, 0);
+        }
         match (versions.current, versions.previous) {
             (None, _) => {
                 MockResponse::Error(GetSecretValueError::InternalServiceError(InternalServiceError::builder().build()))

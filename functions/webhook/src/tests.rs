@@ -177,3 +177,17 @@ async fn a_secret_that_cannot_be_read_is_503_and_never_401() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(queue.messages().is_empty());
 }
+
+#[tokio::test]
+async fn the_same_body_is_one_message_whenever_it_comes_and_another_body_is_another() {
+    let queue = FakeQueue::default();
+    let receiver = receiver(&queue);
+    let (first, other) = (event("transactions-updated"), event("transactions-deleted"));
+    for event in [&first, &first, &other] {
+        assert_eq!(answer(&receiver, event).await.0, StatusCode::ACCEPTED);
+        // Its time of arrival differs.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let keys: Vec<_> = queue.messages().into_iter().map(|message| message.key).collect();
+    assert!(keys[0] == keys[1] && keys[0] != keys[2], "{keys:?}");
+}

@@ -11,7 +11,7 @@ use domain::{Heard, LinkId, LinkStatus, Message, ObjectId, Record, Webhook};
 use local_table::TABLE_NAME;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use store::{Checkpoint, Counts, EventKey, Table};
+use store::{Checkpoint, Counts, EventKey, LinkChange, Table};
 
 /// The account with many transactions, one of the fixture's first link.
 pub(crate) const ACCOUNT: &str = "0d3ffb69-f83b-456e-ad8e-208d0998d71d";
@@ -85,10 +85,7 @@ async fn fill(client: &Client) {
 async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resource) {
     let id = &LinkId::parse(&link.id).unwrap();
     let kind = domain::Resource::of_webhook_type(webhook_type).unwrap();
-    let pass = table
-        .begin_pass(id, kind, Heard { external_id: Some(&link.external_id), webhook_at: Some(NOW) }, NOW)
-        .await
-        .unwrap();
+    let pass = table.begin_pass(id, kind, Heard { webhook_at: Some(NOW) }, NOW).await.unwrap();
     for object in &resource.listed {
         let (record, _) = Record::read(kind, object).unwrap();
         table.upsert(id, kind, record, pass.stamp).await.unwrap();
@@ -97,7 +94,8 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
         let object = ObjectId::parse(object).unwrap();
         table.bury(id, kind, &object, pass.stamp + 1, NOW).await.unwrap();
     }
-    let (checkpoint, event) = (Checkpoint::default(), event(id, webhook_type));
+    let belvo_said = LinkChange { external_id: Some(link.external_id.clone()), ..LinkChange::default() };
+    let (checkpoint, event) = (Checkpoint { link: belvo_said, ..Checkpoint::default() }, event(id, webhook_type));
     let finished = table.finish(&pass, &checkpoint, &event, store::Outcome::Applied, Counts::default(), NOW).await;
     assert!(finished.unwrap());
     let statuses = [LinkStatus::Active, LinkStatus::InvalidCredentials];

@@ -1,0 +1,132 @@
+//! Listing again: one link, or all that Belvo has.
+//!
+//! A resync goes through the same queue and engine as a webhook, behind whatever of the link is waiting there. Doing it
+//! twice is harmless. All links are taken from Belvo's own list, page by page, at a pace that leaves the queue room for
+//! what comes in; broken off, it goes on with the page that it named last.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use domain::{LinkId, Message, Resource, Source, now};
+use serde::Deserialize;
+use serde_json::json;
+use store::Table;
+
+use crate::LinkArgument;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::trouble::{Trouble, failed};
+
+/// What to list again.
+#[derive(Debug, Args)]
+pub(crate) struct Resync {
+    /// These links.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    link_ids: Vec<LinkArgument>,
+    /// Every link that Belvo has.
+    #[arg(long)]
+    all: bool,
+    /// Only this resource, such as TRANSACTIONS; may be given more than once. Otherwise all that is synced of the link or that
+    /// Belvo loads of it.
+    #[arg(long = "resource", value_name = "RESOURCE", value_parser = resource)]
+    resources: Vec<&'static Resource>,
+    /// With --all: begin with this page of Belvo's list.
+    #[arg(long, default_value_t = 1, requires = "all")]
+    page: u64,
+    /// With --all: so many links a minute.
+    #[arg(long, default_value_t = 60, requires = "all", value_parser = clap::value_parser!(u32).range(1..=6_000))]
+    per_minute: u32,
+}
+
+/// Belvo's API key, as its secret keeps it.
+#[derive(Deserialize)]
+struct Key {
+    secret_id: String,
+    secret_password: String,
+}
+
+pub(crate) fn resource(word: &str) -> Result<&'static Resource, String> {
+    Resource::of_webhook_type(word)
+        .ok_or_else(|| "no resource of Belvo's that is synced; write it like TRANSACTIONS".to_owned())
+}
+
+pub(crate) async fn run(stack: &Stack, output: &Output, resync: &Resync) -> Result<(), Trouble> {
+    let table = Table::new(stack.dynamodb.clone(), stack.table_name.clone());
+    if resync.all {
+        return all(stack, output, &table, resync).await;
+    }
+    for LinkArgument(link) in &resync.link_ids {
+        let resources = resources(&table, link, &resync.resources, &[]).await?;
+        if resources.is_empty() {
+            return Err(Trouble::Input(format!(
+                "nothing of {link} is synced yet: name what to list, as in --resource ACCOUNTS --resource TRANSACTIONS"
+            )));
+        }
+        enqueue(stack, link, &resources).await?;
+        let words = format!("{link}: {} are going to be listed.", resources.join(", "));
+        output.result(&words, &json!({ "link_id": link.as_str(), "resources": resources }));
+    }
+    Ok(())
+}
+
+async fn all(stack: &Stack, output: &Output, table: &Table, resync: &Resync) -> Result<(), Trouble> {
+    let belvo = belvo(stack).await?;
+    let pause = Duration::from_mins(1) / resync.per_minute;
+    let bar = output.progress("asking Belvo for its links");
+    let (mut page, mut links) = (resync.page, 0);
+    loop {
+        let found = belvo.links(page).await.map_err(Trouble::BelvoList)?;
+        for listed in &found.links {
+            bar.set_message(format!("page {page}: {links} links; to go on after a break: --page {page}"));
+            let resources = resources(table, &listed.id, &resync.resources, &listed.fetch_resources).await?;
+            if !resources.is_empty() {
+                enqueue(stack, &listed.id, &resources).await?;
+                links += 1;
+                tokio::time::sleep(pause).await;
+            }
+        }
+        if !found.has_next {
+            break;
+        }
+        page += 1;
+    }
+    bar.finish_and_clear();
+    output.result(&format!("{links} links are going to be listed."), &json!({ "links": links, "pages": page }));
+    Ok(())
+}
+
+/// What to list of a link: what was asked for, or else what the table syncs and what Belvo loads.
+async fn resources(
+    table: &Table,
+    link: &LinkId,
+    asked: &[&'static Resource],
+    fetched: &[String],
+) -> Result<Vec<&'static str>, Trouble> {
+    if !asked.is_empty() {
+        return Ok(asked.iter().map(|resource| resource.webhook_type).collect());
+    }
+    let synced = table.synced_resources(link).await?;
+    let fetched = fetched.iter().filter_map(|word| Resource::of_webhook_type(word));
+    let all: BTreeSet<_> = synced.into_iter().chain(fetched).map(|resource| resource.webhook_type).collect();
+    Ok(all.into_iter().collect())
+}
+
+async fn enqueue(stack: &Stack, link: &LinkId, resources: &[&str]) -> Result<(), Trouble> {
+    let key = || format!("resync-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+    let listing = |resource: &&str| Message::listing_of(Source::Resync, link, resource, now(), key());
+    let messages: Vec<_> = resources.iter().filter_map(listing).collect();
+    Ok(stack.queue.send(&messages).await?)
+}
+
+/// A client with the stack's own key.
+async fn belvo(stack: &Stack) -> Result<belvo::Client, Trouble> {
+    let read = stack.secrets.get_secret_value().secret_id(stack.output("BelvoSecretArn")?);
+    let output = read.send().await.map_err(failed("Secrets Manager"))?;
+    let key: Key =
+        serde_json::from_str(output.secret_string().unwrap_or_default()).map_err(|_| Trouble::SecretMalformed)?;
+    let credentials = belvo::Credentials { secret_id: key.secret_id, secret_password: key.secret_password.into() };
+    let base_url = stack.parameter("BelvoBaseUrl").unwrap_or_default();
+    belvo::Client::new(base_url, credentials, belvo::Limits::default())
+        .map_err(|error| Trouble::Input(error.to_string()))
+}

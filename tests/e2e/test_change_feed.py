@@ -1,0 +1,107 @@
+"""examples/change-feed, deployed beside the stack: what it is told when things happen at Belvo."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from deployment import Deployment, new_link_id, wait_until
+from stack import deploy
+from stack.fake_belvo import Control
+from stack.settings import ROOT
+
+STACK = "belvo-sync-e2e-change-feed"
+
+Changes = Callable[[str], list[dict]]
+
+
+@pytest.fixture(scope="module")
+def changes(deployment: Deployment) -> Iterator[Changes]:
+    """The lines that the function wrote about a link, in their order."""
+    settings, logs = deployment.settings, deployment.aws.client("logs")
+    command = [
+        deploy.SAM, "deploy", "--template-file", ROOT / "examples/change-feed/template.yaml",
+        "--stack-name", STACK, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset",
+        "--no-progressbar", "--parameter-overrides", f"TableStreamArn={deployment.outputs['TableStreamArn']}",
+    ]
+    deploy.run_quietly(command, settings, settings.state_dir / "change-feed.log")
+    group = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK}")["logGroups"][0]["logGroupName"]
+
+    def of(link_id: str) -> list[dict]:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        events = sorted((event for page in pages for event in page["events"]), key=lambda event: event["timestamp"])
+        lines = [json.loads(text) for event in events for text in event["message"].splitlines() if text.startswith("{")]
+        return [line for line in lines if line.get("link_id") == link_id]
+
+    yield of
+    deployment.aws.client("cloudformation").delete_stack(StackName=STACK)
+
+
+def test_it_is_told_of_what_is_new_changed_deleted_missing_and_found(
+    deployment: Deployment, belvo: Control, changes: Changes
+):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    announce(deployment, belvo, link_id)
+    changed = belvo.change_transactions(link_id, update=1, announce=True)["updated"][0]
+    rest(deployment)
+    [deleted] = belvo.change_transactions(link_id, delete=1)["deleted"]
+    rest(deployment)
+    belvo.change_transactions(link_id, restore=[deleted], announce=False)
+    announce(deployment, belvo, link_id)
+    # Without a word: Belvo's list lacks it, and later has it again.
+    [silent] = belvo.change_transactions(link_id, delete=1, announce=False)["deleted"]
+    announce(deployment, belvo, link_id)
+    belvo.change_transactions(link_id, restore=[silent], announce=False)
+    announce(deployment, belvo, link_id)
+    belvo.announce(link_id, "LINK", "token_required")
+    rest(deployment)
+    receipts = deployment.settings.state_dir / "change-feed-receipts.jsonl"
+    deployment.operate("erase", link_id, "--receipts", str(receipts))
+
+    wait_until(lambda: [line["kind"] for line in changes(link_id)].count("removed") == 4, lambda: str(changes(link_id)))
+    told = changes(link_id)
+    assert all(line["message"] == "applied" for line in told)
+    assert {line["resource"] for line in told} == {"ACCOUNTS", "TRANSACTIONS", "LINK"}
+    assert kinds(told, changed)[:2] == ["new", "changed"]
+    assert ["new", "deleted", "new"] == [kind for kind in kinds(told, deleted) if kind in ("new", "deleted")]
+    assert ["missing", "found"] == [kind for kind in kinds(told, silent) if kind in ("missing", "found")]
+    # It needed its user, and then was erased.
+    assert kinds(told, link_id) == ["link", "link"]
+    for record_id in {line["record_id"] for line in told} - {link_id}:
+        assert kinds(told, record_id)[0] == "new" and kinds(told, record_id)[-1] == "removed"
+
+
+def test_what_changes_nothing_does_not_reach_it(deployment: Deployment, belvo: Control, changes: Changes):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    announce(deployment, belvo, link_id)
+    wait_until(lambda: len(changes(link_id)) == 4, lambda: str(changes(link_id)))
+    group = f"/aws/lambda/{STACK}/change-feed"
+    before = len(batches(deployment, group))
+    # Passes, sync states and events go through the stream, and end in front of the filters.
+    for _ in range(3):
+        belvo.announce(link_id, "OWNERS", "historical_update")
+        rest(deployment)
+    marker = belvo.create_link(id=new_link_id(), accounts=1, transactions=1)
+    announce(deployment, belvo, marker)
+    wait_until(lambda: len(changes(marker)) == 2, lambda: str(changes(marker)))
+    assert len(changes(link_id)) == 4
+    assert len(batches(deployment, group)) <= before + 2, "only the other link's records invoked it"
+
+
+def announce(deployment: Deployment, belvo: Control, link_id: str) -> None:
+    belvo.announce(link_id, "TRANSACTIONS", "historical_update")
+    rest(deployment)
+
+
+def rest(deployment: Deployment) -> None:
+    """Until what was announced is worked on; what fake-belvo announces is queued when the call returns."""
+    wait_until(lambda: deployment.depth() == 0, "the queue to run empty")
+
+
+def kinds(told: list[dict], record_id: str) -> list[str]:
+    return [line["kind"] for line in told if line["record_id"] == record_id]
+
+
+def batches(deployment: Deployment, group: str) -> list[str]:
+    """The invocations of the function, as its log has them."""
+    pages = deployment.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    return [event["message"] for page in pages for event in page["events"] if "START RequestId" in event["message"]]
