@@ -32,14 +32,15 @@ async fn a_listing_leaves_what_it_was_about_what_it_wrote_and_what_belvo_answere
         "request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "webhook_type": "TRANSACTIONS",
         "webhook_code": "historical_update", "outcome": "applied", "check": "verified", "attempt": 2, "pages": 2,
         "written": 1_503, "unchanged": 0, "stale": 0, "deleted": 0, "unreadable": 0, "syncs": 1, "checked": 1,
-        "belvo_2xx": 2,
+        // Two pages, and whose link it is.
+        "belvo_2xx": 3,
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&line[name], value, "{name}");
     }
     assert_eq!(
         counts(&series),
-        json!({"syncs{outcome=applied}": 1.0, "written": 1_503.0, "checked": 1.0, "belvo_2xx": 2.0})
+        json!({"syncs{outcome=applied}": 1.0, "written": 1_503.0, "checked": 1.0, "belvo_2xx": 3.0})
     );
     let durations =
         ["elapsed_ms", "elapsed_ms{webhook_type=TRANSACTIONS}", "age_ms", "age_ms{webhook_type=TRANSACTIONS}"];
