@@ -232,6 +232,17 @@ async fn refusals_have_types_that_programs_can_tell_apart() {
 }
 
 #[tokio::test]
+async fn nothing_is_asked_of_belvo_or_stored_for_a_link_that_was_erased() {
+    let world = World::where_belvo_accepts().await;
+    world.table.begin_purge(&link(), domain::LinkStatus::Erased, now()).await.unwrap();
+    for name in ["retrieve-transactions", "refresh-link", "delete-link"] {
+        let refusal = world.invoke(1, event(name)).await.unwrap_err();
+        assert_eq!(Diagnostic::from(refusal).error_type, "LinkErased", "{name}");
+    }
+    assert!(world.asked().await.is_empty() && world.request().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_widget_token_is_given_to_the_caller_and_does_not_print() {
     let scopes = "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
     for (name, scopes) in [("widget-token", "read_institutions,write_links"), ("widget-token-open-finance", scopes)] {
