@@ -24,7 +24,7 @@ FUZZ_TARGETS := webhook message object answer
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench-sync permissions sbom clean \
+.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench-sync dashboard permissions sbom clean \
 	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-template \
 	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
@@ -130,6 +130,9 @@ bench-sync: build ## What the sync function costs, beside stand-ins for AWS and 
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
 test-e2e: build build-ops ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
+
+dashboard: tools ## Write the drawing of the dashboard into docs/operations.md
+	@PYTHONPATH=tools $(AWS_PYTHON) tools/dashboard.py
 
 permissions: build ## Write docs/permissions.md: what each function may do, beside the calls that need it
 	PYTHONPATH=tools $(AWS_PYTHON) tools/permissions.py > docs/permissions.md

@@ -1,7 +1,8 @@
 //! Access to Belvo: its client, with the credentials from the secret `{"secret_id", "secret_password"}`.
 
-use belvo::{CannotStart, Client, Credentials, Limits};
-use platform::{Secret, SecretUnavailable};
+use belvo::{CannotStart, Class, Client, Credentials, Limits};
+use platform::metrics::{self, Metric};
+use platform::{Line, Secret, SecretUnavailable};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -72,10 +73,32 @@ impl Access {
         Ok(())
     }
 
+    /// Puts on a line how Belvo answered the requests since the last line.
+    pub fn count_requests(&self, line: &mut Line<'_>) {
+        for (class, count) in self.client.get().map(Client::take_answered).into_iter().flatten() {
+            line.count_some(metric(class), count);
+        }
+    }
+
     async fn read(&self) -> Result<Credentials, SecretUnavailable> {
         let version = self.secret.current().await?;
         let stored: Stored =
             serde_json::from_str(version.text.expose_secret()).map_err(|_| SecretUnavailable::Malformed)?;
         Ok(Credentials { secret_id: stored.secret_id, secret_password: stored.secret_password.into() })
+    }
+}
+
+fn metric(class: Class) -> &'static Metric {
+    match class {
+        Class::Success => &metrics::BELVO_2XX,
+        Class::Unauthorized => &metrics::BELVO_401,
+        Class::RefusedByEdge => &metrics::BELVO_403_EDGE,
+        Class::NotFound => &metrics::BELVO_404,
+        Class::RateLimited => &metrics::BELVO_429,
+        Class::Refused => &metrics::BELVO_4XX,
+        Class::Unavailable => &metrics::BELVO_5XX,
+        Class::TimedOut => &metrics::BELVO_TIMEOUT,
+        Class::Unreachable => &metrics::BELVO_UNREACHABLE,
+        Class::Other => &metrics::BELVO_OTHER,
     }
 }

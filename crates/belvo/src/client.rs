@@ -12,7 +12,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use crate::{Error, Link, Page, Retry};
+use crate::answered::Answered;
+use crate::{CLASSES, Class, Error, Link, Page, Retry};
 
 /// An error page says what it has to say in its first bytes.
 pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -97,6 +98,7 @@ pub struct Client {
     pace: DefaultDirectRateLimiter,
     /// Until when only half the pace is allowed.
     slow_until: Mutex<Option<Instant>>,
+    pub(crate) answered: Answered,
 }
 
 impl Client {
@@ -128,12 +130,18 @@ impl Client {
             limits,
             pace: RateLimiter::direct(quota(limits.requests_per_30s)),
             slow_until: Mutex::new(None),
+            answered: Answered::default(),
         })
     }
 
     /// From now on these credentials are sent.
     pub fn set_credentials(&self, credentials: Credentials) {
         *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credentials);
+    }
+
+    /// How Belvo answered the requests since this was last asked, by class.
+    pub fn take_answered(&self) -> [(Class, u64); CLASSES.len()] {
+        self.answered.take()
     }
 
     /// One page of a list, counted from 1.
@@ -227,6 +235,12 @@ impl Client {
 
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
         self.turn().await;
+        let result = self.ask(url).await;
+        self.answered.note(&result);
+        result
+    }
+
+    async fn ask(&self, url: Url) -> Result<Vec<u8>, Error> {
         let request = self.request(Method::GET, url);
         let response = request.send().await.map_err(|error| of_transport(&error))?;
         let (status, retry_after) = (response.status(), retry_after(&response));

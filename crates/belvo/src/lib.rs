@@ -10,6 +10,7 @@
 //! Belvo is not trusted either: answers are bounded in bytes and time, redirects are not followed, `next` must stay on
 //! our origin, and only ids that need no escaping go into a path. Errors never carry content of an answer.
 
+mod answered;
 pub mod answers;
 mod client;
 mod error;
@@ -18,6 +19,7 @@ mod links;
 mod page;
 mod requests;
 
+pub use answered::{CLASSES, Class};
 pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
 pub use link::Link;

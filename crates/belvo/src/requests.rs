@@ -115,6 +115,18 @@ impl Client {
         is_async: bool,
         body: Option<&Map<String, Value>>,
     ) -> Result<Answer, NotTaken> {
+        let result = self.send(method, path, is_async, body).await;
+        self.answered.note(&result.as_ref().map_err(NotTaken::error));
+        result
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        is_async: bool,
+        body: Option<&Map<String, Value>>,
+    ) -> Result<Answer, NotTaken> {
         let mut request = self.request(method, self.url(path).map_err(NotTaken::Refused)?);
         if is_async {
             request = request.header(REQUEST_MODE.0, REQUEST_MODE.1);
@@ -133,6 +145,16 @@ impl Client {
         }
         let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
         Err(refused(status, retry_after, &body))
+    }
+}
+
+impl NotTaken {
+    /// How Belvo answered, if it did.
+    fn error(&self) -> Error {
+        match self {
+            Self::Refused(error) | Self::Unknown(error) => error.clone(),
+            Self::RefreshedAlready { .. } => Error::Refused { status: 409, code: "link_refreshed".to_owned() },
+        }
     }
 }
 

@@ -41,5 +41,5 @@ pub use number::Number;
 pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};
 pub use resource::{Country, Resource};
-pub use time::{Day, EpochMillis, moment_micros, now};
+pub use time::{Day, EpochMillis, moment_micros, now, rfc3339};
 pub use webhook::{FieldError, InvalidWebhook, Webhook};

@@ -58,6 +58,12 @@ pub fn moment_micros(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
 }
 
+/// A moment as `2023-11-14T22:13:20.000Z`.
+#[must_use]
+pub fn rfc3339(moment: EpochMillis) -> String {
+    format!("{:.3}", jiff::Timestamp::from_millisecond(moment).unwrap_or_default())
+}
+
 /// The wall clock of this host.
 #[must_use]
 pub fn now() -> EpochMillis {
@@ -73,6 +79,12 @@ mod tests {
     fn a_moment_falls_on_its_utc_day() {
         assert_eq!(Day::of(1_700_000_000_000).to_string(), "2023-11-14");
         assert_eq!(Day::of(1_699_999_999_999).previous().to_string(), "2023-11-13");
+    }
+
+    #[test]
+    fn a_moment_is_written_with_its_milliseconds_also_when_there_are_none() {
+        assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20.000Z");
+        assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.120Z");
     }
 
     #[test]

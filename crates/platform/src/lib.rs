@@ -2,10 +2,12 @@
 //! and metrics.
 
 pub mod aws;
+mod journal;
 pub mod logging;
 pub mod metrics;
 mod secret;
 mod settings;
 
+pub use journal::{Journal, Level, Line, Value};
 pub use secret::{Secret, SecretUnavailable, SecretVersion};
 pub use settings::{InvalidSetting, optional, parsed, required};

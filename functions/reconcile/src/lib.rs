@@ -17,12 +17,13 @@ use std::time::{Duration, Instant, SystemTime};
 use belvo_access::{Access, NoAccess};
 use domain::now;
 use lambda_runtime::{Error, LambdaEvent};
-use platform::Secret;
 use platform::aws::{CallLimit, timeouts};
+use platform::metrics::{DISCOVERED, FAILURES, LINKS, LISTINGS, RUN_FAILURES, RUNS, STATUS_READS, TIMED_OUT};
+use platform::{Journal, Level, Secret};
 use queue::{Queue, QueueTrouble};
 use serde::Serialize;
 use store::{DueItem, SHARDS, StoreTrouble, Table};
-use tracing::{info, warn};
+use tracing::warn;
 
 /// How long before Lambda's deadline nothing new is begun; of a short invocation a fifth.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ pub struct Reconciler {
     access: Access,
     table: Table,
     queue: Queue,
+    journal: Journal,
 }
 
 /// What a run did.
@@ -74,10 +76,27 @@ pub(crate) enum Trouble {
     /// Belvo did not give its list of links.
     #[error(transparent)]
     Belvo(#[from] belvo::Error),
+    /// The time for reading Belvo's list of links was over.
+    #[error("the time was too short")]
+    OutOfTime,
+}
+
+impl Trouble {
+    /// A short word for logs and metrics: the same as the sync function's.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store",
+            Self::Queue(_) => "queue",
+            Self::Access(NoAccess::Secret(_)) => "secret",
+            Self::Access(NoAccess::Settings(_)) => "settings",
+            Self::Belvo(error) => error.kind(),
+            Self::OutOfTime => "out_of_time",
+        }
+    }
 }
 
 impl Reconciler {
-    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME` and `QUEUE_URL`.
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL` and `STACK_NAME`.
     ///
     /// # Errors
     /// When a setting is missing or cannot be read.
@@ -93,6 +112,7 @@ impl Reconciler {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+            journal: Journal::from_environment(),
         })
     }
 
@@ -107,16 +127,34 @@ impl Reconciler {
         let mut report = Report::default();
         // Half of the time, so that there is some left for what is due whatever Belvo does.
         let half = (until - started) / 2;
-        match tokio::time::timeout(half, self.discover(started + half, &mut report)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(trouble)) => warn!(cause = %trouble, "did not discover links"),
-            Err(_) => warn!(cause = "the time was too short", "did not discover links"),
-        }
-        self.take_up_what_is_due(until, &mut report).await?;
-        let Report { links, listings, timed_out, discovered, status_reads, pages, has_more } = report;
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        info!(links, listings, timed_out, discovered, status_reads, pages, has_more, elapsed_ms, "reconciled");
+        let discovery = tokio::time::timeout(half, self.discover(started + half, &mut report)).await;
+        let discovery = discovery.unwrap_or(Err(Trouble::OutOfTime));
+        let due = self.take_up_what_is_due(until, &mut report).await;
+        self.log(&report, discovery.err().as_ref(), due.as_ref().err(), started.elapsed());
+        due?;
         Ok(report)
+    }
+
+    /// One line a run: what it did, and what kept it from doing more.
+    fn log(&self, report: &Report, no_discovery: Option<&Trouble>, trouble: Option<&Trouble>, elapsed: Duration) {
+        let (level, message) = match (trouble, no_discovery) {
+            (Some(_), _) => (Level::Error, "a run ended early"),
+            (None, Some(_)) => (Level::Warn, "reconciled, but discovered no links"),
+            (None, None) => (Level::Info, "reconciled"),
+        };
+        let mut line = self.journal.line("reconcile", level, message, now());
+        line.count(&LINKS, report.links as u64).count(&LISTINGS, report.listings as u64);
+        line.count(&TIMED_OUT, report.timed_out as u64).count(&DISCOVERED, report.discovered as u64);
+        line.count(&STATUS_READS, report.status_reads as u64);
+        line.field("pages", report.pages).field("has_more", report.has_more);
+        line.count_some(&RUNS, u64::from(trouble.is_none()));
+        if let Some(trouble) = trouble.or(no_discovery) {
+            line.word("error", trouble.kind()).count(&FAILURES, 1).count(&RUN_FAILURES, 1);
+            line.field("cause", trouble.to_string().as_str());
+        }
+        line.field("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        self.access.count_requests(&mut line);
+        line.write();
     }
 
     async fn take_up_what_is_due(&self, until: Instant, report: &mut Report) -> Result<(), Trouble> {
@@ -145,5 +183,7 @@ impl Reconciler {
     }
 }
 
+#[cfg(test)]
+mod line_tests;
 #[cfg(test)]
 mod tests;

@@ -10,10 +10,11 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use domain::{Heard, LinkId, Message, Plan, RequestId, Resource, Source, now};
+use emf::Lines;
 use fake_belvo::{Config, NewLink, Server};
 use lambda_runtime::{Context, LambdaEvent};
 use local_table::TABLE_NAME;
-use platform::Secret;
+use platform::{Journal, Secret};
 use queue::Queue;
 use store::{Check, Checkpoint, Counts, EventKey, NewRequest, Outcome, RequestStatus, Table};
 
@@ -22,21 +23,24 @@ use crate::{Reconciler, Report};
 const HOUR: i64 = 60 * 60 * 1_000;
 const DAY: i64 = 24 * HOUR;
 
-struct World {
-    belvo: Server,
-    reconciler: Reconciler,
+pub(crate) struct World {
+    pub(crate) belvo: Server,
+    pub(crate) reconciler: Reconciler,
+    /// What the function writes into its log.
+    pub(crate) lines: Lines,
     sent: Arc<Mutex<Vec<String>>>,
     /// Does SQS take messages?
-    sqs_is_up: Arc<Mutex<bool>>,
+    pub(crate) sqs_is_up: Arc<Mutex<bool>>,
     table: Table,
     dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let belvo = fake_belvo::start(Config { preload: false, ..Config::default() }).await.unwrap();
         let dynamodb = local_table::start().await;
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
+        let lines = Lines::default();
         let (sent, sqs_is_up) = (Arc::default(), Arc::new(Mutex::new(true)));
         let requests_per_30s = NonZeroU32::new(30_000).unwrap();
         let limits = belvo::Limits { answer: Duration::from_secs(30), requests_per_30s, ..belvo::Limits::default() };
@@ -44,23 +48,24 @@ impl World {
             access: belvo_access::Access::new(belvo.base_url().to_owned(), secret(), limits),
             table: table.clone(),
             queue: queue(&sent, &sqs_is_up),
+            journal: Journal::new("a-stack".to_owned(), lines.writer()),
         };
-        Self { belvo, reconciler, sent, sqs_is_up, table, dynamodb }
+        Self { belvo, reconciler, lines, sent, sqs_is_up, table, dynamodb }
     }
 
     /// A link at Belvo, made long ago, of which nobody has heard.
-    fn link(&self, id: &str, access_mode: &str) -> LinkId {
+    pub(crate) fn link(&self, id: &str, access_mode: &str) -> LinkId {
         let access_mode = access_mode.to_owned();
         let link = NewLink { id: Some(id.to_owned()), access_mode, transactions: 3, ..NewLink::default() };
         self.belvo.control().create_link(link).unwrap();
         LinkId::parse(id).unwrap()
     }
 
-    async fn run(&self) -> Report {
+    pub(crate) async fn run(&self) -> Report {
         self.try_to_run().await.unwrap()
     }
 
-    async fn try_to_run(&self) -> Result<Report, lambda_runtime::Error> {
+    pub(crate) async fn try_to_run(&self) -> Result<Report, lambda_runtime::Error> {
         let mut context = Context::default();
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
         context.deadline = u64::try_from(deadline.as_millis()).unwrap();

@@ -24,12 +24,12 @@ use belvo_access::Access;
 use domain::{LinkId, Message, Resource, Source, now};
 pub use input::InvalidInput;
 use lambda_runtime::{Error, LambdaEvent};
-use platform::Secret;
 use platform::aws::{CallLimit, timeouts};
+use platform::metrics::ACTIONS;
+use platform::{Journal, Level, Secret};
 use queue::Queue;
 use serde_json::Value;
 use store::Table;
-use tracing::{info, warn};
 
 /// How long Belvo may take to accept an order. All limits together stay below the function's timeout, and that below the
 /// minute after which AWS's SDKs and CLI invoke again by themselves.
@@ -42,10 +42,11 @@ pub struct Requester {
     access: Access,
     table: Table,
     queue: Queue,
+    journal: Journal,
 }
 
 impl Requester {
-    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME` and `QUEUE_URL`.
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL` and `STACK_NAME`.
     ///
     /// # Errors
     /// When a setting is missing or cannot be read.
@@ -60,6 +61,7 @@ impl Requester {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+            journal: Journal::from_environment(),
         })
     }
 
@@ -70,10 +72,10 @@ impl Requester {
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Answer, Refusal> {
         let started = Instant::now();
         let (input, context) = event.into_parts();
-        let action = Action::parse(input).inspect_err(|invalid| warn!(cause = %invalid, "refused an input"))?;
+        let action = Action::parse(input).inspect_err(|invalid| self.log_invalid(invalid))?;
         // In a box: as a part of this future it would be nested deeper than the compiler follows.
         let result = Box::pin(self.carry_out(&action, &context.request_id)).await;
-        log(&action, &result, started.elapsed());
+        self.log(&action, &result, started.elapsed());
         result
     }
 
@@ -109,6 +111,30 @@ impl Requester {
         let messages: Vec<Message> = resources.iter().filter_map(message).collect();
         Ok(self.queue.send(&messages).await?)
     }
+
+    /// One line an action. Neither the input nor the answer, which may be a credential.
+    fn log(&self, action: &Action, result: &Result<Answer, Refusal>, elapsed: Duration) {
+        let (level, message, outcome) = match result {
+            Ok(answer) => (Level::Info, "carried out an action", answer.status()),
+            Err(refusal) => (Level::Warn, "refused an action", refusal.error_type()),
+        };
+        let mut line = self.journal.line("request", level, message, now());
+        line.word("action", action.name()).word("outcome", outcome).count(&ACTIONS, 1);
+        line.field("link_id", action.link().map(LinkId::as_str));
+        line.field("request_id", result.as_ref().ok().and_then(Answer::request_id));
+        line.field("cause", result.as_ref().err().map(ToString::to_string).as_deref());
+        line.field("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        self.access.count_requests(&mut line);
+        line.write();
+    }
+
+    /// The line of an input that is no action.
+    fn log_invalid(&self, invalid: &InvalidInput) {
+        let mut line = self.journal.line("request", Level::Warn, "refused an input", now());
+        line.word("action", "unread").word("outcome", "InvalidInput").count(&ACTIONS, 1);
+        line.field("cause", invalid.to_string().as_str());
+        line.write();
+    }
 }
 
 /// What one order may cost. An environment is frozen between two invocations, and connections die meanwhile: an order that
@@ -117,22 +143,8 @@ fn limits(answer: Duration) -> Limits {
     Limits { answer, idle_connections: 0, ..Limits::default() }
 }
 
-/// One line an action. Neither the input nor the answer, which may be a credential.
-fn log(action: &Action, result: &Result<Answer, Refusal>, elapsed: Duration) {
-    let (name, link_id) = (action.name(), action.link().map(LinkId::as_str));
-    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    match result {
-        Ok(answer) => {
-            let (status, request_id) = (answer.status(), answer.request_id());
-            info!(action = name, link_id, status, request_id, elapsed_ms, "carried out an action");
-        }
-        Err(refusal) => {
-            let error = refusal.error_type();
-            warn!(action = name, link_id, error, cause = %refusal, elapsed_ms, "refused an action");
-        }
-    }
-}
-
+#[cfg(test)]
+mod line_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -11,9 +11,10 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use domain::{LinkId, Message};
+use emf::Lines;
 use lambda_runtime::{Context, LambdaEvent};
 use local_table::TABLE_NAME;
-use platform::Secret;
+use platform::{Journal, Secret};
 use queue::Queue;
 use serde_json::{Value, json};
 use store::Table;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) table: Table,
     /// The text of Belvo's secret; empty for one that cannot be read.
     pub(crate) secret: Arc<Mutex<String>>,
+    /// What the function writes into its log.
+    pub(crate) lines: Lines,
     sent: Arc<Mutex<Vec<String>>>,
     dynamodb: aws_sdk_dynamodb::Client,
 }
@@ -55,13 +58,15 @@ impl World {
         let secret =
             Arc::new(Mutex::new(r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#.to_owned()));
         let sent = Arc::new(Mutex::new(Vec::new()));
+        let lines = Lines::default();
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
         let requester = Requester {
             access: belvo_access::Access::new(belvo.uri(), secrets(&secret), crate::limits(Duration::from_millis(500))),
             table: table.clone(),
             queue: queue(&sent),
+            journal: Journal::new("a-stack".to_owned(), lines.writer()),
         };
-        Self { belvo, requester, table, secret, sent, dynamodb }
+        Self { belvo, requester, table, secret, lines, sent, dynamodb }
     }
 
     pub(crate) async fn now_answers(&self, status: u16, body: &str) {

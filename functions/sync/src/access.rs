@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use belvo::{Client, Limits};
 use domain::EpochMillis;
-use platform::Secret;
+use platform::{Line, Secret};
 
 use crate::failure::Failure;
 use crate::piece::Piece;
@@ -38,6 +38,11 @@ impl Access {
     /// Reads the credentials again, after Belvo refused them.
     pub(crate) async fn renew(&self) -> Result<(), Failure> {
         Ok(self.belvo.renew().await?)
+    }
+
+    /// Puts on a line how Belvo answered the requests since the last line.
+    pub(crate) fn count_requests(&self, line: &mut Line<'_>) {
+        self.belvo.count_requests(line);
     }
 
     /// How many objects of a list to ask for at once.

@@ -16,6 +16,7 @@ mod failure;
 mod job;
 mod joined;
 mod leg;
+mod line;
 mod link;
 mod listing;
 mod missing;
@@ -34,15 +35,14 @@ use access::Access;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use domain::Message;
-use ended::Ended;
 use failure::{Backoff, Failure};
 use job::Job;
 use lambda_runtime::{Error, LambdaEvent};
-use platform::Secret;
 use platform::aws::{CallLimit, timeouts};
+use platform::{Journal, Secret};
 use queue::Queue;
 use store::Table;
-use tracing::{error, info, warn};
+use tracing::error;
 
 /// How long before Lambda's deadline a job is dropped at the latest, so that the message can still be given back; of a
 /// short invocation a fifth.
@@ -69,6 +69,7 @@ pub struct Worker {
     queue: Queue,
     backoff: Backoff,
     legs: Legs,
+    journal: Journal,
 }
 
 /// For how long one message begins something new; what is left then travels on in a message of its own.
@@ -84,7 +85,7 @@ struct Legs {
 
 impl Worker {
     /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL`, `RETRY_BASE_SECONDS`,
-    /// `RETRY_CAP_SECONDS`, `BELVO_REQUESTS_PER_30S` and `SYNC_MAX_CONCURRENCY`.
+    /// `RETRY_CAP_SECONDS`, `BELVO_REQUESTS_PER_30S`, `SYNC_MAX_CONCURRENCY` and `STACK_NAME`.
     ///
     /// # Errors
     /// When a setting is missing or cannot be read.
@@ -106,6 +107,7 @@ impl Worker {
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
             legs: LEGS,
+            journal: Journal::from_environment(),
             backoff: Backoff {
                 base: Duration::from_secs(platform::parsed("RETRY_BASE_SECONDS", 5)?),
                 cap: Duration::from_secs(platform::parsed("RETRY_CAP_SECONDS", 900)?),
@@ -141,23 +143,27 @@ impl Worker {
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         let limit = left.saturating_sub(MARGIN.min(left / 5));
         let body = sqs.body.as_deref().unwrap_or_default();
-        let undecodable = match Message::decode(body) {
+        let message = match Message::decode(body) {
+            Ok(message) => message,
             // A message that we cannot read is not ours to drop: it ends in the dead-letter queue, where somebody looks.
-            Err(undecodable) => undecodable,
-            Ok(message) => {
-                let job = self.job(&message, attempt(sqs), limit);
-                let result = tokio::time::timeout(limit, job.run()).await.unwrap_or(Err(Failure::OutOfTime));
-                log(&message, &result, attempt(sqs), started.elapsed());
-                if let Err(failure) = &result {
-                    self.give_back(sqs, failure).await;
-                    // With what is left of the margin: that the message comes back soon matters more.
-                    let _ = tokio::time::timeout(NOTE_LIMIT, job.note(failure)).await;
-                }
-                return result.is_ok();
+            Err(undecodable) => {
+                self.give_back(sqs, None, &undecodable.into(), started).await;
+                return false;
             }
         };
-        self.give_back(sqs, &undecodable.into()).await;
-        false
+        let job = self.job(&message, attempt(sqs), limit);
+        match tokio::time::timeout(limit, job.run()).await.unwrap_or(Err(Failure::OutOfTime)) {
+            Ok(ended) => {
+                self.log_end(&message, &ended, attempt(sqs), started.elapsed());
+                true
+            }
+            Err(failure) => {
+                self.give_back(sqs, Some(&message), &failure, started).await;
+                // With what is left of the margin: that the message comes back soon matters more.
+                let _ = tokio::time::timeout(NOTE_LIMIT, job.note(&failure)).await;
+                false
+            }
+        }
     }
 
     fn job<'a>(&'a self, message: &'a Message, attempt: u32, limit: Duration) -> Job<'a> {
@@ -173,17 +179,15 @@ impl Worker {
         }
     }
 
-    async fn give_back(&self, sqs: &SqsMessage, failure: &Failure) {
+    async fn give_back(&self, sqs: &SqsMessage, message: Option<&Message>, failure: &Failure, started: Instant) {
         let delay = self.backoff.delay(attempt(sqs), failure.retry_after(), fastrand::f64());
-        let message_id = sqs.message_id.as_deref();
-        let delay_s = delay.as_secs();
-        warn!(message_id, delay_s, attempt = attempt(sqs), error = failure.kind(), cause = %failure, "gave a message back");
+        self.log_failure(sqs, message, failure, delay, started.elapsed());
         let Some(receipt_handle) = sqs.receipt_handle.as_deref() else {
             return;
         };
         if let Err(trouble) = self.queue.give_back(receipt_handle, delay).await {
             // It comes back all the same, after the queue's own visibility timeout.
-            error!(message_id, error = %trouble, "cannot shorten the wait of a message");
+            error!(message_id = sqs.message_id, error = %trouble, "cannot shorten the wait of a message");
         }
     }
 }
@@ -193,48 +197,14 @@ fn attempt(sqs: &SqsMessage) -> u32 {
     sqs.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
-/// One line a message.
-fn log(message: &Message, result: &Result<Ended, Failure>, attempt: u32, elapsed: Duration) {
-    let webhook = &message.webhook;
-    let (webhook_type, webhook_code) = webhook.loggable_kind();
-    let (link_id, request_id) = (webhook.link_id().map(domain::LinkId::as_str), webhook.request_id());
-    let counts = result.as_ref().map(Ended::counts).unwrap_or_default();
-    let outcome = result.as_ref().map_or("failed", |ended| ended.outcome().as_str());
-    let check = result.as_ref().ok().and_then(Ended::check);
-    if let (Some(check), Some(resource)) = (check, domain::Resource::of_webhook_type(webhook.webhook_type())) {
-        let drift = u64::from(check == store::Check::Drift);
-        platform::metrics::count(
-            ("Resource", resource.webhook_type),
-            &[("Listings", 1), ("Drift", drift)],
-            domain::now(),
-        );
-    }
-    let check = check.map(store::Check::as_str);
-    info!(
-        link_id,
-        request_id,
-        webhook_type,
-        webhook_code,
-        outcome,
-        check,
-        attempt,
-        pages = counts.pages,
-        written = counts.written,
-        unchanged = counts.unchanged,
-        stale = counts.stale,
-        deleted = counts.deleted,
-        unreadable = counts.unreadable,
-        elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        "worked on a message"
-    );
-}
-
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod erasure_tests;
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod line_tests;
 #[cfg(test)]
 mod link_tests;
 #[cfg(test)]

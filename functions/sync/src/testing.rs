@@ -13,10 +13,11 @@ use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOu
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use domain::{Message, Record, Resource, Value, Webhook, now};
+use emf::Lines;
 use fake_belvo::{Change, Config, NewLink, Rule, Server};
 use lambda_runtime::{Context, LambdaEvent};
 use local_table::TABLE_NAME;
-use platform::Secret;
+use platform::{Journal, Secret};
 use queue::Queue;
 use store::{Table, to_attribute};
 
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) sent: Arc<Mutex<Vec<String>>>,
     /// The text of Belvo's secret.
     pub(crate) secret: Arc<Mutex<String>>,
+    /// What the worker writes into its log.
+    pub(crate) lines: Lines,
     /// What the worker asks of DynamoDB.
     pub(crate) calls: Calls,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -62,6 +65,7 @@ impl World {
             Arc::new(Mutex::new(r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#.to_owned()));
         let given_back = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(Mutex::new(Vec::new()));
+        let lines = Lines::default();
         let dynamodb = local_table::start().await;
         let calls = Calls::default();
         let counted = dynamodb.config().to_builder().interceptor(calls.clone()).build();
@@ -77,8 +81,9 @@ impl World {
             queue: queue(&given_back, &sent),
             legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
+            journal: Journal::new("a-stack".to_owned(), lines.writer()),
         };
-        Self { belvo, worker, given_back, sent, secret, calls, dynamodb }
+        Self { belvo, worker, given_back, sent, secret, lines, calls, dynamodb }
     }
 
     /// From now on the worker asks another Belvo than ours.

@@ -20,11 +20,11 @@ use lambda_http::http::header::AUTHORIZATION;
 use lambda_http::http::{HeaderValue, Method};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
-use platform::Secret;
 use platform::aws::{CallLimit, timeouts};
+use platform::metrics::{ACCEPTED, ENQUEUE_MS, REFUSED};
+use platform::{Journal, Level, Line, Secret};
 use queue::Queue;
 use sources::AllowedSources;
-use tracing::{error, info, warn};
 
 /// The one path that the API routes to this function. A custom domain may put its base path before it.
 const PATH: &str = "/webhooks";
@@ -46,10 +46,11 @@ pub struct Receiver {
     authenticator: Authenticator,
     queue: Queue,
     sources: AllowedSources,
+    journal: Journal,
 }
 
 impl Receiver {
-    /// Built from `QUEUE_URL`, `WEBHOOK_SECRET_ARN`, `SECRET_GRACE_HOURS` and `ALLOWED_SOURCE_IPS`.
+    /// Built from `QUEUE_URL`, `WEBHOOK_SECRET_ARN`, `SECRET_GRACE_HOURS`, `ALLOWED_SOURCE_IPS` and `STACK_NAME`.
     ///
     /// # Errors
     /// When a setting is missing or cannot be read.
@@ -64,6 +65,7 @@ impl Receiver {
             authenticator: Authenticator::new(secret, grace_hours),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
             sources: platform::parsed("ALLOWED_SOURCE_IPS", AllowedSources::default())?,
+            journal: Journal::from_environment(),
         })
     }
 
@@ -96,7 +98,7 @@ impl Receiver {
 
     async fn receive(&self, request: &Request) -> Answer {
         if !self.sources.allow(source_ip(request)) {
-            warn!(reason = "source_ip", "refused a webhook");
+            self.refusal("source_ip").write();
             return Answer::Forbidden;
         }
         let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
@@ -104,15 +106,17 @@ impl Receiver {
         match verdict.await {
             Ok(Ok(Verdict::Authentic)) => self.accept(request.body()).await,
             Ok(Ok(Verdict::Refused)) => {
-                warn!(reason = "credentials", "refused a webhook");
+                self.refusal("credentials").write();
                 Answer::Unauthorized
             }
             Ok(Err(trouble)) => {
-                error!(error = %trouble, "cannot read the webhook secret");
+                let mut line = self.trouble("secret", "cannot read the webhook secret");
+                line.field("error", trouble.to_string().as_str());
+                line.write();
                 Answer::unavailable(None)
             }
             Err(_) => {
-                error!("reading the webhook secret took too long");
+                self.trouble("secret", "reading the webhook secret took too long").write();
                 Answer::unavailable(None)
             }
         }
@@ -120,13 +124,17 @@ impl Receiver {
 
     async fn accept(&self, body: &[u8]) -> Answer {
         if body.len() > MAX_BODY_BYTES {
-            warn!(reason = "size", body_bytes = body.len(), "refused a webhook");
+            let mut line = self.refusal("size");
+            line.field("body_bytes", body.len() as u64);
+            line.write();
             return Answer::TooLarge;
         }
         match Webhook::parse(body) {
             Ok(webhook) => self.enqueue(&webhook, body).await,
             Err(invalid) => {
-                warn!(reason = "invalid", errors = ?fields(&invalid.errors), "refused a webhook");
+                let mut line = self.refusal("invalid");
+                line.field("errors", format!("{:?}", fields(&invalid.errors)).as_str());
+                line.write();
                 Answer::Invalid(invalid)
             }
         }
@@ -138,23 +146,40 @@ impl Receiver {
         let started = std::time::Instant::now();
         let sent = tokio::time::timeout(QUEUE_LIMIT, self.queue.send(&messages)).await;
         let enqueue_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let link_id = webhook.link_id().map(domain::LinkId::as_str);
-        let (webhook_type, webhook_code) = webhook.loggable_kind();
-        match sent {
+        let (mut line, answer) = match sent {
             Ok(Ok(())) => {
-                let messages = messages.len();
-                info!(request_id, link_id, webhook_type, webhook_code, messages, enqueue_ms, "accepted a webhook");
-                Answer::Accepted { request_id }
+                let mut line = self.journal.line("webhook", Level::Info, "accepted a webhook", now());
+                line.count(&ACCEPTED, 1).field("messages", messages.len() as u64);
+                (line, Answer::Accepted { request_id })
             }
             Ok(Err(trouble)) => {
-                error!(request_id, link_id, webhook_type, webhook_code, enqueue_ms, error = %trouble, "cannot enqueue");
-                Answer::unavailable(request_id)
+                let mut line = self.trouble("queue", "cannot enqueue");
+                line.field("error", trouble.to_string().as_str());
+                (line, Answer::unavailable(request_id))
             }
-            Err(_) => {
-                error!(request_id, link_id, webhook_type, webhook_code, enqueue_ms, "enqueueing took too long");
-                Answer::unavailable(request_id)
-            }
-        }
+            Err(_) => (self.trouble("queue", "enqueueing took too long"), Answer::unavailable(request_id)),
+        };
+        let (webhook_type, webhook_code) = webhook.loggable_kind();
+        line.field("request_id", webhook.request_id()).field("link_id", webhook.link_id().map(domain::LinkId::as_str));
+        line.word("webhook_type", webhook_type).word("webhook_code", webhook_code).measure(&ENQUEUE_MS, enqueue_ms);
+        line.write();
+        answer
+    }
+
+    /// The line of a request that is not taken, and not for our fault.
+    fn refusal(&self, reason: &'static str) -> Line<'_> {
+        self.not_taken(Level::Warn, reason, "refused a webhook")
+    }
+
+    /// The line of a webhook that is not taken for our own trouble.
+    fn trouble(&self, reason: &'static str, message: &'static str) -> Line<'_> {
+        self.not_taken(Level::Error, reason, message)
+    }
+
+    fn not_taken(&self, level: Level, reason: &'static str, message: &'static str) -> Line<'_> {
+        let mut line = self.journal.line("webhook", level, message, now());
+        line.word("reason", reason).count(&REFUSED, 1);
+        line
     }
 }
 
@@ -171,6 +196,8 @@ fn source_ip(request: &Request) -> Option<String> {
     }
 }
 
+#[cfg(test)]
+mod line_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -11,23 +11,24 @@ const SECRET: &str = r#"{"token":"local-webhook-token-for-sam-local-invoke-only"
 /// The request id of the events, as in Belvo's documentation.
 const REQUEST_ID: &str = "4363b08b-51eb-4350-9c74-5df5ac92a7f6";
 
-fn receiver(queue: &FakeQueue) -> Receiver {
+pub(crate) fn receiver(queue: &FakeQueue) -> Receiver {
     let authenticator = FakeSecrets::holding(SECRET, 0, None).authenticator(1);
-    Receiver { authenticator, queue: queue.queue(), sources: AllowedSources::default() }
+    let journal = Journal::new("a-stack".to_owned(), |_| ());
+    Receiver { authenticator, queue: queue.queue(), sources: AllowedSources::default(), journal }
 }
 
-fn event(name: &str) -> Value {
+pub(crate) fn event(name: &str) -> Value {
     let path = format!("{}/../../events/webhook/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn with_body(body: &str) -> Value {
+pub(crate) fn with_body(body: &str) -> Value {
     let mut event = event("accounts-historical-update");
     event["body"] = body.into();
     event
 }
 
-async fn answer(receiver: &Receiver, event: &Value) -> (StatusCode, String) {
+pub(crate) async fn answer(receiver: &Receiver, event: &Value) -> (StatusCode, String) {
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
     let response = receiver.handle(request).await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");

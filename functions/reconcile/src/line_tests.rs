@@ -1,0 +1,45 @@
+//! The line that each run leaves: for people, and for CloudWatch.
+
+use serde_json::json;
+
+use crate::tests::World;
+
+#[tokio::test]
+async fn a_run_leaves_what_it_did_and_that_it_came_to_its_end() {
+    let world = World::new().await;
+    world.link("l-1", "recurrent");
+    world.run().await;
+    let (line, series) = world.lines.take_one();
+    assert_eq!((&line["level"], &line["message"]), (&json!("INFO"), &json!("reconciled")));
+    assert_eq!((&line["pages"], &line["has_more"]), (&json!(1), &json!(false)));
+    let listings = line["listings"].as_f64();
+    assert!(listings > Some(0.0), "a link that nobody has heard of is listed");
+    assert_eq!(
+        json!(series),
+        json!({"runs": 1.0, "links": 1.0, "discovered": 1.0, "listings": listings, "belvo_2xx": 1.0})
+    );
+}
+
+#[tokio::test]
+async fn a_run_without_belvo_came_to_its_end_and_failed_at_something() {
+    let world = World::new().await;
+    world.belvo.control().add_faults(serde_json::from_str(r#"[{"fault":{"status":500}}]"#).unwrap()).unwrap();
+    world.run().await;
+    let (line, series) = world.lines.take_one();
+    assert_eq!((&line["level"], line["cause"].is_string()), (&json!("WARN"), true));
+    let failure = "failures{error=belvo_unavailable}";
+    assert_eq!(json!(series), json!({"runs": 1.0, "run_failures": 1.0, failure: 1.0, "belvo_5xx": 3.0}));
+}
+
+#[tokio::test]
+async fn a_run_that_ends_early_leaves_its_line_and_is_no_finished_run() {
+    let world = World::new().await;
+    world.link("l-1", "recurrent");
+    *world.sqs_is_up.lock().unwrap() = false;
+    assert!(world.try_to_run().await.is_err());
+    let (line, series) = world.lines.take_one();
+    assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!("a run ended early")));
+    assert!(line["cause"].is_string());
+    let of = |name: &str| series.get(name).copied();
+    assert_eq!((of("runs"), of("run_failures"), of("failures{error=queue}")), (None, Some(1.0), Some(1.0)));
+}

@@ -1,0 +1,80 @@
+//! The one line that each message leaves in the log, with its metrics.
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsMessage;
+use domain::{EpochMillis, LinkId, Message, Source, now};
+use platform::metrics::{
+    AGE_MS, CHECKED, DELETED, DRIFT, DRIFT_AGAIN, ELAPSED_MS, FAILURES, STALE, SYNCS, UNCHANGED, UNREADABLE, WRITTEN,
+};
+use platform::{Level, Line};
+use store::Check;
+
+use crate::ended::Ended;
+use crate::failure::Failure;
+use crate::{Worker, attempt};
+
+/// Of every line, whatever became of its message.
+const MESSAGE: &str = "worked on a message";
+
+impl Worker {
+    /// A message ended.
+    pub(crate) fn log_end(&self, message: &Message, ended: &Ended, attempt: u32, elapsed: Duration) {
+        let now = now();
+        let mut line = self.journal.line("sync", Level::Info, MESSAGE, now);
+        describe(&mut line, message, attempt);
+        line.word("outcome", ended.outcome().as_str()).count(&SYNCS, 1).field("reason", ended.reason());
+        let counts = ended.counts();
+        line.field("pages", counts.pages).count(&WRITTEN, counts.written).count(&UNCHANGED, counts.unchanged);
+        line.count(&STALE, counts.stale).count(&DELETED, counts.deleted).count(&UNREADABLE, counts.unreadable);
+        if let Some(check) = ended.check() {
+            let drift = u64::from(check == Check::Drift);
+            line.field("check", check.as_str()).count(&CHECKED, 1).count_some(&DRIFT, drift);
+            // Our own schedule lists again what is in doubt.
+            line.count_some(&DRIFT_AGAIN, if message.source == Source::Reconcile { drift } else { 0 });
+        }
+        if ended.is_done() {
+            line.measure(&AGE_MS, age_ms(message, now));
+        }
+        self.end(line, elapsed);
+    }
+
+    /// A message is given back, to be received again after the delay. One that cannot be read has no message.
+    pub(crate) fn log_failure(
+        &self,
+        sqs: &SqsMessage,
+        message: Option<&Message>,
+        failure: &Failure,
+        delay: Duration,
+        elapsed: Duration,
+    ) {
+        let mut line = self.journal.line("sync", Level::Warn, MESSAGE, now());
+        match message {
+            Some(message) => describe(&mut line, message, attempt(sqs)),
+            None => drop(line.word("webhook_type", "other").field("attempt", u64::from(attempt(sqs)))),
+        }
+        line.word("outcome", "failed").count(&SYNCS, 1).word("error", failure.kind()).count(&FAILURES, 1);
+        line.field("cause", failure.to_string().as_str()).field("message_id", sqs.message_id.as_deref());
+        line.field("delay_s", delay.as_secs());
+        self.end(line, elapsed);
+    }
+
+    fn end(&self, mut line: Line<'_>, elapsed: Duration) {
+        self.access.count_requests(&mut line);
+        line.measure(&ELAPSED_MS, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        line.write();
+    }
+}
+
+/// What the message is about.
+fn describe(line: &mut Line<'_>, message: &Message, attempt: u32) {
+    let webhook = &message.webhook;
+    let (webhook_type, webhook_code) = webhook.loggable_kind();
+    line.field("link_id", webhook.link_id().map(LinkId::as_str)).field("request_id", webhook.request_id());
+    line.word("webhook_type", webhook_type).word("webhook_code", webhook_code).field("attempt", u64::from(attempt));
+}
+
+/// Since the webhook was received, or the listing was asked for.
+fn age_ms(message: &Message, now: EpochMillis) -> u64 {
+    u64::try_from(now.saturating_sub(message.received_at)).unwrap_or_default()
+}

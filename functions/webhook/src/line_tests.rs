@@ -1,0 +1,95 @@
+//! The line that each webhook leaves: for people, and for CloudWatch.
+
+use std::collections::BTreeMap;
+
+use emf::Lines;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::testing::{FakeQueue, FakeSecrets};
+use crate::tests::{answer, event, receiver, with_body};
+
+type Line = (Map<String, Value>, BTreeMap<String, f64>);
+
+/// What a receiver writes about an event.
+async fn line_of(receiver: Receiver, event: &Value) -> Line {
+    let lines = Lines::default();
+    let receiver = Receiver { journal: Journal::new("a-stack".to_owned(), lines.writer()), ..receiver };
+    answer(&receiver, event).await;
+    lines.take_one()
+}
+
+fn taken() -> Receiver {
+    receiver(&FakeQueue::default())
+}
+
+fn refused(reason: &str) -> BTreeMap<String, f64> {
+    BTreeMap::from([(format!("refused{{reason={reason}}}"), 1.0)])
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_accepted_leaves_its_ids_kind_and_latency() {
+    let (line, series) = line_of(taken(), &event("transactions-deleted")).await;
+    let body: Value = serde_json::from_str(event("transactions-deleted")["body"].as_str().unwrap()).unwrap();
+    for name in ["request_id", "link_id", "webhook_type", "webhook_code"] {
+        assert_eq!(line[name], body[name], "{name}");
+    }
+    let said = ["message", "level", "target", "stack", "messages"].map(|name| line[name].clone());
+    assert_eq!(json!(said), json!(["accepted a webhook", "INFO", "webhook", "a-stack", 1]));
+    assert_eq!(series.keys().collect::<Vec<_>>(), ["accepted", "enqueue_ms"]);
+    assert_eq!((series["accepted"], json!(series["enqueue_ms"])), (1.0, json!(line["enqueue_ms"].as_f64())));
+}
+
+#[tokio::test]
+async fn each_refusal_is_counted_under_its_reason() {
+    let elsewhere = || Receiver { sources: "203.0.113.0/24".parse().unwrap(), ..taken() };
+    let too_large = with_body(&" ".repeat(MAX_BODY_BYTES + 1));
+    for (receiver, event, reason) in [
+        (taken(), event("wrong-credentials"), "credentials"),
+        (taken(), event("bad-json"), "invalid"),
+        (taken(), too_large, "size"),
+        (elsewhere(), event("accounts-historical-update"), "source_ip"),
+    ] {
+        let (line, series) = line_of(receiver, &event).await;
+        assert_eq!((&line["message"], &line["level"]), (&json!("refused a webhook"), &json!("WARN")), "{reason}");
+        assert_eq!(series, refused(reason));
+    }
+}
+
+#[tokio::test]
+async fn what_is_our_own_trouble_is_an_error_and_counted_apart() {
+    let without_secret = Receiver { authenticator: FakeSecrets::out_of_order().authenticator(1), ..taken() };
+    let (line, series) = line_of(without_secret, &event("accounts-historical-update")).await;
+    assert_eq!((&line["message"], &line["level"]), (&json!("cannot read the webhook secret"), &json!("ERROR")));
+    assert_eq!((series, line["error"].is_string()), (refused("secret"), true));
+    let (line, series) = line_of(receiver(&FakeQueue::refusing()), &event("accounts-historical-update")).await;
+    assert_eq!((&line["message"], &line["level"]), (&json!("cannot enqueue"), &json!("ERROR")));
+    assert_eq!(series.keys().collect::<Vec<_>>(), ["enqueue_ms", "refused{reason=queue}"]);
+    assert!(line.contains_key("link_id") && line.contains_key("request_id"));
+}
+
+#[tokio::test]
+async fn belvos_validation_of_the_url_and_what_is_no_webhook_at_all_leave_no_line() {
+    let lines = Lines::default();
+    let receiver = Receiver { journal: Journal::new("a-stack".to_owned(), lines.writer()), ..taken() };
+    answer(&receiver, &event("url-validation")).await;
+    assert_eq!(lines.take(), [""; 0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A type or code is a sender's text, and CloudWatch bills each value of a dimension.
+    #[test]
+    fn whatever_is_sent_as_type_and_code_only_documented_words_are_on_the_line(
+        webhook_type in "\\PC{1,60}",
+        code in "\\PC{1,60}",
+    ) {
+        let body = json!({"webhook_type": webhook_type, "webhook_code": code}).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (line, series) = runtime.block_on(line_of(taken(), &with_body(&body)));
+        prop_assert_eq!(&json!([line["webhook_type"], line["webhook_code"]]), &json!(["other", "other"]));
+        prop_assert_eq!(series.keys().collect::<Vec<_>>(), ["accepted", "enqueue_ms"]);
+    }
+}

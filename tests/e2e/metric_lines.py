@@ -1,0 +1,138 @@
+"""Reads log lines as CloudWatch does when it looks for metrics, and feeds what they hold to copies of the stack's alarms.
+
+The local AWS reads no metrics from logs, and its alarms do not look at dimensions: they pool all series of a metric. So a
+copy of an alarm is made in an account of its own, where nothing else is, and gets only the datapoints of exactly its series.
+What is shown is: the function wrote that series when the cause was there, and these values make the alarm ring.
+"""
+
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import boto3
+from deployment import Deployment, wait_until
+from stack.settings import REGION
+
+NAMESPACE = "belvo-sync"
+UNITS = {"Count", "Milliseconds"}
+MAX_DIMENSIONS = 30
+MAX_METRICS = 100
+
+# The local AWS takes twelve digits as the id, and key, of an account.
+ACCOUNTS = itertools.count(100_000_000_001)
+
+
+@dataclass(frozen=True)
+class Datapoint:
+    metric: str
+    dimensions: frozenset[tuple[str, str]]
+    value: float
+
+    @property
+    def series(self) -> str:
+        """`name{dimension=value,...}` without the stack."""
+        words = sorted(f"{name}={value}" for name, value in self.dimensions if name != "stack")
+        return f"{self.metric}{{{','.join(words)}}}" if words else self.metric
+
+
+def lines(deployment: Deployment) -> list[dict]:
+    """Every line of the functions' logs that is JSON."""
+    return [line for event in deployment.logs() for text in event.splitlines() if (line := as_json(text))]
+
+
+def as_json(text: str) -> dict | None:
+    # The local AWS may write something before a line; CloudWatch, too, looks behind it.
+    start = text.find("{")
+    try:
+        line = json.loads(text[start:]) if start >= 0 else None
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def datapoints(line: dict) -> Iterator[Datapoint]:
+    """What CloudWatch makes of a line; fails where it would drop something without a word.
+
+    (CloudWatch user guide, "Specification: Embedded metric format".)
+    """
+    if "_aws" not in line:
+        return
+    assert line["_aws"].keys() == {"Timestamp", "CloudWatchMetrics"}
+    # CloudWatch takes two weeks back and two hours ahead.
+    assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 2 * 60 * 60
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        assert directive.keys() == {"Namespace", "Dimensions", "Metrics"}
+        assert directive["Namespace"] == NAMESPACE
+        assert directive["Dimensions"], "at least one set"
+        assert 0 < len(directive["Metrics"]) <= MAX_METRICS
+        for dimensions in directive["Dimensions"]:
+            assert len(dimensions) <= MAX_DIMENSIONS
+            values = {name: line[name] for name in dimensions}
+            assert all(isinstance(value, str) and 0 < len(value) <= 1024 and value.isascii() for value in values.values())
+            for metric in directive["Metrics"]:
+                assert metric["Unit"] in UNITS
+                value = line[metric["Name"]]
+                assert isinstance(value, int | float) and not isinstance(value, bool)
+                yield Datapoint(metric["Name"], frozenset(values.items()), value)
+
+
+def counts(found: Iterable[dict]) -> Counter[str]:
+    """The sums of all counts on these lines, by series."""
+    sums: Counter[str] = Counter()
+    for datapoint in (each for line in found for each in datapoints(line)):
+        if not datapoint.metric.endswith("_ms"):
+            sums[datapoint.series] += datapoint.value
+    return sums
+
+
+class AlarmCopy:
+    """An alarm of the stack, as it was deployed, in an account where nothing else is."""
+
+    def __init__(self, deployment: Deployment, logical_id: str) -> None:
+        resources = deployment.aws.client("cloudformation")
+        name = resources.describe_stack_resource(
+            StackName=deployment.settings.stack_name, LogicalResourceId=logical_id
+        )["StackResourceDetail"]["PhysicalResourceId"]
+        [self.definition] = deployment.aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        self._client = boto3.Session(str(next(ACCOUNTS)), "test", region_name=REGION).client(
+            "cloudwatch", endpoint_url=deployment.settings.aws_url
+        )
+        names = (
+            "AlarmName", "Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods",
+            "DatapointsToAlarm", "Threshold", "ComparisonOperator", "TreatMissingData",
+        )  # fmt: skip
+        copied = {each: self.definition[each] for each in names if each in self.definition}
+        self._client.put_metric_alarm(**copied, ActionsEnabled=False)
+
+    @property
+    def dimensions(self) -> frozenset[tuple[str, str]]:
+        return frozenset((each["Name"], each["Value"]) for each in self.definition["Dimensions"])
+
+    def own(self, found: Iterable[dict]) -> list[float]:
+        """The values of exactly the alarm's series on these lines."""
+        assert self.definition["Namespace"] == NAMESPACE
+        wanted = (self.definition["MetricName"], self.dimensions)
+        points = (each for line in found for each in datapoints(line))
+        return [each.value for each in points if (each.metric, each.dimensions) == wanted]
+
+    def state_after(self, values: Iterable[float]) -> str:
+        """Feeds it these values, all of them now, and asks how it is."""
+        dimensions = [{"Name": name, "Value": value} for name, value in sorted(self.dimensions)]
+        metric = {"MetricName": self.definition["MetricName"], "Dimensions": dimensions}
+        for value in values:
+            data = [metric | {"Timestamp": time.time(), "Value": value}]
+            self._client.put_metric_data(Namespace=self.definition["Namespace"], MetricData=data)
+        [alarm] = self._client.describe_alarms(AlarmNames=[self.definition["AlarmName"]])["MetricAlarms"]
+        return alarm["StateValue"]
+
+
+def wait_for_lines(deployment: Deployment, wanted: int, **members: object) -> list[dict]:
+    """Waits for so many lines with these members, and gives them."""
+
+    def found() -> list[dict]:
+        return [line for line in lines(deployment) if all(line.get(name) == value for name, value in members.items())]
+
+    return wait_until(lambda: len(found()) >= wanted and found(), lambda: f"{wanted} lines with {members}: {found()}")

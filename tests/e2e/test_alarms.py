@@ -1,0 +1,230 @@
+"""Each alarm rings when its cause is there, and not before.
+
+For alarms on metrics of ours the cause is brought about on the stack, and the values are those of the functions' own lines.
+For alarms on AWS's metrics, most of which the local AWS does not make, the values are what AWS would count: where the cause
+can be brought about here, counted by the test. Names and dimensions of those are compared with AWS's documentation in
+tests/template. How an alarm is evaluated: metric_lines.py.
+"""
+
+import json
+import time
+
+import pytest
+from deployment import Deployment, new_link_id, wait_until, webhook
+from metric_lines import AlarmCopy, lines, wait_for_lines
+from stack.fake_belvo import Control
+
+WORKED_ON = "worked on a message"
+
+
+def test_a_burst_of_wrong_credentials_rings_and_a_few_do_not(deployment: Deployment):
+    alarm = AlarmCopy(deployment, "RefusedCredentialsAlarm")
+    before = len(alarm.own(lines(deployment)))
+
+    assert {deployment.post({}, "Bearer wrong").status_code for _ in range(10)} == {401}
+
+    wait_until(lambda: len(alarm.own(lines(deployment))) >= before + 10, "ten lines")
+    [*nine, tenth] = alarm.own(lines(deployment))[before:]
+    assert alarm.state_after(nine) == "OK"
+    assert alarm.state_after([tenth]) == "ALARM"
+
+
+def test_belvos_refusing_our_key_rings_at_the_first_message(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
+    belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": {"status": 401}})
+
+    deployment.post(webhook(link_id))
+
+    failed = wait_for_lines(deployment, 1, link_id=link_id, message=WORKED_ON, error="belvo_unauthorized")
+    belvo.clear_faults()
+    deployment.wait_for_outcome(link_id, "applied")
+    alarm = AlarmCopy(deployment, "BelvoUnauthorizedAlarm")
+    done = wait_for_lines(deployment, 1, link_id=link_id, message=WORKED_ON, outcome="applied")
+    assert alarm.own(done) == [], "a healthy line does not feed it"
+    assert alarm.state_after(alarm.own(failed)[:1]) == "ALARM"
+
+
+def test_drift_rings_only_when_the_schedule_meets_it_again(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=1_200)
+    moving = {"path_prefix": "/api/transactions/", "page": 2, "link": link_id}
+    belvo.set_faults({"match": moving, "fault": {"wrong_count": -1}})
+    alarm = AlarmCopy(deployment, "DriftAlarm")
+
+    deployment.post(webhook(link_id))
+    [first] = wait_for_lines(deployment, 1, link_id=link_id, message=WORKED_ON, check="drift")
+    assert (first["drift"], alarm.own([first])) == (1, [])
+    ask_as_the_schedule_does(deployment, link_id)
+
+    both = wait_for_lines(deployment, 2, link_id=link_id, message=WORKED_ON, check="drift")
+    assert alarm.own(both) == [1]
+    assert alarm.state_after(alarm.own(both)) == "ALARM"
+
+
+def ask_as_the_schedule_does(deployment: Deployment, link_id: str) -> None:
+    """The reconcile function's message (docs/architecture.md, "The message"), without waiting an hour for it."""
+    body = {"webhook_type": "TRANSACTIONS", "webhook_code": "historical_update", "link_id": link_id}
+    key = f"reconcile-{new_link_id()}"
+    message = {"v": 1, "received_at": time.time_ns() // 1_000_000, "source": "reconcile", "key": key,
+               "part": {"index": 0, "of": 1}, "webhook": body}  # fmt: skip
+    deployment.aws.client("sqs").send_message(
+        QueueUrl=deployment.outputs["QueueUrl"],
+        MessageBody=json.dumps(message),
+        MessageGroupId=link_id,
+        MessageDeduplicationId=key,
+    )
+
+
+def test_a_run_that_comes_to_its_end_keeps_the_schedules_alarms_quiet_and_others_ring(
+    deployment: Deployment, belvo: Control
+):
+    belvo.clear_faults()
+    healthy = run_the_schedule(deployment)
+    belvo.set_faults({"match": {"path_prefix": "/api/links/"}, "fault": {"status": 500}})
+    without_belvo = run_the_schedule(deployment)
+    belvo.clear_faults()
+    with deployment.environment("ReconcileFunctionName", "QUEUE_URL", deployment.outputs["QueueUrl"] + "-none"):
+        # What is due has to be enqueued, and cannot be.
+        link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=1, access_mode="recurrent")
+        ended_early = run_the_schedule(deployment)
+    assert link_id and ended_early["message"] == "a run ended early"
+
+    stopped, failing = (AlarmCopy(deployment, name) for name in ("ReconcileStoppedAlarm", "ReconcileFailingAlarm"))
+    assert stopped.definition["TreatMissingData"] == "breaching"
+    assert stopped.own([healthy]) == stopped.own([without_belvo]) == [1]
+    assert stopped.own([ended_early]) == [], "which is what the alarm looks for"
+    # The local AWS does not see what is missing; nothing in an hour sums up to this.
+    assert stopped.state_after([0]) == "ALARM"
+    assert stopped.state_after(stopped.own([healthy])) == "OK"
+    assert failing.own([healthy]) == []
+    assert failing.state_after(failing.own([without_belvo]) + failing.own([ended_early])) == "ALARM"
+
+
+def run_the_schedule(deployment: Deployment) -> dict:
+    """The line that a run leaves."""
+    before = len([line for line in lines(deployment) if line.get("target") == "reconcile" and "links" in line])
+    name = deployment.outputs["ReconcileFunctionName"]
+    deployment.aws.client("lambda").invoke(FunctionName=name, Payload=b"{}")
+
+    def runs() -> list[dict]:
+        return [line for line in lines(deployment) if line.get("target") == "reconcile" and "links" in line]
+
+    wait_until(lambda: len(runs()) > before, "the line of a run")
+    return max(runs(), key=lambda line: line["timestamp"])
+
+
+def test_a_message_in_the_dead_letter_queue_rings(deployment: Deployment, belvo: Control):
+    alarm = AlarmCopy(deployment, "DeadLetterAlarm")
+    deployment.dead_letters()
+    assert alarm.state_after([deployment.depth("DeadLetterQueueUrl")]) == "OK"
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
+    belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": {"status": 500}})
+
+    deployment.post(webhook(link_id))
+
+    depth = wait_until(lambda: deployment.depth("DeadLetterQueueUrl"), "a dead letter")
+    assert alarm.state_after([depth]) == "ALARM"
+    assert alarm.dimensions == {("QueueName", deployment.outputs["DeadLetterQueueUrl"].rpartition("/")[2])}
+    deployment.dead_letters()
+
+
+def test_answers_with_5xx_ring(deployment: Deployment):
+    alarm = AlarmCopy(deployment, "FrontDoorErrorAlarm")
+    # Nobody listens there.
+    with deployment.environment("WebhookFunctionName", "AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"):
+        status = deployment.post(webhook(new_link_id(), "HOROSCOPES", "unheard_of")).status_code
+    assert status == 503
+    # What API Gateway counts: one such answer.
+    assert alarm.state_after([0]) == "OK"
+    assert alarm.state_after([1]) == "ALARM"
+    api_id = deployment.webhook_url.split("/execute-api/")[1].partition("/")[0]
+    assert alarm.dimensions == {("ApiId", api_id)}
+
+
+# The alarm, a setting that its function cannot start with, and how many crashes are still no alarm.
+CRASHES = {
+    "WebhookErrorAlarm": ("WebhookFunctionName", "SECRET_GRACE_HOURS", 0),
+    "SyncErrorAlarm": ("SyncFunctionName", "RETRY_BASE_SECONDS", 2),
+}
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_a_function_that_crashes_rings(deployment: Deployment, name: str):
+    output, setting, tolerated = CRASHES[name]
+    alarm = AlarmCopy(deployment, name)
+    assert alarm.dimensions == {("FunctionName", deployment.outputs[output])}
+    before = lambda_counted(deployment, "Errors", output)
+
+    with deployment.environment(output, setting, "no number"):
+        for _ in range(tolerated + 1):
+            assert "FunctionError" in invoke(deployment, output)
+
+    assert lambda_counted(deployment, "Errors", output) == before + tolerated + 1
+    assert alarm.state_after([tolerated]) == "OK"
+    assert alarm.state_after([1]) == "ALARM"
+
+
+@pytest.mark.parametrize("name", ["Webhook", "Sync"])
+def test_a_function_without_capacity_rings(deployment: Deployment, name: str):
+    output, functions = f"{name}FunctionName", deployment.aws.client("lambda")
+    alarm = AlarmCopy(deployment, f"{name}ThrottleAlarm")
+    assert alarm.dimensions == {("FunctionName", deployment.outputs[output])}
+    before = lambda_counted(deployment, "Throttles", output)
+
+    functions.put_function_concurrency(FunctionName=deployment.outputs[output], ReservedConcurrentExecutions=0)
+    try:
+        with pytest.raises(functions.exceptions.TooManyRequestsException):
+            functions.invoke(FunctionName=deployment.outputs[output], Payload=b"{}")
+    finally:
+        functions.delete_function_concurrency(FunctionName=deployment.outputs[output])
+
+    throttled = lambda_counted(deployment, "Throttles", output) - before
+    assert alarm.state_after([0]) == "OK"
+    assert alarm.state_after([throttled]) == "ALARM"
+
+
+def invoke(deployment: Deployment, output: str) -> dict:
+    """Directly: of those invocations the local AWS counts the errors."""
+    return deployment.aws.client("lambda").invoke(FunctionName=deployment.outputs[output], Payload=b"{}")
+
+
+def lambda_counted(deployment: Deployment, metric: str, output: str) -> float:
+    statistics = deployment.aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda", MetricName=metric, Period=60, Statistics=["Sum"],
+        Dimensions=[{"Name": "FunctionName", "Value": deployment.outputs[output]}],
+        StartTime=time.time() - 60 * 60, EndTime=time.time() + 60,
+    )  # fmt: skip
+    return sum(point["Sum"] for point in statistics["Datapoints"])
+
+
+# AWS's own metrics whose cause cannot be had here: the value that is still healthy, and the first that is not.
+THRESHOLDS = {"OldestMessageAlarm": (3_600, 3_601), "TableThrottleAlarm": (0, 1)}
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_an_alarm_on_a_metric_of_awss_rings_beyond_its_threshold(deployment: Deployment, name: str):
+    healthy, too_much = THRESHOLDS[name]
+    assert AlarmCopy(deployment, name).state_after([healthy]) == "OK"
+    assert AlarmCopy(deployment, name).state_after([too_much]) == "ALARM"
+
+
+def test_the_dashboard_is_there_and_shows_the_alarms_of_this_stack(deployment: Deployment):
+    client = deployment.aws.client("cloudwatch")
+    body = json.loads(client.get_dashboard(DashboardName=deployment.outputs["DashboardName"])["DashboardBody"])
+    shown = body["widgets"][0]["properties"]["alarms"]
+    alarms = {alarm["AlarmArn"]: alarm for alarm in client.describe_alarms()["MetricAlarms"]}
+    assert set(shown) == alarms.keys()
+    series = json.dumps(body)
+    assert deployment.settings.stack_name in series and "${AWS" not in series, "its names are filled in"
+
+
+def test_every_alarm_is_tested_here(deployment: Deployment):
+    alarms = deployment.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    provoked = {
+        "RefusedCredentialsAlarm", "BelvoUnauthorizedAlarm", "DriftAlarm", "ReconcileStoppedAlarm",
+        "ReconcileFailingAlarm", "DeadLetterAlarm", "FrontDoorErrorAlarm", "WebhookErrorAlarm", "SyncErrorAlarm",
+        "WebhookThrottleAlarm", "SyncThrottleAlarm",
+    }  # fmt: skip
+    names = [alarm["AlarmName"] for alarm in alarms]
+    expected = provoked | THRESHOLDS.keys()
+    assert len(names) == len(expected)
+    assert all(any(each in name for name in names) for each in expected)
