@@ -270,8 +270,8 @@ async fn a_link_that_ended_is_due_no_more() {
     let key = [("pk", format!("LINK#{link}")), ("sk", "LINK".to_owned())];
     let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
     let update = world.dynamodb.update_item().table_name(TABLE_NAME).set_key(Some(HashMap::from(key)));
-    let update = update.update_expression("SET #s = :erased").expression_attribute_names("#s", "status");
-    update.expression_attribute_values(":erased", AttributeValue::S("erased".to_owned())).send().await.unwrap();
+    let update = update.update_expression("SET #s = :deleted").expression_attribute_names("#s", "status");
+    update.expression_attribute_values(":deleted", AttributeValue::S("deleted".to_owned())).send().await.unwrap();
     let report = world.run().await;
     assert_eq!((report.listings, world.due_at(&link).await), (0, None));
 }
