@@ -21,8 +21,11 @@ def test_accounts_historical_update(deployment: Deployment):
 
 
 def test_accounts_new_accounts_available(deployment: Deployment):
+    before = len(stored(deployment, HISTORICAL_LINK, "ACCOUNTS"))
+    deployment.belvo.change(HISTORICAL_LINK, "accounts", add=1, announce=False)
     post(deployment, "accounts-new-accounts-available")
 
+    assert len(stored(deployment, HISTORICAL_LINK, "ACCOUNTS")) == before + 1
     assert stored(deployment, HISTORICAL_LINK, "ACCOUNTS") == truth(deployment, HISTORICAL_LINK, "ACCOUNTS")
 
 
@@ -36,12 +39,13 @@ def test_transactions_historical_update(deployment: Deployment):
 
 
 def test_transactions_new_transactions_available_in_both_spellings(deployment: Deployment):
-    """Belvo has none that are new, whatever the webhook says: that is noticed, and loses nothing."""
-    post(deployment, "transactions-new-transactions-available")
-    post(deployment, "transactions-new-transactions-updated")
+    """Belvo has fewer that are new than the webhook says: that is noticed, and loses nothing."""
+    for name, there in (("available", 21), ("updated", 23)):
+        deployment.belvo.change_transactions(HISTORICAL_LINK, add=2, announce=False)
+        post(deployment, f"transactions-new-transactions-{name}")
 
-    assert len(stored(deployment, HISTORICAL_LINK, "TRANSACTIONS")) == 19
-    assert state(deployment, HISTORICAL_LINK, "TRANSACTIONS")["check"] == "drift"
+        assert len(stored(deployment, HISTORICAL_LINK, "TRANSACTIONS")) == there, name
+        assert state(deployment, HISTORICAL_LINK, "TRANSACTIONS")["check"] == "drift", name
 
 
 def test_transactions_updated_and_then_deleted(deployment: Deployment):

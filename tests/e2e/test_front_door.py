@@ -105,6 +105,14 @@ def test_other_methods_get_405(deployment: Deployment, method: str):
     assert deployment.request(method, harmless(), deployment.authorization).status_code == 405
 
 
+def test_only_listed_sources_get_in_whatever_they_know(deployment: Deployment):
+    for sources, status in [("203.0.113.7", 403), ("203.0.113.0/24,::1", 403), ("203.0.113.7,127.0.0.0/8", 202)]:
+        with deployment.environment("WebhookFunctionName", "ALLOWED_SOURCE_IPS", sources):
+            answer = deployment.post(harmless())
+            assert answer.status_code == status, sources
+            assert status == 202 or answer.content == b""
+
+
 def test_an_unknown_type_is_accepted_and_recorded_as_unknown(deployment: Deployment):
     body = harmless()
     assert deployment.post(body).status_code == 202

@@ -91,6 +91,10 @@ class Control:
     def change_transactions(self, link_id: str, **changes: Any) -> Any:
         return self._call("POST", f"links/{link_id}/transactions", changes)
 
+    def change(self, link_id: str, resource: str, **changes: Any) -> Any:
+        """The same of another resource."""
+        return self._call("POST", f"links/{link_id}/{resource}", changes)
+
     def refresh_now(self, link_id: str, **changes: Any) -> Any:
         """What a scheduled refresh of a recurrent link brings: new, changed and deleted objects, each announced."""
         return self._call("POST", f"links/{link_id}/refresh_now", changes or None)

@@ -79,20 +79,32 @@ pub struct FieldError {
     pub field: Option<&'static str>,
 }
 
+impl FieldError {
+    fn about(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+}
+
 impl Webhook {
     /// Parses a body.
     ///
     /// # Errors
     /// [`InvalidWebhook`] when it is not a JSON object, `webhook_type` or `webhook_code` is missing, empty or longer
-    /// than 256 bytes, or `link_id` is neither absent, null nor an id.
+    /// than 256 bytes, or `link_id` is neither absent, null nor an id. Belvo's direct debit calls the two `eventType` and
+    /// `eventCode`; such a webhook is taken, too.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidWebhook> {
         let (fields, read) = Fields::read(body);
         let request_id = usable_request_id(&fields);
         if read.is_err() {
             return Err(InvalidWebhook { request_id, errors: vec![not_an_object()] });
         }
-        let (webhook_type, webhook_code, link_id) =
-            (word(&fields, "webhook_type"), word(&fields, "webhook_code"), link_id(&fields));
+        let named = |name, of_direct_debit| {
+            let name = if fields.get(name).is_none() { of_direct_debit } else { name };
+            word(&fields, name)
+        };
+        let webhook_type = named("webhook_type", "eventType").map_err(|error| error.about("webhook_type"));
+        let webhook_code = named("webhook_code", "eventCode").map_err(|error| error.about("webhook_code"));
+        let link_id = link_id(&fields);
         match (webhook_type, webhook_code, link_id) {
             (Ok(webhook_type), Ok(webhook_code), Ok(link_id)) => Ok(Self {
                 webhook_type,

@@ -10,7 +10,7 @@ use serde_json::Value;
 const REQUESTS: [&str; 3] = ["bad-json", "url-validation", "wrong-credentials"];
 
 /// The event, and the plan that it must become.
-const EXPECTED: [(&str, &str); 47] = [
+const EXPECTED: [(&str, &str); 54] = [
     ("accounts-historical-update", "list ACCOUNTS whole, total 5"),
     ("accounts-new-accounts-available", "list ACCOUNTS whole"),
     (
@@ -65,7 +65,15 @@ const EXPECTED: [(&str, &str); 47] = [
     ("consent-temporarily-unavailable-resources", "record"),
     ("payments-transactions-object-created", "unknown"),
     ("payments-payment-intents-status-update", "unknown"),
+    ("payments-direct-debit", "unknown"),
     ("unknown-type", "unknown"),
+    // Documented by name alone: their data follow Belvo's rule.
+    ("invoices-historical-update", "list INVOICES whole, total 12"),
+    ("invoices-new-invoices-available", "list INVOICES since watermark, total 1"),
+    ("financial-statements-new-financial-statements-available", "list FINANCIAL_STATEMENTS whole"),
+    ("balances-historical-update", "list BALANCES whole, total 4"),
+    ("exchanges-historical-update", "list EXCHANGES whole, total 4"),
+    ("current-employments-historical-update", "list CURRENT_EMPLOYMENTS whole, total 1"),
 ];
 
 #[test]

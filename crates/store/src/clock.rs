@@ -17,7 +17,7 @@ const CLOCK_ATTEMPTS: usize = 5;
 /// After so long a marked link whose erasure has not ended is taken up by the schedule.
 const ERASED_WITHIN_MS: EpochMillis = 60 * 60 * 1_000;
 /// What a link's item keeps of a link that is no more: nothing that leads to its user, and no place in an index.
-const FORGOTTEN: [&str; 13] = [
+const FORGOTTEN: [&str; 14] = [
     "external_id",
     "gsi1pk",
     "gsi1sk",
@@ -31,6 +31,7 @@ const FORGOTTEN: [&str; 13] = [
     "refresh_rate",
     "fetch_resources",
     "overdue_since",
+    "status_asked_at",
 ];
 
 /// What a stamp is wanted for.

@@ -14,6 +14,8 @@ use crate::links::LinkState;
 use crate::table::{call_failed, send_if_allowed};
 use crate::{StoreTrouble, Table, keys};
 
+/// While a link's messages cannot be worked on, its status is asked for no more often.
+const ASK_AGAIN_AFTER_MS: EpochMillis = 6 * 60 * 60 * 1_000;
 /// How many shards the due times have.
 pub const SHARDS: u8 = 16;
 
@@ -40,7 +42,8 @@ pub enum DueItem {
 pub struct Met {
     /// The table had never heard of it.
     pub is_new: bool,
-    /// Belvo gives another status than the table has: the webhook that said so was lost, or is on its way.
+    /// Belvo gives another status than the table has, and nobody asked for it lately: the webhook that said so was lost, or
+    /// is on its way.
     pub has_other_status: bool,
 }
 
@@ -139,7 +142,9 @@ impl Table {
         let is_back = known.status == Some(LinkStatus::Gone);
         let status = if is_back { LinkStatus::Active } else { known.status.unwrap_or(LinkStatus::Active) };
         let consent = known.consent.map(|known| known.consent);
-        let has_other_status = listed.access.is_some_and(|access| access.with_consent(consent) != status);
+        let asked_lately = number(&there, "status_asked_at").is_some_and(|at| now < at + ASK_AGAIN_AFTER_MS);
+        let has_other_status =
+            !asked_lately && listed.access.is_some_and(|access| access.with_consent(consent) != status);
         let facts = facts(listed);
         let is_known = facts.iter().all(|(name, value)| there.get(*name) == value.as_ref())
             && (listed.external_id.is_none() || listed.external_id.as_deref() == text(&there, "external_id"));
@@ -162,6 +167,15 @@ impl Table {
         }
         self.update_unless(&listed.id, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await?;
         Ok(Met { is_new, has_other_status })
+    }
+
+    /// Notes that a link's status is going to be read back, so that nobody asks for it again for some hours.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn note_status_asked(&self, link: &LinkId, now: EpochMillis) -> Result<(), StoreTrouble> {
+        let expression = Expression::default().set("status_asked_at", n(now));
+        self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
 
     /// The page of Belvo's list of links with which discovery goes on, counted from 1.

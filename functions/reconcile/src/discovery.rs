@@ -73,6 +73,7 @@ impl Reconciler {
             let message = Message::asked(Source::Reconcile, &link.id, ("LINK", STATUS_CHANGED), now, key);
             let messages: Vec<_> = message.into_iter().collect();
             self.queue.send(&messages).await?;
+            self.table.note_status_asked(&link.id, now).await?;
             report.status_reads += messages.len();
         }
         Ok(())

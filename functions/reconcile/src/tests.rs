@@ -369,6 +369,10 @@ async fn a_link_whose_status_at_belvo_is_another_is_read_back_once_it_is_known()
     assert_eq!((Plan::of(&message.webhook), message.group_id()), (Plan::LinkStatus, "l-1"));
     let status = world.link_item(&link).await["status"].clone();
     assert_eq!(status, AttributeValue::S("active".to_owned()), "the list alone decides nothing");
+    assert_eq!(world.run().await.status_reads, 0, "it was asked for a moment ago, and may wait for its turn");
+    let long_ago = now() - 7 * HOUR;
+    world.table.note_status_asked(&link, long_ago).await.unwrap();
+    assert_eq!(world.run().await.status_reads, 1);
     world.table.set_link_status(&link, domain::LinkStatus::TokenRequired).await.unwrap();
     assert_eq!(world.run().await.status_reads, 0);
 }
