@@ -5,8 +5,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-import requests
+from stack.local_aws import LocalAws
 
 # What becomes of a batch: a function from the entries that were sent to those that SQS gets, and whether the function
 # hears of it at all.
@@ -19,10 +20,10 @@ HALF_TAKEN: Fate = (lambda entries: entries[:1], True)
 
 
 @contextlib.contextmanager
-def between(aws_url: str, fate: Fate) -> Iterator[str]:
-    """The address to give a function in place of SQS."""
+def between(aws: LocalAws, fate: Fate) -> Iterator[str]:
+    """The address to give a function in place of SQS. What is handed on is signed anew: a signature covers host and body."""
     over = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(aws_url, fate, over))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(aws.client("sqs"), fate, over))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -33,7 +34,7 @@ def between(aws_url: str, fate: Fate) -> Iterator[str]:
         server.server_close()
 
 
-def _handler(aws_url: str, fate: Fate, over: threading.Event) -> type[BaseHTTPRequestHandler]:
+def _handler(sqs: Any, fate: Fate, over: threading.Event) -> type[BaseHTTPRequestHandler]:
     obeyed, is_answered = fate
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,32 +44,22 @@ def _handler(aws_url: str, fate: Fate, over: threading.Event) -> type[BaseHTTPRe
             call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             entries = call["Entries"]
             taken = obeyed(entries)
-            answer = self._forward(call | {"Entries": taken})
+            answer = sqs.send_message_batch(QueueUrl=call["QueueUrl"], Entries=taken)
             if not is_answered:
                 over.wait()
                 return
-            body = answer.json()
-            body["Failed"] = body.get("Failed", []) + [
+            body = {"Successful": answer.get("Successful", []), "Failed": answer.get("Failed", [])}
+            body["Failed"] += [
                 {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}
                 for entry in entries
                 if entry not in taken
             ]
             text = json.dumps(body).encode()
-            self.send_response(answer.status_code)
-            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
-
-        def _forward(self, call: dict) -> requests.Response:
-            headers = {
-                name: value
-                for name, value in self.headers.items()
-                if name.lower().startswith("x-amz-") or name.lower() in ("authorization", "content-type")
-            }
-            answer = requests.post(aws_url, data=json.dumps(call), headers=headers, timeout=30)
-            answer.raise_for_status()
-            return answer
 
         def log_message(self, *_: object) -> None:
             """Nothing: pytest's output is for failures."""

@@ -62,7 +62,7 @@ def after_a_restart(deployment: Deployment, body: str) -> int:
 def through(fate, deployment: Deployment, body: str) -> int:
     """A delivery while the function's calls to SQS meet this fate."""
     with (
-        between(deployment.settings.aws_url, fate) as address,
+        between(deployment.aws, fate) as address,
         deployment.environment("WebhookFunctionName", "AWS_ENDPOINT_URL_SQS", address),
     ):
         return post(deployment, body)
