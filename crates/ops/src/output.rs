@@ -1,5 +1,6 @@
 //! What a command prints: results to standard output, for people or as JSON; progress to standard error.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,12 +33,14 @@ impl Output {
 
     /// A result: these words for people, this object for programs.
     pub(crate) fn result(self, words: &str, object: &impl Serialize) {
-        if self.is_json {
-            println!("{}", serde_json::to_string(object).unwrap_or_default());
+        let line = if self.is_json {
+            serde_json::to_string(object).unwrap_or_default()
         } else {
             // Some of it is what a sender wrote: nothing of that may steer the terminal.
-            println!("{}", harmless(words));
-        }
+            harmless(words)
+        };
+        // That nobody reads on (`| head`) is no reason to stop what was begun.
+        let _ = writeln!(io::stdout(), "{line}");
     }
 
     /// What to do next. For people alone.

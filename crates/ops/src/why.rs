@@ -71,11 +71,17 @@ pub(crate) async fn links(stack: &Stack, output: &Output, external_id: &str) -> 
         .key_condition_expression("gsi1pk = :user")
         .expression_attribute_values(":user", AttributeValue::S(format!("EXTERNAL#{external_id}")));
     let mut items = query.into_paginator().items().send();
+    let mut found = false;
     while let Some(item) = items.next().await {
         let item = item.map_err(failed("DynamoDB"))?;
+        found = true;
         let link = text(&item, "pk").and_then(|pk| pk.strip_prefix("LINK#")).unwrap_or_default();
         let (words, object) = of_link(Some(&item));
         output.result(&format!("{link}  {words}"), &json!({ "link_id": link, "link": object }));
+    }
+    if !found {
+        output
+            .hint("No link of this user is known. Whose a link is, Belvo tells with the first data, or within a day.");
     }
     Ok(())
 }
@@ -143,8 +149,16 @@ fn of_event(item: &Item) -> Shown {
         .filter_map(|name| number(item, name).filter(|count| *count > 0).map(|count| format!("{count} {name}")))
         .collect();
     let reason = text(item, "reason").map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let attempts = match (word("outcome"), number(item, "attempts")) {
+        ("processing", Some(attempts)) => format!(", attempt {attempts}; after the last it is among the dead letters"),
+        _ => String::new(),
+    };
+    let source = match word("source") {
+        "" | "webhook" => String::new(),
+        ours => format!(" by {ours}"),
+    };
     let words = format!(
-        "{}  {} {}: {}{reason} {}",
+        "{}  {} {}{source}: {}{attempts}{reason} {}",
         number(item, "received_at").map(moment).unwrap_or_default(),
         word("webhook_type"),
         word("webhook_code"),
@@ -219,6 +233,8 @@ mod tests {
             ("stale", "0"),
         ]);
         assert_eq!(of_event(&event).0, "2026-11-21T12:00:01Z  TRANSACTIONS transactions_updated: applied 3 written");
+        let waiting = item(&[("outcome", "processing"), ("attempts", "3"), ("source", "resync")]);
+        assert!(of_event(&waiting).0.contains("by resync: processing, attempt 3; after the last it is among the dead"));
         let refused = item(&[("outcome", "refused"), ("reason", "the link was erased")]);
         assert!(of_event(&refused).0.ends_with("refused (the link was erased)"));
     }
