@@ -12,8 +12,9 @@ use crate::trouble::{Trouble, failed};
 
 /// A deployed stack, and clients for its parts.
 pub(crate) struct Stack {
-    outputs: HashMap<String, String>,
-    parameters: HashMap<String, String>,
+    name: String,
+    outputs: Pairs,
+    parameters: Pairs,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
@@ -28,10 +29,7 @@ impl Stack {
     pub(crate) async fn find(name: &str) -> Result<Self, Trouble> {
         let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
         let (outputs, parameters) = describe(&aws, name).await?;
-        let output = |key: &str| {
-            let missing = || Trouble::NoStack { name: name.to_owned(), why: format!("it has no output {key}") };
-            outputs.get(key).cloned().ok_or_else(missing)
-        };
+        let output = |key: &str| output_of(&outputs, key, name).map(str::to_owned);
         let (table_name, queue_url) = (output("TableName")?, output("QueueUrl")?);
         let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Self {
@@ -40,6 +38,7 @@ impl Stack {
             queue: Queue::new(sqs.clone(), queue_url),
             sqs,
             table_name,
+            name: name.to_owned(),
             outputs,
             parameters,
         })
@@ -71,8 +70,7 @@ impl Stack {
 
     /// An output that every belvo-sync has.
     pub(crate) fn output(&self, key: &str) -> Result<&str, Trouble> {
-        let missing = || Trouble::NoStack { name: String::new(), why: format!("it has no output {key}") };
-        self.outputs.get(key).map(String::as_str).ok_or_else(missing)
+        output_of(&self.outputs, key, &self.name)
     }
 
     /// A parameter as it was deployed.
@@ -82,6 +80,11 @@ impl Stack {
 }
 
 type Pairs = HashMap<String, String>;
+
+fn output_of<'a>(outputs: &'a Pairs, key: &str, stack: &str) -> Result<&'a str, Trouble> {
+    let missing = || Trouble::NoStack { name: stack.to_owned(), why: format!("it has no output {key}") };
+    outputs.get(key).map(String::as_str).ok_or_else(missing)
+}
 
 /// Outputs and parameters.
 async fn describe(aws: &SdkConfig, name: &str) -> Result<(Pairs, Pairs), Trouble> {
