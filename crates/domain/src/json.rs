@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::iter::successors;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -28,6 +29,8 @@ const MAX_CONTAINER_BYTES: usize = 1024 * 1024;
 const MAX_VALUES: usize = 150_000;
 /// How long the paths in `as_text` may be together, before a member is kept as text: one name can be part of every path.
 const MAX_PATHS_BYTES: usize = 64 * 1024;
+/// Up to here names are compared with each other; that many are quicker in a set. Belvo's objects have some twenty.
+const FEW_NAMES: usize = 32;
 
 /// The members of one JSON object, in order, their values still unread. Of a repeated name only the last value is there:
 /// so nobody behind this reader can see another one than those who checked it.
@@ -37,20 +40,39 @@ pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 impl<'a> Fields<'a> {
     /// Reads an object. When the text breaks off or goes wrong, the members up to there come with the error.
     pub fn read(json: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
+        Self::read_from(serde_json::Deserializer::from_slice(json))
+    }
+
+    /// Reads an object whose text is known to be Unicode.
+    pub(crate) fn read_text(json: &'a str) -> (Self, Result<(), serde_json::Error>) {
+        Self::read_from(serde_json::Deserializer::from_str(json))
+    }
+
+    fn read_from<R: serde_json::de::Read<'a>>(
+        mut deserializer: serde_json::Deserializer<R>,
+    ) -> (Self, Result<(), serde_json::Error>) {
         let mut fields = Self::default();
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
         let result = Collect(&mut fields.0).deserialize(&mut deserializer).and_then(|()| deserializer.end());
         fields.forget_repeated();
         (fields, result)
     }
 
     fn forget_repeated(&mut self) {
+        if !self.has_repeated() {
+            return;
+        }
         let mut names = HashSet::with_capacity(self.0.len());
         let is_last: Vec<bool> = self.0.iter().rev().map(|(name, _)| names.insert(name.as_ref())).collect();
-        if names.len() < self.0.len() {
-            let mut is_last = is_last.into_iter().rev();
-            self.0.retain(|_| is_last.next().unwrap_or(true));
+        let mut is_last = is_last.into_iter().rev();
+        self.0.retain(|_| is_last.next().unwrap_or(true));
+    }
+
+    fn has_repeated(&self) -> bool {
+        if self.0.len() > FEW_NAMES {
+            let mut names = HashSet::with_capacity(self.0.len());
+            return !self.0.iter().all(|(name, _)| names.insert(name.as_ref()));
         }
+        self.0.iter().enumerate().any(|(index, (name, _))| self.0[..index].iter().any(|(earlier, _)| earlier == name))
     }
 
     /// The value of a member.
@@ -133,30 +155,39 @@ impl Value {
     /// document when there is more in it than an item has room for: what is read stays in proportion to its text.
     #[must_use]
     pub fn read(raw: &RawValue, as_text: &mut Vec<String>) -> Self {
-        let room = Room { values: MAX_VALUES, paths_bytes: MAX_PATHS_BYTES };
-        Self::read_at(raw, &mut Path { names: Vec::new(), as_text, room: Some(room) })
+        Self::read_value(raw, &Path::DOCUMENT, &mut Reading::new(as_text))
     }
 
-    fn read_at(raw: &RawValue, path: &mut Path<'_>) -> Self {
-        if path.names.len() != 1 {
-            return Self::read_value(raw, path);
+    /// The same for a document whose members were read before, but for one member. None when it cannot be held.
+    pub(crate) fn read_members(
+        fields: &Fields<'_>,
+        without: Option<&str>,
+        as_text: &mut Vec<String>,
+    ) -> Option<BTreeMap<String, Self>> {
+        let members = fields.iter().filter(|(name, _)| Some(*name) != without);
+        Self::read_each(fields, members, &Path::DOCUMENT, &mut Reading::new(as_text))
+    }
+
+    fn read_at(raw: &RawValue, path: &Path<'_>, reading: &mut Reading<'_>) -> Self {
+        if path.depth != 1 {
+            return Self::read_value(raw, path, reading);
         }
-        let (room, kept) = (path.room, path.as_text.len());
+        let (room, kept) = (reading.room, reading.as_text.len());
         if raw.get().len() > MAX_CONTAINER_BYTES && raw.get().starts_with(['[', '{']) {
-            path.room = None;
+            reading.room = None;
         }
-        let value = Self::read_value(raw, path);
-        if path.room.is_some() {
+        let value = Self::read_value(raw, path, reading);
+        if reading.room.is_some() {
             return value;
         }
-        path.room = room;
-        path.as_text.truncate(kept);
-        path.keep_as_text(raw.get())
+        reading.room = room;
+        reading.as_text.truncate(kept);
+        reading.keep_as_text(raw.get(), path)
     }
 
-    fn read_value(raw: &RawValue, path: &mut Path<'_>) -> Self {
-        path.take_value();
-        if path.room.is_none() {
+    fn read_value(raw: &RawValue, path: &Path<'_>, reading: &mut Reading<'_>) -> Self {
+        reading.take_value(path);
+        if reading.room.is_none() {
             return Self::Null;
         }
         let json = raw.get();
@@ -165,37 +196,48 @@ impl Value {
             Some(b't') => Some(Self::Bool(true)),
             Some(b'f') => Some(Self::Bool(false)),
             Some(b'"') => text(raw).map(|text| Self::Text(text.into_owned())),
-            Some(b'{') => Self::read_object(json, path),
-            Some(b'[') => Self::read_array(json, path),
+            Some(b'{') => Self::read_object(json, path, reading),
+            Some(b'[') => Self::read_array(json, path, reading),
             _ => Number::parse(json).map(Self::Number),
         };
-        read.unwrap_or_else(|| path.keep_as_text(json))
+        read.unwrap_or_else(|| reading.keep_as_text(json, path))
     }
 
-    fn read_object(json: &str, path: &mut Path<'_>) -> Option<Self> {
-        let (fields, read) = Fields::read(json.as_bytes());
-        let storable = |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len());
-        if read.is_err() || path.is_too_deep() || !fields.iter().all(|(name, _)| storable(name)) {
+    fn read_object(json: &str, path: &Path<'_>, reading: &mut Reading<'_>) -> Option<Self> {
+        let (fields, read) = Fields::read_text(json);
+        if read.is_err() || path.is_too_deep() {
             return None;
         }
-        let mut members = BTreeMap::new();
-        for (name, raw) in fields.iter() {
-            let value = path.within(path_name(name).into_owned(), |path| Self::read_at(raw, path));
-            members.insert(name.to_owned(), value);
-            path.room?;
-        }
-        Some(Self::Object(members))
+        Self::read_each(&fields, fields.iter(), path, reading).map(Self::Object)
     }
 
-    fn read_array(json: &str, path: &mut Path<'_>) -> Option<Self> {
+    fn read_each<'f>(
+        fields: &Fields<'_>,
+        members: impl Iterator<Item = (&'f str, &'f RawValue)>,
+        path: &Path<'_>,
+        reading: &mut Reading<'_>,
+    ) -> Option<BTreeMap<String, Self>> {
+        let storable = |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len());
+        if !fields.iter().all(|(name, _)| storable(name)) {
+            return None;
+        }
+        let mut values = BTreeMap::new();
+        for (name, raw) in members {
+            values.insert(name.to_owned(), Self::read_at(raw, &path.to(Step::Name(name)), reading));
+            reading.room?;
+        }
+        Some(values)
+    }
+
+    fn read_array(json: &str, path: &Path<'_>, reading: &mut Reading<'_>) -> Option<Self> {
         let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
         if path.is_too_deep() {
             return None;
         }
         let mut values = Vec::new();
         for (index, raw) in items.into_iter().enumerate() {
-            values.push(path.within(index.to_string(), |path| Self::read_at(raw, path)));
-            path.room?;
+            values.push(Self::read_at(raw, &path.to(Step::Index(index)), reading));
+            reading.room?;
         }
         Some(Self::Array(values))
     }
@@ -240,9 +282,21 @@ pub fn path_name(name: &str) -> Cow<'_, str> {
     if name.contains(['.', '\\']) { name.replace('\\', "\\\\").replace('.', "\\.").into() } else { name.into() }
 }
 
-/// Where in a document the reader stands.
+/// Where in a document the reader stands: one step from another place. Nothing is copied until the path is written down.
 struct Path<'a> {
-    names: Vec<String>,
+    last: Option<(Step<'a>, &'a Path<'a>)>,
+    /// How many steps it is from the document.
+    depth: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+/// What the reader of a document writes down, and may still take.
+struct Reading<'a> {
     as_text: &'a mut Vec<String>,
     /// None when the member that is being read takes more than there is: it is given up.
     room: Option<Room>,
@@ -256,35 +310,57 @@ struct Room {
 }
 
 impl Path<'_> {
-    fn within(&mut self, name: String, read: impl FnOnce(&mut Self) -> Value) -> Value {
-        self.names.push(name);
-        let value = read(self);
-        self.names.pop();
-        value
+    const DOCUMENT: Self = Self { last: None, depth: 0 };
+
+    fn to<'a>(&'a self, step: Step<'a>) -> Path<'a> {
+        Path { last: Some((step, self)), depth: self.depth + 1 }
     }
 
     /// Would a container here be deeper than DynamoDB allows? The document itself is level 1.
     fn is_too_deep(&self) -> bool {
-        self.names.len() + 1 > MAX_CONTAINER_LEVELS
+        self.depth + 1 > MAX_CONTAINER_LEVELS
+    }
+
+    fn written(&self) -> String {
+        let steps = successors(self.last, |(_, path)| path.last);
+        let mut names: Vec<_> = steps.map(|(step, _)| step.name()).collect();
+        names.reverse();
+        names.join(".")
+    }
+}
+
+impl<'a> Step<'a> {
+    fn name(self) -> Cow<'a, str> {
+        match self {
+            Self::Name(name) => path_name(name),
+            Self::Index(index) => index.to_string().into(),
+        }
+    }
+}
+
+impl<'a> Reading<'a> {
+    fn new(as_text: &'a mut Vec<String>) -> Self {
+        Self { as_text, room: Some(Room { values: MAX_VALUES, paths_bytes: MAX_PATHS_BYTES }) }
     }
 
     /// The document and its members themselves are no more than their text.
-    fn take_value(&mut self) {
-        if self.names.len() > 1 {
+    fn take_value(&mut self, path: &Path<'_>) {
+        if path.depth > 1 {
             self.room = self.room.and_then(|room| Some(Room { values: room.values.checked_sub(1)?, ..room }));
         }
     }
 
-    fn keep_as_text(&mut self, json: &str) -> Value {
-        if self.names.len() > 1 {
-            let bytes = self.names.iter().map(|name| name.len() + 1).sum();
+    fn keep_as_text(&mut self, json: &str, path: &Path<'_>) -> Value {
+        let path_text = path.written();
+        if path.depth > 1 {
+            let bytes = path_text.len() + 1;
             self.room =
                 self.room.and_then(|room| Some(Room { paths_bytes: room.paths_bytes.checked_sub(bytes)?, ..room }));
         }
         if self.room.is_none() {
             return Value::Null;
         }
-        self.as_text.push(self.names.join("."));
+        self.as_text.push(path_text);
         Value::Text(json.to_owned())
     }
 }

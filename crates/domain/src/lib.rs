@@ -24,6 +24,7 @@ mod plan;
 mod record;
 mod resource;
 pub mod schedule;
+mod source;
 mod time;
 mod webhook;
 
@@ -34,12 +35,13 @@ pub use json::{Fields, Value, path_name};
 pub use link::{Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
-    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, Source, UNROUTED,
-    Undecodable, Withheld,
+    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, UNROUTED, Undecodable,
+    Withheld,
 };
 pub use number::Number;
 pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
 pub use record::{EmbeddedAccount, Record, Unreadable};
 pub use resource::{Country, Resource};
+pub use source::Source;
 pub use time::{Day, EpochMillis, moment_micros, now, rfc3339};
 pub use webhook::{FieldError, InvalidWebhook, Webhook};

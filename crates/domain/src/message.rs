@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::plan::{DELETED, UPDATED};
-use crate::{EpochMillis, Fields, ObjectId, Webhook, sha256_hex};
+use crate::{EpochMillis, Fields, ObjectId, Source, Webhook, sha256_hex};
 
 /// The most ids that one message carries of each list.
 pub const MAX_IDS_PER_MESSAGE: usize = 500;
@@ -108,20 +108,6 @@ pub struct Found {
     /// Were tombstones met that Belvo was not asked about?
     #[serde(default)]
     pub unasked: bool,
-}
-
-/// Who put a message into the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// Belvo, through the webhook function.
-    Webhook,
-    /// A person who asked for a link to be listed again.
-    Resync,
-    /// The schedule.
-    Reconcile,
-    /// The sync function itself, which had more to do than fits into one invocation.
-    Continuation,
 }
 
 /// What a message says of its link beside what it asks for. Whose link it is, is not among it: a webhook that says so may

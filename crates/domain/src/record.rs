@@ -57,7 +57,7 @@ impl Record {
     /// [`Unreadable`] when it is not an object, its `id` is not an id, or a name of a member is empty or longer than 1 KiB,
     /// or all of them together are longer than 64 KiB.
     pub fn read<'a>(resource: &Resource, raw: &'a RawValue) -> Result<(Self, Option<EmbeddedAccount<'a>>), Unreadable> {
-        let (fields, read) = Fields::read(raw.get().as_bytes());
+        let (fields, read) = Fields::read_text(raw.get());
         read.map_err(|_| Unreadable)?;
         if fields.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
             return Err(Unreadable);
@@ -65,13 +65,8 @@ impl Record {
         let id = fields.text("id").and_then(|id| ObjectId::parse(&id).ok()).ok_or(Unreadable)?;
         let account = resource.embeds_account.then(|| fields.get("account").and_then(EmbeddedAccount::read)).flatten();
         let mut as_text = Vec::new();
-        let Value::Object(mut data) = Value::read(raw, &mut as_text) else {
-            return Err(Unreadable);
-        };
-        if account.is_some() {
-            data.remove("account");
-            as_text.retain(|path| path != "account" && !path.starts_with("account."));
-        }
+        let without = account.as_ref().map(|_| "account");
+        let data = Value::read_members(&fields, without, &mut as_text).ok_or(Unreadable)?;
         let account_id = account.as_ref().map(|account| account.id.clone());
         let content_hash = content_hash(&data, account_id.as_ref());
         let is_left_out = |name: &&&str| !data.contains_key(**name);
@@ -105,7 +100,7 @@ impl Record {
 
 impl<'a> EmbeddedAccount<'a> {
     fn read(raw: &'a RawValue) -> Option<Self> {
-        let (fields, read) = Fields::read(raw.get().as_bytes());
+        let (fields, read) = Fields::read_text(raw.get());
         read.ok()?;
         let id = ObjectId::parse(&fields.text("id")?).ok()?;
         Some(Self { id, collected_at: fields.text("collected_at").unwrap_or_default(), raw })

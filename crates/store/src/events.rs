@@ -1,7 +1,7 @@
 //! Event items: what became of every message, for whoever asks why a row is missing.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
-use domain::{EpochMillis, Message, Source, Value};
+use domain::{EpochMillis, Message, Value};
 
 use crate::attributes::{Item, n, s, size, to_attribute};
 use crate::passes::BUILD_FAILED;
@@ -175,16 +175,10 @@ impl Table {
 
 fn envelope(message: &Message) -> Vec<(&'static str, AttributeValue)> {
     let webhook = &message.webhook;
-    let source = match message.source {
-        Source::Webhook => "webhook",
-        Source::Resync => "resync",
-        Source::Reconcile => "reconcile",
-        Source::Continuation => "continuation",
-    };
     let mut attributes = vec![
         ("webhook_type", s(webhook.webhook_type())),
         ("webhook_code", s(webhook.webhook_code())),
-        ("source", s(source)),
+        ("source", s(message.source.as_str())),
         ("received_at", n(message.received_at)),
         ("part", n(message.part.index)),
         ("parts", n(message.part.of)),
