@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
@@ -17,9 +19,12 @@ pub struct CallLimit {
 /// How long a TCP and TLS connection may take. Inside a region it takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// Region, credentials and endpoint from the environment, one HTTP client for all.
+/// Region, credentials and endpoint from the environment. Lambda gives credentials there and
+/// nowhere else. Every call is small and has its [`timeouts`]: watching how fast its bytes go would be work for nothing.
 pub async fn config() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let defaults = aws_config::defaults(BehaviorVersion::v2026_01_12()).credentials_provider(credentials);
+    defaults.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).load().await
 }
 
 /// Bounds every call of a client.

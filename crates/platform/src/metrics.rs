@@ -70,6 +70,8 @@ pub const ENQUEUE_MS: Metric = milliseconds("enqueue_ms", BY_STACK);
 pub const SYNCS: Metric = count_by("syncs", &[&[STACK, "outcome"]]);
 /// Messages that were given back, and runs of the reconcile function that failed at something, by the word of the failure.
 pub const FAILURES: Metric = count_by("failures", &[&[STACK, "error"]]);
+/// How long ago a message that was given back came for the first time.
+pub const FAILING_MS: Metric = milliseconds("failing_ms", BY_STACK);
 /// How long the work on a message took.
 pub const ELAPSED_MS: Metric = milliseconds("elapsed_ms", BY_TYPE_TOO);
 /// How old a message was when what it asks for was in the table.
@@ -88,7 +90,7 @@ pub const UNREADABLE: Metric = count("unreadable");
 pub const CHECKED: Metric = count("checked");
 /// Those of them that are in doubt.
 pub const DRIFT: Metric = count_by("drift", BY_TYPE_TOO);
-/// Those that the schedule had asked for: the doubt did not pass.
+/// Those whose resource was in doubt before: the doubt did not pass.
 pub const DRIFT_AGAIN: Metric = count("drift_again");
 
 /// Requests that Belvo answered with a success.
@@ -131,12 +133,13 @@ pub const DISCOVERED: Metric = count("discovered");
 pub const STATUS_READS: Metric = count("status_reads");
 
 /// All of them.
-pub const ALL: [&Metric; 33] = [
+pub const ALL: [&Metric; 34] = [
     &ACCEPTED,
     &REFUSED,
     &ENQUEUE_MS,
     &SYNCS,
     &FAILURES,
+    &FAILING_MS,
     &ELAPSED_MS,
     &AGE_MS,
     &WRITTEN,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use domain::Message;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -40,6 +40,14 @@ impl Queue {
     #[must_use]
     pub fn new(client: Client, url: String) -> Self {
         Self { client, url }
+    }
+
+    /// Opens a connection to SQS ahead of the first message, by asking for something small. Whether that succeeds does not
+    /// matter: whoever sends finds out.
+    pub async fn warm_up(&self) {
+        let call =
+            self.client.get_queue_attributes().queue_url(&self.url).attribute_names(QueueAttributeName::QueueArn);
+        let _ = call.send().await;
     }
 
     /// Sends messages, each to its link's group and with its key as deduplication id.
@@ -106,7 +114,9 @@ fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBat
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::error::ErrorMetadata;
     use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
+    use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
     use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
     use aws_sdk_sqs::types::BatchResultErrorEntry;
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
@@ -147,6 +157,16 @@ mod tests {
             })
             .then_output(|| output(0));
         queue(&rule).send(&sent).await.unwrap();
+        assert_eq!(rule.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn warming_up_asks_for_something_small_of_its_own_queue_and_takes_no_for_an_answer() {
+        let denied = || GetQueueAttributesError::generic(ErrorMetadata::builder().code("AccessDenied").build());
+        let rule = mock!(Client::get_queue_attributes)
+            .match_requests(|input| input.queue_url() == Some("http://queue"))
+            .then_error(denied);
+        queue(&rule).warm_up().await;
         assert_eq!(rule.num_calls(), 1);
     }
 

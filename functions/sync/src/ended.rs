@@ -5,8 +5,9 @@ use store::{Check, Counts, Outcome};
 /// How a job ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// A pass was finished, and its event with it: applied, or continued by a message of its own.
-    Finished { outcome: Outcome, counts: Counts, check: Option<Check> },
+    /// A pass was finished, and its event with it: applied, or continued by a message of its own. `was_in_doubt`: the
+    /// listing before it was, and no whole one has removed the doubt since.
+    Finished { outcome: Outcome, counts: Counts, check: Option<Check>, was_in_doubt: bool },
     /// The work on the link itself was done, or continued by a message of its own.
     Settled(Outcome),
     /// A whole listing that began later has done it, or something newer is known.
@@ -54,6 +55,11 @@ impl Ended {
             Self::Finished { check, .. } => *check,
             _ => None,
         }
+    }
+
+    /// Is it in doubt, as what was listed before it?
+    pub(crate) fn drifts_again(&self) -> bool {
+        matches!(self, Self::Finished { check: Some(Check::Drift), was_in_doubt: true, .. })
     }
 
     pub(crate) fn reason(&self) -> Option<&'static str> {

@@ -389,7 +389,8 @@ impl Job<'_> {
         counts: Counts,
     ) -> Result<Ended, Stopped> {
         if self.table.finish(pass, checkpoint, event, outcome, counts, now()).await? {
-            Ok(Ended::Finished { outcome, counts, check: checkpoint.check })
+            let was_in_doubt = pass.before.drifts > 0;
+            Ok(Ended::Finished { outcome, counts, check: checkpoint.check, was_in_doubt })
         } else {
             Err(Failure::Overtaken.into())
         }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
-use domain::{EpochMillis, LinkId, Message, Source, now};
+use domain::{EpochMillis, LinkId, Message, now};
 use platform::metrics::{
-    AGE_MS, CHECKED, DELETED, DRIFT, DRIFT_AGAIN, ELAPSED_MS, FAILURES, STALE, SYNCS, UNCHANGED, UNREADABLE, WRITTEN,
+    AGE_MS, CHECKED, DELETED, DRIFT, DRIFT_AGAIN, ELAPSED_MS, FAILING_MS, FAILURES, STALE, SYNCS, UNCHANGED,
+    UNREADABLE, WRITTEN,
 };
 use platform::{Level, Line};
 use store::Check;
@@ -30,11 +31,11 @@ impl Worker {
         if let Some(check) = ended.check() {
             let drift = u64::from(check == Check::Drift);
             line.field("check", check.as_str()).count(&CHECKED, 1).count_some(&DRIFT, drift);
-            // Our own schedule lists again what is in doubt.
-            line.count_some(&DRIFT_AGAIN, if message.source == Source::Reconcile { drift } else { 0 });
+            line.count_some(&DRIFT_AGAIN, u64::from(ended.drifts_again()));
         }
         if ended.is_done() {
-            line.measure(&AGE_MS, age_ms(message, now));
+            // Since the webhook was received, or the listing was asked for.
+            line.measure(&AGE_MS, ms_since(message.received_at, now));
         }
         self.end(line, elapsed);
     }
@@ -48,7 +49,8 @@ impl Worker {
         delay: Duration,
         elapsed: Duration,
     ) {
-        let mut line = self.journal.line("sync", Level::Warn, MESSAGE, now());
+        let now = now();
+        let mut line = self.journal.line("sync", Level::Warn, MESSAGE, now);
         match message {
             Some(message) => describe(&mut line, message, attempt(sqs)),
             None => drop(line.word("webhook_type", "other").field("attempt", u64::from(attempt(sqs)))),
@@ -56,6 +58,9 @@ impl Worker {
         line.word("outcome", "failed").count(&SYNCS, 1).word("error", failure.kind()).count(&FAILURES, 1);
         line.field("cause", failure.to_string().as_str()).field("message_id", sqs.message_id.as_deref());
         line.field("delay_s", delay.as_secs());
+        if let Some(first) = first_received_at(sqs) {
+            line.measure(&FAILING_MS, ms_since(first, now));
+        }
         self.end(line, elapsed);
     }
 
@@ -74,7 +79,11 @@ fn describe(line: &mut Line<'_>, message: &Message, attempt: u32) {
     line.word("webhook_type", webhook_type).word("webhook_code", webhook_code).field("attempt", u64::from(attempt));
 }
 
-/// Since the webhook was received, or the listing was asked for.
-fn age_ms(message: &Message, now: EpochMillis) -> u64 {
-    u64::try_from(now.saturating_sub(message.received_at)).unwrap_or_default()
+/// When SQS handed out the message for the first time. Not when it was sent: behind others of its link it waits unseen.
+fn first_received_at(sqs: &SqsMessage) -> Option<EpochMillis> {
+    sqs.attributes.get("ApproximateFirstReceiveTimestamp")?.parse().ok()
+}
+
+fn ms_since(then: EpochMillis, now: EpochMillis) -> u64 {
+    u64::try_from(now.saturating_sub(then)).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::SqsMessage;
-use domain::{Message, Source, now};
+use domain::{LinkId, Message, Source, now};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -15,6 +15,9 @@ async fn line_of(world: &World, message: &SqsMessage) -> Line {
     Box::pin(world.deliver(std::slice::from_ref(message))).await;
     world.lines.take_one()
 }
+
+/// The list moves while it is read.
+const MOVING: &str = r#"[{"match":{"path_prefix":"/api/transactions/","page":2},"fault":{"wrong_count":-1}}]"#;
 
 /// The series but for those that hold durations, which no test can know.
 fn counts(series: &BTreeMap<String, f64>) -> Value {
@@ -73,23 +76,61 @@ async fn what_was_unchanged_deleted_and_covered_is_counted_apart() {
 }
 
 #[tokio::test]
-async fn drift_is_counted_by_type_and_once_more_when_the_schedule_meets_it_again() {
+async fn drift_is_counted_by_type_and_once_more_when_it_was_there_before() {
     let world = World::with_transactions(1_500).await;
-    world.breaks(r#"[{"match":{"path_prefix":"/api/transactions/","page":2},"fault":{"wrong_count":-1}}]"#);
+    world.breaks(MOVING);
     let message = message("TRANSACTIONS", "historical_update", "{}", now());
     let (line, series) = line_of(&world, &sqs(&message, 1)).await;
     assert_eq!((&line["check"], series["checked"]), (&json!("drift"), 1.0));
     assert_eq!((series["drift"], series["drift{webhook_type=TRANSACTIONS}"]), (1.0, 1.0));
     assert!(!series.contains_key("drift_again"), "the next listing may mend it");
-    let again = Message::listing_of(
-        Source::Reconcile,
-        message.webhook.link_id().unwrap(),
-        "TRANSACTIONS",
-        now(),
-        "reconcile-1".to_owned(),
-    );
-    let (_, series) = line_of(&world, &sqs(&again.unwrap(), 1)).await;
+    let (_, series) = line_of(&world, &sqs(&asked_by_the_schedule(), 1)).await;
     assert_eq!((series["drift"], series["drift_again"]), (1.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_first_doubt_is_not_counted_again_though_the_schedule_met_it() {
+    let world = World::with_transactions(1_500).await;
+    world.breaks(MOVING);
+    let (_, series) = line_of(&world, &sqs(&asked_by_the_schedule(), 1)).await;
+    assert!(series.contains_key("drift"), "of the weekly listing, or that of a link which was discovered");
+    assert!(!series.contains_key("drift_again"));
+}
+
+#[tokio::test]
+async fn a_doubt_that_a_whole_listing_removed_is_a_first_one_when_it_comes_back() {
+    let world = World::with_transactions(1_500).await;
+    for (rules, drifts) in [(MOVING, true), ("[]", false), (MOVING, true)] {
+        world.belvo.control().clear_faults();
+        world.breaks(rules);
+        let (_, series) = line_of(&world, &sqs(&asked_by_the_schedule(), 1)).await;
+        assert_eq!((series.contains_key("drift"), series.contains_key("drift_again")), (drifts, false));
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_that_stays_is_counted_again_also_at_the_end_of_a_listing_in_legs() {
+    let mut world = World::with_transactions(2_500).await;
+    world.worker.legs.pages = std::time::Duration::ZERO;
+    // In any leg: each begins a page, and reads the one before it again.
+    world.breaks(r#"[{"match":{"path_prefix":"/api/transactions/","page":3},"fault":{"wrong_count":-1}}]"#);
+    for times in [None, Some(1)] {
+        world.deliver(&[sqs(&asked_by_the_schedule(), 1)]).await;
+        let legs = world.deliver_continuations().await;
+        assert!(legs > 1, "{legs}");
+        let lines = world.lines.take();
+        let mut lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = lines.pop().unwrap();
+        assert_eq!((&last["outcome"], &last["check"]), (&json!("applied"), &json!("drift")));
+        assert_eq!(last.get("drift_again").and_then(Value::as_u64), times);
+        assert!(lines.iter().all(|line| line.get("check").is_none()), "a leg that goes on checks nothing");
+    }
+}
+
+fn asked_by_the_schedule() -> Message {
+    let link = LinkId::parse(LINK).unwrap();
+    let key = format!("reconcile-{}", now());
+    Message::listing_of(Source::Reconcile, &link, "TRANSACTIONS", now(), key).unwrap()
 }
 
 #[tokio::test]
@@ -102,7 +143,9 @@ async fn a_failure_leaves_one_line_with_its_word_its_cause_and_the_wait() {
     ] {
         let world = World::with_transactions(1).await;
         world.breaks(&format!(r#"[{{"fault":{fault}}}]"#));
-        let message = sqs(&message("TRANSACTIONS", "historical_update", "{}", now()), 1);
+        let mut message = sqs(&message("TRANSACTIONS", "historical_update", "{}", now()), 1);
+        let first = (now() - 7_200_000).to_string();
+        message.attributes.insert("ApproximateFirstReceiveTimestamp".to_owned(), first);
         let (line, series) = line_of(&world, &message).await;
         let said = ["level", "message", "outcome", "error", "attempt"].map(|name| line[name].clone());
         assert_eq!(json!(said), json!(["WARN", "worked on a message", "failed", word, 1]));
@@ -112,6 +155,8 @@ async fn a_failure_leaves_one_line_with_its_word_its_cause_and_the_wait() {
         let expected = [("syncs{outcome=failed}", 1.0), (&format!("failures{{error={word}}}"), 1.0), (answer, times)];
         assert_eq!(counts(&series), json!(BTreeMap::from(expected)), "{word}");
         assert!(!line.contains_key("age_ms"), "nothing is in the table");
+        let failing = series["failing_ms"];
+        assert!((7_200_000.0..10_800_000.0).contains(&failing), "since SQS first handed it out: {failing}");
     }
 }
 

@@ -7,7 +7,6 @@ use webhook::Receiver;
 async fn main() -> Result<(), Error> {
     platform::logging::init();
     let receiver = Receiver::from_environment().await?;
-    // Start-up is the cheapest time to read the secret; when that fails, the first request tries again.
     receiver.warm_up().await;
     run(service_fn(|request: Request| receiver.handle(request))).await
 }
