@@ -1,6 +1,7 @@
 """What the alarms and the dashboard of template.yaml look at, and which of it exists."""
 
 import json
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,8 +59,42 @@ def alarms(template: dict) -> dict[str, dict]:
     return {name: resource["Properties"] for name, resource in of_type(template["Resources"], ALARM)}
 
 
-def series_of_alarm(alarm: dict) -> Series:
-    return Series(alarm["Namespace"], alarm["MetricName"], tuple(each["Name"] for each in alarm["Dimensions"]))
+def series_of_alarm(alarm: dict) -> dict[str, Series]:
+    """By their ids in its expression; of an alarm on a single series that one."""
+    return {
+        name: Series(each["Namespace"], each["MetricName"], tuple(part["Name"] for part in each["Dimensions"]))
+        for name, each in metrics_of_alarm(alarm).items()
+    }
+
+
+def metrics_of_alarm(alarm: dict) -> dict[str, dict]:
+    if "Metrics" not in alarm:
+        return {"value": alarm}
+    return {each["Id"]: each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each}
+
+
+# What of metric math the alarms use, for one period in which a series may have no value.
+METRIC_MATH = {
+    "FILL": lambda value, filling: filling if value is None else value,
+    "IF": lambda condition, then, otherwise: then if condition else otherwise,
+}
+COMPARISONS = {
+    "GreaterThanThreshold": operator.gt,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "LessThanThreshold": operator.lt,
+}
+
+
+def is_breached(alarm: dict, values: dict[str, float]) -> bool:
+    """Is a period over the threshold of an alarm on metric math, in which these series have these values, and others none?
+
+    (CloudWatch user guide, "Metric math syntax and functions".) Metric math and Python write these expressions alike.
+    """
+    expressions = [each["Expression"] for each in alarm["Metrics"] if each.get("ReturnData", True)]
+    [expression] = expressions
+    series = dict.fromkeys(series_of_alarm(alarm)) | values
+    value = eval(expression, {"__builtins__": {}}, METRIC_MATH | series)  # noqa: S307 (of our own template)
+    return COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
 
 
 def series_of_dashboard(widgets: list[dict]) -> Iterator[Series]:

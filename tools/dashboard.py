@@ -30,7 +30,11 @@ def main() -> None:
 
 def widgets(template: dict) -> list[dict]:
     """From top to bottom, and from left to right."""
-    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    body, variables = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for name, value in variables.items():
+        # As it is on AWS.
+        _, there, _ = value["Fn::If"]
+        body = body.replace(f"${{{name}}}", there["Fn::Sub"])
     return sorted(json.loads(body)["widgets"], key=lambda widget: (widget["y"], widget["x"]))
 
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import pytest
@@ -18,7 +19,7 @@ from stack import deploy
 from stack.fake_belvo import BelvoKey, Control
 from stack.lifecycle import queue_depth
 from stack.local_aws import LocalAws
-from stack.settings import Settings, local_environment
+from stack.settings import ROOT, Settings, local_environment
 from stack.table import Table
 
 # An upper bound for things that take a second or two; no test asserts how long they take.
@@ -126,15 +127,47 @@ class Deployment:
 
     # The operator's command line
 
-    def operate(self, *arguments: str, typed: str = "", status: int = 0) -> subprocess.CompletedProcess:
-        """Runs `belvo-sync`, and fails unless it ends with this status."""
+    def operate(
+        self,
+        *arguments: str,
+        typed: str = "",
+        stdin: int | None = None,
+        status: int = 0,
+        administrator: bool = False,
+    ) -> subprocess.CompletedProcess:
+        """Runs `belvo-sync`, and fails unless it ends with this status. It may what docs/operator-policy.json allows. What
+        is typed comes through a pipe, or `stdin`."""
         environment = local_environment(self.settings) | {"STACK_NAME": self.settings.stack_name}
+        environment |= {} if administrator else self.operator
         command = [self.settings.cargo_target_dir / "debug" / "belvo-sync", *arguments]
+        where = {"input": typed} if stdin is None else {"stdin": stdin}
         result = subprocess.run(
-            command, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, **where
         )
         assert result.returncode == status, result.stderr
         return result
+
+    @cached_property
+    def operator(self) -> dict[str, str]:
+        """The credentials of a user who has the documented policy, and nothing else."""
+        iam, name = self.aws.client("iam"), "operator"
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(self.operator_policy()))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    def operator_policy(self) -> dict:
+        """docs/operator-policy.json, filled in as docs/operations.md does it."""
+        table = self.outputs["TableStreamArn"].partition("/stream/")[0]
+        region, account = table.split(":")[3:5]
+        text = (ROOT / "docs/operator-policy.json").read_text()
+        for name, value in {
+            "REGION:ACCOUNT": f"{region}:{account}", "STACK": self.settings.stack_name, "TABLE_ARN": table,
+            "WEBHOOK_SECRET_ARN": self.outputs["WebhookSecretArn"], "BELVO_SECRET_ARN": self.outputs["BelvoSecretArn"],
+        }.items():  # fmt: skip
+            text = text.replace(name, value)
+        # As for the functions' roles: stack.deploy.grant_batches.
+        return json.loads(text.replace('"sqs:SendMessage"', '"sqs:SendMessage", "sqs:SendMessageBatch"'))
 
     # The table
 
@@ -157,6 +190,10 @@ class Deployment:
     def put_raw(self, items: list[dict]) -> None:
         for item in items:
             self.aws.client("dynamodb").put_item(TableName=self.outputs["TableName"], Item=item)
+
+    def delete_raw(self, item: dict) -> None:
+        key = {"pk": item["pk"], "sk": item["sk"]}
+        self.aws.client("dynamodb").delete_item(TableName=self.outputs["TableName"], Key=key)
 
     def items(self, partition: str, prefix: str = "") -> dict[str, dict]:
         return Table(self.aws, self.outputs["TableName"]).items(partition, prefix)

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import boto3
+from alarms import alarms, is_breached, metrics_of_alarm
 from deployment import Deployment, wait_until
 from stack.settings import REGION
+from template import read
 
 NAMESPACE = "belvo-sync"
 UNITS = {"Count", "Milliseconds"}
@@ -127,6 +129,34 @@ class AlarmCopy:
             self._client.put_metric_data(Namespace=self.definition["Namespace"], MetricData=data)
         [alarm] = self._client.describe_alarms(AlarmNames=[self.definition["AlarmName"]])["MetricAlarms"]
         return alarm["StateValue"]
+
+
+class MathAlarm:
+    """An alarm on metric math, as it stands in the template: the local AWS takes none, so it is evaluated here."""
+
+    def __init__(self, deployment: Deployment, logical_id: str) -> None:
+        self._definition = alarms(read())[logical_id]
+        self._references = {"AWS::StackName": deployment.settings.stack_name}
+
+    def own(self, found: Iterable[dict]) -> dict[str, float]:
+        """The sums of those of its series that are on these lines."""
+        sums: Counter[str] = Counter()
+        points = [each for line in found for each in datapoints(line)]
+        for name, metric in metrics_of_alarm(self._definition).items():
+            if metric["Namespace"] == NAMESPACE:
+                wanted = (metric["MetricName"], frozenset(map(self._dimension, metric["Dimensions"])))
+                for each in points:
+                    if (each.metric, each.dimensions) == wanted:
+                        sums[name] += each.value
+        return dict(sums)
+
+    def _dimension(self, dimension: dict) -> tuple[str, str]:
+        value = dimension["Value"]
+        return dimension["Name"], self._references[value["Ref"]] if isinstance(value, dict) else value
+
+    def rings(self, values: dict[str, float]) -> bool:
+        """In a period with these sums, and without a point of any other series."""
+        return is_breached(self._definition, values)
 
 
 def wait_for_lines(deployment: Deployment, wanted: int, **members: object) -> list[dict]:

@@ -1,13 +1,15 @@
 """examples/change-feed, deployed beside the stack: what it is told when things happen at Belvo."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 from deployment import Deployment, new_link_id, wait_until
 from stack import deploy
 from stack.fake_belvo import Control
-from stack.settings import ROOT
+from stack.settings import ROOT, local_environment
 
 STACK = "belvo-sync-e2e-change-feed"
 
@@ -55,7 +57,7 @@ def test_it_is_told_of_what_is_new_changed_deleted_missing_and_found(
     belvo.announce(link_id, "LINK", "token_required")
     rest(deployment)
     receipts = deployment.settings.state_dir / "change-feed-receipts.jsonl"
-    deployment.operate("erase", link_id, "--receipts", str(receipts))
+    deployment.operate("erase", "--yes", link_id, "--receipts", str(receipts))
 
     wait_until(lambda: [line["kind"] for line in changes(link_id)].count("removed") == 4, lambda: str(changes(link_id)))
     told = changes(link_id)
@@ -85,6 +87,46 @@ def test_what_changes_nothing_does_not_reach_it(deployment: Deployment, belvo: C
     wait_until(lambda: len(changes(marker)) == 2, lambda: str(changes(marker)))
     assert len(changes(link_id)) == 4
     assert len(batches(deployment, group)) <= before + 2, "only the other link's records invoked it"
+
+
+def test_what_was_given_up_is_given_again_by_its_note(deployment: Deployment, belvo: Control, changes: Changes):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    announce(deployment, belvo, link_id)
+    wait_until(lambda: len(changes(link_id)) == 4, lambda: str(changes(link_id)))
+    told = [line["record_id"] for line in changes(link_id)]
+    queue, sqs = outputs_of_the_example(deployment)["FailuresQueueUrl"], deployment.aws.client("sqs")
+    # As Lambda writes it; the local one gives nothing up.
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"DDBStreamBatchInfo": note_of(deployment, link_id)}))
+
+    command = [sys.executable, ROOT / "examples/change-feed/give_again.py", "--stack-name", STACK]
+    subprocess.run(command, check=True, env=local_environment(deployment.settings))
+
+    wait_until(lambda: len(changes(link_id)) == 8, lambda: str(changes(link_id)))
+    assert [line["record_id"] for line in changes(link_id)] == told * 2
+    assert sqs.receive_message(QueueUrl=queue).get("Messages", []) == []
+
+
+def outputs_of_the_example(deployment: Deployment) -> dict[str, str]:
+    return deploy.read_outputs(deployment.aws, STACK)
+
+
+def note_of(deployment: Deployment, link_id: str) -> dict:
+    """From the link's first record in the stream to its last; much that the filters leave out lies between."""
+    streams, arn = deployment.aws.client("dynamodbstreams"), deployment.outputs["TableStreamArn"]
+    [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    start = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    iterator, numbers = streams.get_shard_iterator(**start)["ShardIterator"], []
+    while records := (page := streams.get_records(ShardIterator=iterator))["Records"]:
+        numbers += [
+            each["dynamodb"]["SequenceNumber"] for each in records
+            if each["dynamodb"]["Keys"]["pk"]["S"] == f"LINK#{link_id}"
+            and "content_hash" in each["dynamodb"].get("NewImage", {})
+        ]  # fmt: skip
+        iterator = page["NextShardIterator"]
+    return {
+        "streamArn": arn, "shardId": shard["ShardId"], "batchSize": len(numbers),
+        "startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1],
+    }  # fmt: skip
 
 
 def announce(deployment: Deployment, belvo: Control, link_id: str) -> None:

@@ -2,9 +2,12 @@
 
 import decimal
 import json
+import os
+import pty
 import stat
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,8 +24,14 @@ def test_the_header_for_belvos_dashboard_is_printed(deployment: Deployment):
 
 
 def test_a_stack_that_is_not_there_is_named(deployment: Deployment):
-    refused = deployment.operate("--stack", "another", "authorization-header", status=1)
+    refused = deployment.operate("--stack", "another", "authorization-header", status=1, administrator=True)
     assert 'there is no stack "another" of belvo-sync here' in refused.stderr
+
+
+def test_an_operator_may_nothing_beyond_the_documented_policy(deployment: Deployment):
+    """Guards all tests that run it: they show that the policy suffices only as long as it counts here."""
+    refused = deployment.operate("--stack", "another", "authorization-header", status=1)
+    assert "AccessDenied" in refused.stderr
 
 
 def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deployment):
@@ -41,6 +50,14 @@ def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deploym
         assert {status for _, status in sent} == {202}, sent
         assert {header for header, _ in sent} == {old, deployment.authorization}
         assert deployment.post(webhook(new_link_id()), authorization=old).status_code == 202, "in its grace"
+        # As after a lost terminal: Belvo may still send the old one.
+        again = deployment.operate("rotate", "webhook", status=1)
+        assert "authorization-header" in again.stderr and "--force" in again.stderr
+        assert deployment.operate("authorization-header").stdout == f"Authorization: {deployment.authorization}\n"
+        assert deployment.post(webhook(new_link_id()), authorization=old).status_code == 202, "still in its grace"
+        forced = json.loads(deployment.operate("--json", "rotate", "webhook", "--force").stdout)
+        assert forced["authorization"] != deployment.authorization
+        deployment.authorization = forced["authorization"]
 
     tell_belvo(deployment)
     assert deployment.operate("authorization-header").stdout == f"Authorization: {deployment.authorization}\n"
@@ -62,6 +79,27 @@ def test_a_key_that_belvo_refuses_is_not_stored(deployment: Deployment, belvo: C
     deployment.operate("rotate", "belvo", typed=f"{key.secret_id}\n{key.secret_password}\n")
     deployment.post(webhook(link_id, note="after the rotation"))
     deployment.wait_for_applied(link_id, 2)
+
+
+def test_the_key_of_another_account_is_stored_only_when_that_is_meant(deployment: Deployment, belvo: Control, tmp_path: Path):
+    key = deployment.belvo_key
+    typed = f"{key.secret_id}\n{key.secret_password}\n"
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    deployment.post(webhook(link_id))
+    deployment.wait_for_applied(link_id, 1)
+    # To the table it is another account when none of Belvo's links is there under its name.
+    links = [item for item in deployment.scan() if item["sk"]["S"] == "LINK"]
+    deployment.put_raw([item | {"pk": {"S": f"{item['pk']['S']}-of-another"}} for item in links])
+    for item in links:
+        deployment.delete_raw(item)
+    try:
+        refused = deployment.operate("rotate", "belvo", typed=typed, status=1)
+        assert "another Belvo account" in refused.stderr and "--another-account" in refused.stderr
+        assert "is stored" in deployment.operate("rotate", "belvo", "--another-account", typed=typed).stdout
+    finally:
+        deployment.put_raw(links)
+        for item in links:
+            deployment.delete_raw(item | {"pk": {"S": f"{item['pk']['S']}-of-another"}})
 
 
 def test_an_export_has_all_that_the_table_holds_of_a_link(deployment: Deployment, belvo: Control, tmp_path: Path):
@@ -96,7 +134,7 @@ def test_an_erased_link_leaves_nothing_personal_anywhere(deployment: Deployment,
     assert any(deployment.indexed(f"ACCOUNT#{account}") for account in accounts)
     receipts = tmp_path / "receipts.jsonl"
 
-    said = json.loads(deployment.operate("--json", "erase", link_id, "--receipts", str(receipts)).stdout)
+    said = json.loads(deployment.operate("--json", "erase", "--yes", link_id, "--receipts", str(receipts)).stdout)
 
     assert said["records"] > 0 and said["dead_letters"] == 15
     assert_erased(deployment, link_id, told, accounts)
@@ -121,13 +159,58 @@ def test_what_a_restored_table_holds_again_is_erased_again(deployment: Deploymen
     deployment.wait_for_outcome(link_id, "applied")
     backup = deployment.link_items_raw(link_id)
     receipts = tmp_path / "receipts.jsonl"
-    deployment.operate("erase", link_id, "--receipts", str(receipts))
+    deployment.operate("erase", "--yes", link_id, "--receipts", str(receipts))
     deployment.put_raw(backup)
     assert len(deployment.records(link_id, "TRANSACTIONS")) == 200
 
     deployment.operate("replay-erasures", str(receipts))
 
     assert_erased(deployment, link_id, told, accounts)
+
+
+def test_every_link_is_marked_before_the_first_has_its_turn(deployment: Deployment, tmp_path: Path):
+    links, receipts = [new_link_id() for _ in range(3)], tmp_path / "receipts.jsonl"
+    receipts.write_text("".join(json.dumps({"link_id": link_id, "requested_at": 1}) + "\n" for link_id in links))
+    with ThreadPoolExecutor() as pool:
+        with deployment.paused_sync():
+            erasure = pool.submit(deployment.operate, "--json", "replay-erasures", str(receipts))
+            for link_id in links:
+                wait_until(lambda: "LINK" in deployment.link_items(link_id), f"the mark of {link_id}")
+                assert deployment.link_items(link_id)["LINK"]["status"] == "erased"
+            deployment.wait_for_depth(3)
+            assert not erasure.done()
+        erased = [json.loads(line) for line in erasure.result().stdout.splitlines()]
+    assert {each["link_id"] for each in erased} == set(links) and all("erased_at" in each for each in erased)
+
+
+def test_an_erasure_is_asked_for_twice(deployment: Deployment, belvo: Control, tmp_path: Path):
+    link_id = belvo.create_link(id=(id := new_link_id()), accounts=1, transactions=3, external_id=f"user of {id}")
+    deployment.post(webhook(link_id) | {"external_id": f"user of {link_id}"})
+    deployment.wait_for_applied(link_id, 1)
+    receipts = tmp_path / "receipts.jsonl"
+    erase = ("erase", link_id, "--receipts", str(receipts))
+
+    unasked = deployment.operate(*erase, status=1)
+    assert "--yes" in unasked.stderr and "nothing was erased" in unasked.stderr
+    asked = at_a_terminal(deployment, *erase, typed=new_link_id(), status=1)
+    # An account and three transactions.
+    assert f"{link_id}  user of {link_id}  active; " in asked and "; 4 records" in asked
+    assert "that is not its id: nothing was erased" in asked
+    assert deployment.link_items(link_id)["LINK"]["status"] == "active" and not receipts.exists()
+
+    assert f"{link_id} is erased: 4 records" in at_a_terminal(deployment, *erase, typed=link_id, status=0)
+
+
+def at_a_terminal(deployment: Deployment, *arguments: str, typed: str, status: int) -> str:
+    """What a person sees who types this line."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, f"{typed}\n".encode())
+        result = deployment.operate(*arguments, stdin=theirs, status=status)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return result.stdout + result.stderr
 
 
 def assert_erased(deployment: Deployment, link_id: str, told: set[str], accounts: list[str]) -> None:
@@ -210,6 +293,92 @@ def test_an_operator_sees_why_a_record_is_as_it_is(deployment: Deployment, belvo
     assert not any(text in told for text in personal_data(belvo, link_id, at_least=1))
 
 
+def test_the_events_of_the_last_hour_are_told_with_their_request_ids(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
+    first, second = (webhook(link_id, note=str(number)) for number in range(2))
+    for number, each in enumerate((first, second), start=1):
+        deployment.post(each)
+        deployment.wait_for_applied(link_id, number)
+    [event] = [item for item in deployment.link_items_raw(link_id) if item.get("request_id", {}).get("S") == first["request_id"]]
+    received_at = int(event["received_at"]["N"]) - 2 * 60 * 60 * 1000
+    _, _, key = event["sk"]["S"].split("#")
+    deployment.put_raw([
+        event
+        | {"sk": {"S": f"EVENT#{received_at:013d}#{key}"}, "received_at": {"N": str(received_at)}}
+        | {"request_id": {"S": "of-two-hours-ago"}}
+    ])
+
+    def requests(*arguments: str) -> list[str]:
+        lines = deployment.operate("--json", "why", link_id, *arguments).stdout.splitlines()
+        return [each["event"]["request_id"] for each in map(json.loads, lines) if "event" in each]
+
+    lately = [second["request_id"], first["request_id"]]
+    assert requests("--since", "1h") == lately
+    assert requests("--since", "3h") == requests() == [*lately, "of-two-hours-ago"]
+    assert requests("--since", "3h", "--events", "1") == lately[:1]
+    told = deployment.operate("why", link_id, "--since", "1h", "--events", "1")
+    [line] = [line for line in told.stdout.splitlines() if line.startswith("event")]
+    assert "historical_update: applied" in line and line.endswith(f"  request {second['request_id']}")
+    assert "There are more" in told.stderr
+    assert "write it like 90m" in deployment.operate("why", link_id, "--since", "soon", status=2).stderr
+
+
+def test_links_whose_users_have_to_act_are_found(deployment: Deployment, belvo: Control):
+    waiting, well = (belvo.create_link(id=new_link_id(), accounts=1, transactions=1) for _ in range(2))
+    belvo.create_link(id=(unheard_of := new_link_id()), accounts=1)
+    belvo.set_status(waiting, "token_required")
+    deployment.post(webhook(waiting, "LINK", "token_required"))
+    deployment.post(webhook(well))
+    for link_id in (waiting, well):
+        deployment.wait_for_applied(link_id, 1)
+
+    def found() -> dict[str, dict]:
+        lines = deployment.operate("--json", "links", "--action-needed").stdout.splitlines()
+        return {each["link_id"]: each["link"] for each in map(json.loads, lines)}
+
+    assert found()[waiting]["action"] == "give_token"
+    assert all("action" in link for link in found().values()) and not {well, unheard_of} & set(found())
+    told = deployment.operate("links", "--action-needed")
+    assert f"{waiting}  token_required, its user has to: give_token" in told.stdout
+    assert "links need their users" in told.stderr
+    belvo.set_status(waiting, "valid")
+    deployment.post(webhook(waiting))
+    deployment.wait_for_applied(waiting, 2)
+    assert waiting not in found()
+    assert "Belvo did not give its list" in deployment.operate("links", "--action-needed", "--page", "999", status=1).stderr
+    assert "required" in deployment.operate("links", status=2).stderr
+
+
+def test_status_tells_how_long_the_oldest_message_has_waited(deployment: Deployment):
+    queue = deployment.outputs["QueueUrl"].rpartition("/")[2]
+
+    def oldest() -> str:
+        [line] = [line for line in deployment.operate("status").stdout.splitlines() if line.startswith("oldest")]
+        return line.removeprefix("oldest").strip()
+
+    def datapoint(queue: str, seconds: int) -> None:
+        """As SQS gives one every minute; the local one does not."""
+        deployment.aws.client("cloudwatch").put_metric_data(
+            Namespace="AWS/SQS",
+            MetricData=[{
+                "MetricName": "ApproximateAgeOfOldestMessage", "Unit": "Seconds", "Value": seconds,
+                "Dimensions": [{"Name": "QueueName", "Value": queue}],
+            }],
+        )  # fmt: skip
+
+    with deployment.paused_sync():
+        assert oldest() == "none waits"
+        assert deployment.post(webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available")).status_code == 202
+        deployment.wait_for_depth(1)
+        datapoint("another.fifo", 9_999)
+        assert oldest() == "not known (no datapoint in CloudWatch)"
+        datapoint(queue, 754)
+        wait_until(lambda: oldest() == "has waited for 12 min", "the datapoint")
+        deployment.wait_for_depth(1)
+    wait_until(lambda: deployment.depth() == 0, "an empty queue")
+    assert oldest() == "none waits"
+
+
 def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=4)
     belvo.set_faults({"match": {"path_prefix": "/api/transactions/", "link": link_id}, "fault": {"status": 500}})
@@ -230,6 +399,8 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     belvo.configure(unknown_link="empty")
     sent_back = json.loads(deployment.operate("--json", "dead-letters", "redrive", "--link", link_id).stdout)
     assert sent_back == {"redriven": 1, "links": {link_id: 1}}
+    again = deployment.operate("dead-letters", "redrive", "--link", link_id)
+    assert f"None of the 1 dead letters that were seen is of {link_id}." in again.stderr and "0 messages" in again.stdout
     deployment.wait_for_outcome(link_id, "applied")
     assert len(deployment.records(link_id, "TRANSACTIONS")) == 4
 
@@ -239,6 +410,37 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     assert "The dead-letter queue is empty." in deployment.operate("dead-letters", "list").stderr
 
 
+def test_hidden_dead_letters_are_no_empty_queue(deployment: Deployment):
+    letter(deployment, link_id := new_link_id(), "somebody")
+    sqs, url = deployment.aws.client("sqs"), deployment.outputs["DeadLetterQueueUrl"]
+    # As a look does that is broken off.
+    [hidden] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=120)["Messages"]
+
+    listed = deployment.operate("dead-letters", "list").stderr
+    assert "SQS counts 1 dead letters that were hidden" in listed and "empty" not in listed
+    assert json.loads(deployment.operate("--json", "dead-letters", "list").stderr) == {"hidden": 1}
+    redriven = deployment.operate("dead-letters", "redrive", status=1)
+    assert "nothing was sent back" in redriven.stderr and "SQS counts 1" in redriven.stderr
+
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=hidden["ReceiptHandle"], VisibilityTimeout=0)
+    assert link_id in deployment.operate("dead-letters", "list").stdout
+    deployment.operate("dead-letters", "drop", hidden["MessageId"], hidden["MessageId"])
+
+
+def test_taking_a_letter_out_reads_no_further_than_that(deployment: Deployment):
+    links = [new_link_id() for _ in range(25)]
+    for link_id in links:
+        letter(deployment, link_id, "somebody")
+    listed = [json.loads(line) for line in deployment.operate("--json", "dead-letters", "list").stdout.splitlines()]
+    assert sorted(each["link_id"] for each in listed) == sorted(links)
+
+    deployment.operate("dead-letters", "drop", listed[0]["message_id"])
+
+    received = [int(letter["attributes"]["ApproximateReceiveCount"]) for letter in deployment.dead_letters()]
+    # By the list and just now; by the look for what was dropped the other nine that came with it.
+    assert sorted(received) == [2] * 15 + [3] * 9
+
+
 def test_links_are_listed_again_one_or_all(deployment: Deployment, belvo: Control):
     first, second = (belvo.create_link(id=new_link_id(), accounts=1, transactions=3) for _ in range(2))
     assert "nothing of" in deployment.operate("resync", first, status=1).stderr
@@ -246,11 +448,21 @@ def test_links_are_listed_again_one_or_all(deployment: Deployment, belvo: Contro
     deployment.wait_for_applied(first, 2)
     gone = belvo.change_transactions(first, delete=1, announce=False)["deleted"]
 
-    listed = json.loads(deployment.operate("--json", "resync", "--all", "--per-minute", "6000").stdout)
+    told = deployment.operate("--json", "resync", "--all", "--per-minute", "6000")
 
+    listed = json.loads(told.stdout)
     assert listed["links"] >= 2
+    assert json.loads(told.stderr.splitlines()[0]) == {"page": 1, "links": 0}
     deployment.wait_for_applied(first, 4)
     deployment.wait_for_applied(second, 2)
     assert "missing_since" in deployment.records(first, "TRANSACTIONS")[gone[0]]
     assert len(deployment.records(second, "TRANSACTIONS")) == 3
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
+
+
+def test_a_resync_of_all_that_ends_early_says_where_it_goes_on(deployment: Deployment, belvo: Control):
+    belvo.set_faults({"match": {"path_prefix": "/api/links/"}, "fault": {"status": 500}})
+    ended = deployment.operate("--json", "resync", "--all", "--page", "7", status=1).stderr.splitlines()
+    assert json.loads(ended[0]) == {"page": 7, "links": 0}
+    assert "did not give its list" in ended[-1] and "to go on where this stopped: --page 7" in ended[-1]
+    assert "--page 7" in deployment.operate("links", "--action-needed", "--page", "7", status=1).stderr

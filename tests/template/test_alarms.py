@@ -1,9 +1,20 @@
 """Alarms and dashboard look at metrics that exist, and the runbook has a section for each alarm."""
 
+import json
 import re
 
 import pytest
-from alarms import ALARM, OWN, Series, alarms, own_metrics, series_of_alarm, series_of_dashboard
+from alarms import (
+    ALARM,
+    OWN,
+    Series,
+    alarms,
+    is_breached,
+    metrics_of_alarm,
+    own_metrics,
+    series_of_alarm,
+    series_of_dashboard,
+)
 from dashboard import BEGIN, COLUMNS, END, PAGE, drawing, labels, widgets
 from template import of_type, read
 
@@ -21,11 +32,11 @@ def test_the_page_of_metrics_can_be_read():
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_looks_at_a_series_that_exists(name: str):
-    assert series_of_alarm(ALARMS[name]).exists
-    if ALARMS[name]["Namespace"] == OWN:
-        values = {each["Name"]: each["Value"] for each in ALARMS[name]["Dimensions"]}
-        assert values["stack"] == {"Ref": "AWS::StackName"}
+def test_an_alarm_looks_at_series_that_exist(name: str):
+    assert [each for each in series_of_alarm(ALARMS[name]).values() if not each.exists] == []
+    for metric in metrics_of_alarm(ALARMS[name]).values():
+        values = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+        assert metric["Namespace"] != OWN or values["stack"] == {"Ref": "AWS::StackName"}
 
 
 def test_a_series_that_nobody_writes_does_not_exist():
@@ -48,6 +59,66 @@ def test_an_alarm_tells_somebody_and_where_to_read_on(name: str):
 def test_silence_is_an_alarm_only_where_silence_is_what_is_wrong():
     silent = [name for name, alarm in ALARMS.items() if alarm["TreatMissingData"] != "notBreaching"]
     assert silent == ["ReconcileStoppedAlarm"]
+
+
+ON_METRIC_MATH = {name: alarm for name, alarm in ALARMS.items() if "Metrics" in alarm}
+
+# What an alarm's series hold in a period; a series that is not named has no point. First what is healthy, then what is not.
+PERIODS = {
+    "NothingAcceptedAlarm": (
+        [{}, {"accepted": 40}, {"credentials": 2}, {"errors": 0}, {"accepted": 1, "credentials": 500, "errors": 7}],
+        [{"credentials": 3}, {"addresses": 3}, {"errors": 3}, {"credentials": 1, "addresses": 1, "errors": 1}],
+    ),
+    "ReconcileStoppedAlarm": ([{"runs": 4}, {"runs": 1}], [{}]),
+    "TableThrottleAlarm": (
+        [{}, {"table": 0, "gsi1": 0, "gsi2": 0}],
+        [{"table": 1}, {"gsi1": 1}, {"gsi2": 1}, {"table": 0, "gsi1": 3}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ON_METRIC_MATH)
+def test_an_expression_rings_in_the_periods_in_which_it_should(name: str):
+    healthy, not_healthy = PERIODS[name]
+    assert [values for values in healthy if is_breached(ON_METRIC_MATH[name], values)] == []
+    assert [values for values in not_healthy if not is_breached(ON_METRIC_MATH[name], values)] == []
+
+
+@pytest.mark.parametrize("name", ON_METRIC_MATH)
+def test_all_series_of_an_expression_have_one_period_and_are_sums(name: str):
+    """CloudWatch takes series of several periods, and then evaluates something else."""
+    series = [each["MetricStat"] for each in ON_METRIC_MATH[name]["Metrics"] if "MetricStat" in each]
+    assert len({each["Period"] for each in series}) == 1
+    assert {each["Stat"] for each in series} == {"Sum"}
+    assert set(re.findall(r"[a-z]\w*", expression_of(name))) == series_of_alarm(ON_METRIC_MATH[name]).keys()
+
+
+@pytest.mark.parametrize("name", ON_METRIC_MATH)
+def test_no_series_of_an_expression_is_missing_where_nothing_happened(name: str):
+    """A point that is missing from one series is missing from a sum."""
+    bare = re.sub(r"FILL\(\w+, 0\)", "", expression_of(name))
+    assert re.findall(r"[a-z]\w*", bare) == []
+
+
+@pytest.mark.parametrize("name", ON_METRIC_MATH)
+def test_an_alarm_on_metric_math_is_not_given_to_a_local_aws(name: str):
+    """Which refuses the whole stack then; the dashboard shows those that are there."""
+    assert TEMPLATE["Resources"][name]["Condition"] == "HasMetricMath"
+    assert TEMPLATE["Conditions"]["HasMetricMath"] == {"Fn::Equals": [{"Ref": "AwsEndpointUrl"}, ""]}
+
+
+def expression_of(name: str) -> str:
+    [expression] = [each["Expression"] for each in ON_METRIC_MATH[name]["Metrics"] if "Expression" in each]
+    return expression
+
+
+def test_the_alarm_on_the_table_sees_each_of_its_indexes():
+    indexes = {each["IndexName"] for each in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]}
+    dimensions = [each["Dimensions"] for each in metrics_of_alarm(ALARMS["TableThrottleAlarm"]).values()]
+    named = {each["Value"] for parts in dimensions for each in parts if each["Name"] == "GlobalSecondaryIndexName"}
+    shown = json.dumps(widgets(TEMPLATE))
+    assert named == indexes
+    assert all(f'"GlobalSecondaryIndexName", "{index}"' in shown for index in indexes)
 
 
 def test_the_topic_is_not_encrypted_with_a_key_that_cloudwatch_may_not_use():

@@ -1,30 +1,22 @@
 //! The dead-letter queue: what is in it, sending it back, taking it out.
 //!
-//! Whoever looks at a queue of SQS hides what is seen from others for a while, and a FIFO queue then gives no further message
-//! of the same link. So whatever is to leave the queue leaves it while the look goes on, the rest shows again at its end,
-//! and a list has the first ten or so of each link.
+//! A FIFO queue gives no further message of a link while others of it are hidden, so a list has the first ten or so of each
+//! link, and is no whole one when the queue is long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use clap::Subcommand;
-use domain::{LinkId, Message, Source};
+use domain::LinkId;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::LinkArgument;
+use crate::look::{DeadLetters, Fate, Letter};
 use crate::output::{Output, moment};
 use crate::stack::Stack;
+use crate::status::depth;
 use crate::trouble::{Trouble, failed};
-
-/// For so long a message that was looked at is hidden from others, at most.
-const LOOK_SECONDS: i32 = 120;
-/// The most that SQS gives at once.
-const AT_ONCE: i32 = 10;
-/// After so many calls a look ends, however many messages there are.
-const MAX_CALLS: usize = 20_000;
-/// So long SQS waits for a message to give: an empty answer then means that there is none.
-const WAIT_SECONDS: i32 = 1;
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
@@ -49,15 +41,11 @@ pub(crate) enum What {
     },
 }
 
-/// One dead letter.
-struct Letter {
-    id: String,
-    handle: String,
-    group: String,
-    body: String,
-    /// None when it cannot be read.
-    message: Option<Message>,
-}
+/// Letters that a look has hidden show again within two minutes, and SQS's count of them lags by less than one.
+const SHOWN_WITHIN: Duration = Duration::from_mins(3);
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The output that names the queue.
+const DEAD_LETTERS: &str = "DeadLetterQueueUrl";
 
 /// How a letter is shown.
 #[derive(Serialize)]
@@ -81,24 +69,51 @@ pub(crate) async fn run(stack: &Stack, output: &Output, what: What) -> Result<()
     }
 }
 
-/// Removes a link's messages, which hold what its webhooks said. How many there were.
-pub(crate) async fn remove_of(stack: &Stack, link: &LinkId) -> Result<u64, Trouble> {
-    let mut removed = 0;
-    look(stack, async |letter| {
-        let is_of_link = letter.group == link.as_str();
-        if is_of_link {
-            remove(stack, letter).await?;
-            removed += 1;
+/// What was removed of some links.
+pub(crate) struct Removed {
+    /// How many of each.
+    pub(crate) counts: BTreeMap<LinkId, u64>,
+    /// Are there perhaps others that nobody has looked at?
+    pub(crate) has_more: bool,
+}
+
+/// Removes messages of links, which hold what their webhooks said.
+pub(crate) async fn remove_of(stack: &Stack, links: &[&LinkId]) -> Result<Removed, Trouble> {
+    let mut counts = BTreeMap::new();
+    if links.is_empty() {
+        return Ok(Removed { counts, has_more: false });
+    }
+    let letters = DeadLetters::of(stack)?;
+    let are_shown = are_shown(stack).await?;
+    let looked = letters.look(async |letter| {
+        let Some(link) = links.iter().find(|link| letter.group == link.as_str()) else { return Ok(Fate::Stays) };
+        letters.remove(letter).await?;
+        *counts.entry((*link).clone()).or_default() += 1;
+        Ok(Fate::Left)
+    });
+    let has_more = looked.await?.has_more || !are_shown;
+    Ok(Removed { counts, has_more })
+}
+
+/// Waits until no letter is hidden by a look of somebody else. `false` when that was in vain.
+async fn are_shown(stack: &Stack) -> Result<bool, Trouble> {
+    let until = Instant::now() + SHOWN_WITHIN;
+    loop {
+        if depth(stack, DEAD_LETTERS).await?.1 == 0 {
+            return Ok(true);
         }
-        Ok(is_of_link)
-    })
-    .await?;
-    Ok(removed)
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 async fn list(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Trouble> {
-    let letters = look(stack, async |_| Ok(false)).await?;
-    let letters: Vec<_> = letters.into_iter().filter(|letter| is_of(letter, link)).collect();
+    let (_, hidden) = depth(stack, DEAD_LETTERS).await?;
+    let looked = DeadLetters::of(stack)?.look(async |_| Ok(Fate::Stays)).await?;
+    let seen = looked.stayed.len();
+    let letters: Vec<_> = looked.stayed.into_iter().filter(|letter| is_of(letter, link)).collect();
     for letter in &letters {
         let shown = letter.shown(stack).await?;
         let words = format!(
@@ -113,110 +128,94 @@ async fn list(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Re
         output.result(&words, &shown);
     }
     output.hint(&match letters.len() {
-        0 => "The dead-letter queue is empty.".to_owned(),
+        0 => nothing_found(link, seen, hidden),
         many => format!(
             "{many} dead letters, perhaps more of a link. When the reason is gone: belvo-sync dead-letters redrive"
         ),
     });
+    note_unseen(*output, looked.has_more, hidden);
     Ok(())
 }
 
 async fn redrive(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Trouble> {
     let bar = output.progress("looking");
+    let (_, hidden) = depth(stack, DEAD_LETTERS).await?;
+    let letters = DeadLetters::of(stack)?;
     let mut links: BTreeMap<String, u64> = BTreeMap::new();
     let mut redriven: u64 = 0;
-    look(stack, async |letter| {
+    let looked = letters.look(async |letter| {
         if !is_of(letter, link) {
-            return Ok(false);
+            return Ok(Fate::Stays);
         }
         // Sent before it is removed: broken off in between, it is there twice, which is harmless. Its own id is the
         // deduplication id: the one of its webhook may be as young as five minutes, and would lose it silently.
         let send = stack.sqs.send_message().queue_url(stack.output("QueueUrl")?).message_body(&letter.body);
         let send = send.message_group_id(&letter.group).message_deduplication_id(&letter.id);
         send.send().await.map_err(failed("SQS"))?;
-        remove(stack, letter).await?;
+        letters.remove(letter).await?;
         *links.entry(letter.group.clone()).or_default() += 1;
         redriven += 1;
         bar.set_message(format!("{redriven} sent back"));
-        Ok(true)
-    })
-    .await?;
+        Ok(Fate::Left)
+    });
+    let looked = looked.await?;
     bar.finish_and_clear();
     let words = format!("{redriven} messages of {} links are in the queue again.", links.len());
     output.result(&words, &json!({ "redriven": redriven, "links": links }));
-    Ok(())
+    if redriven == 0 {
+        output.hint(&nothing_found(link, looked.stayed.len(), hidden));
+    }
+    note_unseen(*output, looked.has_more, hidden);
+    match (redriven, hidden) {
+        (0, 1..) => Err(Trouble::Waited("nothing was sent back: give the command again in two minutes".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 async fn drop_these(stack: &Stack, output: &Output, ids: &[String]) -> Result<(), Trouble> {
-    let mut missing = ids.to_vec();
-    look(stack, async |letter| {
-        let Some(index) = missing.iter().position(|id| *id == letter.id) else { return Ok(false) };
-        remove(stack, letter).await?;
-        missing.swap_remove(index);
+    let letters = DeadLetters::of(stack)?;
+    let (_, hidden) = depth(stack, DEAD_LETTERS).await?;
+    let mut missing: BTreeSet<_> = ids.iter().map(String::as_str).collect();
+    let looked = letters.look(async |letter| {
+        if !missing.contains(letter.id.as_str()) {
+            return Ok(Fate::Stays);
+        }
+        letters.remove(letter).await?;
+        missing.remove(letter.id.as_str());
         output.result(&format!("{} is gone.", letter.id), &json!({ "dropped": letter.id }));
-        Ok(true)
-    })
-    .await?;
-    match missing.first() {
-        None => Ok(()),
-        Some(id) => {
-            Err(Trouble::Input(format!("there is no dead letter {id}, or it stands behind others of its link")))
+        Ok(if missing.is_empty() { Fate::LeftLast } else { Fate::Left })
+    });
+    let looked = looked.await?;
+    let Some(id) = missing.first() else { return Ok(()) };
+    note_unseen(*output, looked.has_more, hidden);
+    Err(Trouble::Input(format!("there is no dead letter {id}, or it stands behind others of its link")))
+}
+
+/// Why a look came to nothing.
+fn nothing_found(link: Option<&LinkArgument>, seen: usize, hidden: u64) -> String {
+    match (link, seen, hidden) {
+        (Some(LinkArgument(link)), 1.., _) => {
+            format!("None of the {seen} dead letters that were seen is of {link}.")
         }
+        (_, _, 1..) => "No dead letter was seen.".to_owned(),
+        _ => "The dead-letter queue is empty.".to_owned(),
     }
 }
 
-/// Looks through the queue. What leaves it meanwhile, as `leaves` does and says, makes room for more of the same link; the
-/// others show again afterwards, and are given back.
-async fn look(
-    stack: &Stack,
-    mut leaves: impl AsyncFnMut(&Letter) -> Result<bool, Trouble>,
-) -> Result<Vec<Letter>, Trouble> {
-    let url = stack.output("DeadLetterQueueUrl")?;
-    let (mut stay, mut result) = (Vec::new(), Ok(()));
-    for _ in 0..MAX_CALLS {
-        let receive = stack
-            .sqs
-            .receive_message()
-            .queue_url(url)
-            .max_number_of_messages(AT_ONCE)
-            .visibility_timeout(LOOK_SECONDS)
-            .wait_time_seconds(WAIT_SECONDS)
-            .message_system_attribute_names(MessageSystemAttributeName::All);
-        let messages = receive.send().await.map_err(failed("SQS"))?.messages.unwrap_or_default();
-        if messages.is_empty() {
-            break;
-        }
-        for letter in messages.into_iter().filter_map(Letter::read) {
-            match leaves(&letter).await {
-                Ok(true) => {}
-                Ok(false) => stay.push(letter),
-                Err(trouble) => {
-                    stay.push(letter);
-                    result = Err(trouble);
-                }
-            }
-        }
-        if result.is_err() {
-            break;
-        }
+/// Says that there are letters which nobody could look at.
+fn note_unseen(output: Output, has_more: bool, hidden: u64) {
+    if has_more {
+        let words = "That is not all: a look ends after 100 seconds, or at the first letter that it meets again. status has \
+                     the whole number; redrive without --link sees them all.";
+        output.note(words, &json!({ "more": true }));
     }
-    show_again(stack, &stay).await;
-    result.map(|()| stay)
-}
-
-/// That this fails is no harm: they show again by themselves in two minutes.
-async fn show_again(stack: &Stack, letters: &[Letter]) {
-    let Ok(url) = stack.output("DeadLetterQueueUrl") else { return };
-    for letter in letters {
-        let show = stack.sqs.change_message_visibility().queue_url(url).receipt_handle(&letter.handle);
-        let _ = show.visibility_timeout(0).send().await;
+    if hidden > 0 {
+        let words = format!(
+            "SQS counts {hidden} dead letters that were hidden when the look began: somebody else looked at them, or a look \
+             was broken off. They show again within two minutes."
+        );
+        output.note(&words, &json!({ "hidden": hidden }));
     }
-}
-
-async fn remove(stack: &Stack, letter: &Letter) -> Result<(), Trouble> {
-    let delete = stack.sqs.delete_message().queue_url(stack.output("DeadLetterQueueUrl")?);
-    delete.receipt_handle(&letter.handle).send().await.map_err(failed("SQS"))?;
-    Ok(())
 }
 
 fn is_of(letter: &Letter, link: Option<&LinkArgument>) -> bool {
@@ -224,18 +223,6 @@ fn is_of(letter: &Letter, link: Option<&LinkArgument>) -> bool {
 }
 
 impl Letter {
-    fn read(sqs: SqsMessage) -> Option<Self> {
-        let attributes = sqs.attributes.unwrap_or_default();
-        let body = sqs.body?;
-        Some(Self {
-            id: sqs.message_id?,
-            handle: sqs.receipt_handle?,
-            group: attributes.get(&MessageSystemAttributeName::MessageGroupId).cloned().unwrap_or_default(),
-            message: Message::decode(&body).ok(),
-            body,
-        })
-    }
-
     async fn shown(&self, stack: &Stack) -> Result<Shown<'_>, Trouble> {
         let webhook = self.message.as_ref().map(|message| &message.webhook);
         let webhook_type = webhook.map(domain::Webhook::webhook_type);
@@ -251,14 +238,23 @@ impl Letter {
             link_id: &self.group,
             webhook_type,
             webhook_code: webhook.map(domain::Webhook::webhook_code),
-            source: self.message.as_ref().map(|message| match message.source {
-                Source::Webhook => "webhook",
-                Source::Resync => "resync",
-                Source::Reconcile => "reconcile",
-                Source::Continuation => "continuation",
-            }),
+            source: self.message.as_ref().map(|message| message.source.as_str()),
             received_at: self.message.as_ref().map(|message| message.received_at),
             last_error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_queue_without_a_letter_is_called_empty() {
+        let link = LinkArgument(LinkId::parse("l-1").unwrap());
+        assert_eq!(nothing_found(None, 0, 0), "The dead-letter queue is empty.");
+        assert_eq!(nothing_found(Some(&link), 0, 0), "The dead-letter queue is empty.");
+        assert_eq!(nothing_found(None, 0, 3), "No dead letter was seen.");
+        assert_eq!(nothing_found(Some(&link), 2, 3), "None of the 2 dead letters that were seen is of l-1.");
     }
 }

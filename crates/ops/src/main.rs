@@ -5,11 +5,17 @@
 //! standard output, what it is doing to standard error.
 
 mod authorization;
+mod confirm;
 mod erase;
+mod events;
 mod export;
 mod json;
 mod letters;
+mod links;
+mod look;
+mod oldest;
 mod output;
+mod receipts;
 mod resync;
 mod rotate;
 mod stack;
@@ -47,11 +53,8 @@ enum Command {
     Status,
     /// Explains what happened to a link's data: its status, its lists, its last webhooks, one record.
     Why(why::Why),
-    /// Shows the links of one of your users.
-    Links {
-        /// The id that you gave the user's links at Belvo.
-        external_id: String,
-    },
+    /// Shows the links of one of your users, or all those whose users have to act.
+    Links(links::Which),
     /// Looks at messages that failed for good, sends them back, or takes them out.
     #[command(subcommand)]
     DeadLetters(letters::What),
@@ -84,6 +87,9 @@ enum Command {
         /// backup, replay-erasures needs it.
         #[arg(long, value_name = "FILE")]
         receipts: PathBuf,
+        /// Does not ask. Without it the links are shown, and their ids have to be typed.
+        #[arg(long)]
+        yes: bool,
     },
     /// Erases again what was erased before the table was restored.
     ReplayErasures {
@@ -122,14 +128,17 @@ async fn run(arguments: Arguments, output: &Output) -> Result<(), Trouble> {
     match arguments.command {
         Command::Status => status::run(&stack, output).await,
         Command::Why(why) => why::run(&stack, output, &why).await,
-        Command::Links { external_id } => why::links(&stack, output, &external_id).await,
+        Command::Links(which) => links::run(&stack, output, &which).await,
         Command::DeadLetters(what) => letters::run(&stack, output, what).await,
         Command::Resync(resync) => resync::run(&stack, output, &resync).await,
         Command::AuthorizationHeader => authorization::print(&stack, output).await,
         Command::Rotate(which) => rotate::run(&stack, output, which).await,
         Command::Export { link_id: LinkArgument(link), to } => export::run(&stack, output, &link, &to).await,
-        Command::Erase { link_ids, receipts } => {
+        Command::Erase { link_ids, receipts, yes } => {
             let links: Vec<_> = link_ids.into_iter().map(|LinkArgument(link)| link).collect();
+            if !yes {
+                confirm::erasure(&stack, &links).await?;
+            }
             erase::run(&stack, output, &links, &receipts).await
         }
         Command::ReplayErasures { receipts } => erase::replay(&stack, output, &receipts).await,

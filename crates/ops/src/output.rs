@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::trouble::Trouble;
 
 /// The same without control characters.
-fn harmless(words: &str) -> String {
+pub(crate) fn harmless(words: &str) -> String {
     words.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
@@ -46,6 +46,15 @@ impl Output {
     /// What to do next. For people alone.
     pub(crate) fn hint(self, words: &str) {
         if !self.is_json {
+            eprintln!("{words}");
+        }
+    }
+
+    /// What has to be known beside the result: to standard error, for people and for programs.
+    pub(crate) fn note(self, words: &str, object: &impl Serialize) {
+        if self.is_json {
+            eprintln!("{}", serde_json::to_string(object).unwrap_or_default());
+        } else {
             eprintln!("{words}");
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! A resync goes through the same queue and engine as a webhook, behind whatever of the link is waiting there. Doing it
 //! twice is harmless. All links are taken from Belvo's own list, page by page, at a pace that leaves the queue room for
-//! what comes in; broken off, it goes on with the page that it named last.
+//! what comes in. Each page is named when it begins, and in the error that ends it: there it goes on.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use domain::{LinkId, Message, Resource, Source, now};
+use domain::{LinkId, ListedLink, Message, Resource, Source, now};
 use serde::Deserialize;
 use serde_json::json;
 use store::Table;
@@ -32,7 +32,7 @@ pub(crate) struct Resync {
     #[arg(long = "resource", value_name = "RESOURCE", value_parser = resource)]
     resources: Vec<&'static Resource>,
     /// With --all: begin with this page of Belvo's list.
-    #[arg(long, default_value_t = 1, requires = "all")]
+    #[arg(long, default_value_t = 1, requires = "all", value_parser = clap::value_parser!(u64).range(1..))]
     page: u64,
     /// With --all: so many links a minute.
     #[arg(long, default_value_t = 60, requires = "all", value_parser = clap::value_parser!(u32).range(1..=6_000))]
@@ -76,12 +76,13 @@ async fn all(stack: &Stack, output: &Output, table: &Table, resync: &Resync) -> 
     let bar = output.progress("asking Belvo for its links");
     let (mut page, mut links) = (resync.page, 0);
     loop {
-        let found = belvo.links(page).await.map_err(Trouble::BelvoList)?;
+        // Not only in the progress, which no file and no program sees.
+        let words = format!("page {page}, after {links} links; to go on here after a break: --page {page}");
+        bar.suspend(|| output.note(&words, &json!({ "page": page, "links": links })));
+        let found = belvo.links(page).await.map_err(Trouble::BelvoList).map_err(Trouble::at_page(page))?;
         for listed in &found.links {
-            bar.set_message(format!("page {page}: {links} links; to go on after a break: --page {page}"));
-            let resources = resources(table, &listed.id, &resync.resources, &listed.fetch_resources).await?;
-            if !resources.is_empty() {
-                enqueue(stack, &listed.id, &resources).await?;
+            bar.set_message(format!("page {page}: {links} links"));
+            if queue_one(stack, table, listed, &resync.resources).await.map_err(Trouble::at_page(page))? {
                 links += 1;
                 tokio::time::sleep(pause).await;
             }
@@ -94,6 +95,21 @@ async fn all(stack: &Stack, output: &Output, table: &Table, resync: &Resync) -> 
     bar.finish_and_clear();
     output.result(&format!("{links} links are going to be listed."), &json!({ "links": links, "pages": page }));
     Ok(())
+}
+
+/// Has a link listed, if there is anything to list of it.
+async fn queue_one(
+    stack: &Stack,
+    table: &Table,
+    listed: &ListedLink,
+    asked: &[&'static Resource],
+) -> Result<bool, Trouble> {
+    let resources = resources(table, &listed.id, asked, &listed.fetch_resources).await?;
+    if resources.is_empty() {
+        return Ok(false);
+    }
+    enqueue(stack, &listed.id, &resources).await?;
+    Ok(true)
 }
 
 /// What to list of a link: what was asked for, or else what the table syncs and what Belvo loads.
@@ -120,7 +136,7 @@ async fn enqueue(stack: &Stack, link: &LinkId, resources: &[&str]) -> Result<(),
 }
 
 /// A client with the stack's own key.
-async fn belvo(stack: &Stack) -> Result<belvo::Client, Trouble> {
+pub(crate) async fn belvo(stack: &Stack) -> Result<belvo::Client, Trouble> {
     let read = stack.secrets.get_secret_value().secret_id(stack.output("BelvoSecretArn")?);
     let output = read.send().await.map_err(failed("Secrets Manager"))?;
     let key: Key =

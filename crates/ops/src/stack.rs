@@ -12,6 +12,8 @@ use crate::trouble::{Trouble, failed};
 
 /// A deployed stack, and clients for its parts.
 pub(crate) struct Stack {
+    /// Region, credentials and endpoint, for what no client of the SDK is here for.
+    pub(crate) aws: SdkConfig,
     name: String,
     outputs: Pairs,
     parameters: Pairs,
@@ -41,6 +43,7 @@ impl Stack {
             name: name.to_owned(),
             outputs,
             parameters,
+            aws,
         })
     }
 
@@ -51,8 +54,8 @@ impl Stack {
         Ok(get.send().await.map_err(failed("DynamoDB"))?.item)
     }
 
-    /// The items of a partition whose sort key begins so: all, or the last few, the last one first.
-    pub(crate) async fn items(&self, pk: &str, prefix: &str, last: Option<i32>) -> Result<Vec<Item>, Trouble> {
+    /// All items of a partition whose sort key begins so.
+    pub(crate) async fn items(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, Trouble> {
         let query = self
             .dynamodb
             .query()
@@ -61,10 +64,6 @@ impl Stack {
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
             .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
-        if let Some(last) = last {
-            let page = query.scan_index_forward(false).limit(last).send().await.map_err(failed("DynamoDB"))?;
-            return Ok(page.items.unwrap_or_default());
-        }
         query.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed("DynamoDB"))
     }
 

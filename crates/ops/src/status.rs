@@ -1,11 +1,14 @@
 //! "Healthy? Behind?", at a glance.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::now;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::SHARDS;
 
+use crate::oldest;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::trouble::{Trouble, failed};
@@ -17,6 +20,11 @@ pub(crate) async fn run(stack: &Stack, output: &Output) -> Result<(), Trouble> {
         &format!("queue         {waiting} waiting, {in_flight} being worked on or waiting for their next attempt"),
         &json!({ "queue": { "waiting": waiting, "in_flight": in_flight } }),
     );
+    let (words, object) = match waiting + in_flight {
+        0 => ("none waits".to_owned(), Value::Null),
+        _ => of_oldest(oldest::waited(&stack.aws, stack.output("QueueUrl")?).await),
+    };
+    output.result(&format!("oldest        {words}"), &json!({ "oldest_message": object }));
     let (letters, hidden) = depth(stack, "DeadLetterQueueUrl").await?;
     let letters = letters + hidden;
     let verdict = if letters == 0 { "" } else { ": belvo-sync dead-letters list" };
@@ -29,8 +37,31 @@ pub(crate) async fn run(stack: &Stack, output: &Output) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// What CloudWatch says of the oldest message. What it does not know is told, and does not keep the rest from being told.
+fn of_oldest(waited: Result<Option<Duration>, Trouble>) -> (String, Value) {
+    match waited {
+        Ok(Some(waited)) => {
+            let seconds = waited.as_secs();
+            (format!("has waited for {}", span(seconds)), json!({ "waited_seconds": seconds }))
+        }
+        Ok(None) => ("not known (no datapoint in CloudWatch)".to_owned(), json!({ "waited_seconds": null })),
+        Err(trouble) => {
+            (format!("not known ({trouble})"), json!({ "waited_seconds": null, "error": trouble.to_string() }))
+        }
+    }
+}
+
+/// Seconds as a person says them.
+fn span(seconds: u64) -> String {
+    match (seconds / 3_600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// Visible and hidden messages.
-async fn depth(stack: &Stack, queue: &str) -> Result<(u64, u64), Trouble> {
+pub(crate) async fn depth(stack: &Stack, queue: &str) -> Result<(u64, u64), Trouble> {
     use QueueAttributeName::{ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as Hidden};
     let call = stack.sqs.get_queue_attributes().queue_url(stack.output(queue)?);
     let call = call.attribute_names(Visible).attribute_names(Hidden);
@@ -58,4 +89,29 @@ async fn due(stack: &Stack) -> Result<u64, Trouble> {
         }
     }
     Ok(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_as_a_person_says_it() {
+        let told = |seconds| of_oldest(Ok(Some(Duration::from_secs(seconds)))).0;
+        assert_eq!(told(0), "has waited for 0 s");
+        assert_eq!(told(59), "has waited for 59 s");
+        assert_eq!(told(60), "has waited for 1 min");
+        assert_eq!(told(3_599), "has waited for 59 min");
+        assert_eq!(told(90_061), "has waited for 25 h 1 min");
+    }
+
+    #[test]
+    fn an_age_that_is_not_known_is_no_age() {
+        let (words, object) = of_oldest(Ok(None));
+        assert!(words.starts_with("not known") && object["waited_seconds"].is_null());
+        let refused = Trouble::Aws { service: "CloudWatch", why: "AccessDenied".to_owned() };
+        let (words, object) = of_oldest(Err(refused));
+        assert_eq!(words, "not known (CloudWatch failed: AccessDenied)");
+        assert!(object["waited_seconds"].is_null() && object["error"] == "CloudWatch failed: AccessDenied");
+    }
 }

@@ -55,12 +55,25 @@ pub(crate) enum Trouble {
     /// Belvo did not give its list of links.
     #[error("Belvo did not give its list of links: {0}")]
     BelvoList(belvo::Error),
+    /// Belvo's list of links was gone through up to here.
+    #[error("{trouble}; to go on where this stopped: --page {page}")]
+    AtPage {
+        /// The page that did not come to its end.
+        page: u64,
+        /// Why.
+        trouble: Box<Trouble>,
+    },
     /// Something was waited for in vain.
     #[error("{0}")]
     Waited(String),
 }
 
 impl Trouble {
+    /// For `map_err` on whatever is done for a page of Belvo's list.
+    pub(crate) fn at_page(page: u64) -> impl FnOnce(Self) -> Self {
+        move |trouble| Self::AtPage { page, trouble: Box::new(trouble) }
+    }
+
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::File { path, error }

@@ -2,17 +2,20 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
-use domain::{ObjectId, Resource};
+use domain::{EpochMillis, ObjectId, Resource, now};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::LinkArgument;
+use crate::events::{self, Found, Wanted};
 use crate::json::{Item, number, text};
 use crate::output::{Output, moment};
 use crate::stack::Stack;
-use crate::trouble::{Trouble, failed};
+use crate::trouble::Trouble;
 
-/// How many of the last events are shown, unless told otherwise.
-const EVENTS: i32 = 20;
+/// How many of the last events are shown, unless told otherwise; how many at most.
+const EVENTS: u16 = 20;
+const MAX_EVENTS: u16 = 1_000;
 
 /// What to explain.
 #[derive(Debug, Args)]
@@ -25,9 +28,12 @@ pub(crate) struct Why {
     /// An object of the resource, by Belvo's id.
     #[arg(long, requires = "resource", value_parser = object)]
     id: Option<ObjectId>,
-    /// How many of the link's last events to show.
-    #[arg(long, default_value_t = EVENTS, value_parser = clap::value_parser!(i32).range(1..=1_000))]
-    events: i32,
+    /// How many of the link's last events to show: 20 unless told otherwise, or 1000 with --since.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_EVENTS)))]
+    events: Option<u16>,
+    /// Only events that were received so lately, such as 90m or 48h.
+    #[arg(long, value_name = "DURATION", value_parser = ago)]
+    since: Option<SignedDuration>,
 }
 
 fn object(text: &str) -> Result<ObjectId, &'static str> {
@@ -41,7 +47,7 @@ pub(crate) async fn run(stack: &Stack, output: &Output, why: &Why) -> Result<(),
     let (words, object) = of_link(link_item.as_ref());
     output.result(&format!("link      {words}"), &json!({ "link": object }));
 
-    for state in stack.items(&pk, "SYNC#", None).await? {
+    for state in stack.items(&pk, "SYNC#").await? {
         let resource = text(&state, "sk").and_then(|sk| sk.strip_prefix("SYNC#")).unwrap_or_default().to_owned();
         if why.resource.is_none_or(|wanted| wanted.webhook_type == resource) {
             let (words, object) = of_state(&resource, &state);
@@ -53,42 +59,44 @@ pub(crate) async fn run(stack: &Stack, output: &Output, why: &Why) -> Result<(),
         let (words, object) = of_record(record.as_ref());
         output.result(&format!("record    {words}"), &json!({ "record": object }));
     }
-    let events = stack.items(&pk, "EVENT#", Some(why.events)).await?;
-    for event in &events {
+    let found = events::read(&stack.dynamodb, &stack.table_name, &why.wanted(now())).await?;
+    for event in &found.events {
         let (words, object) = of_event(event);
         output.result(&format!("event     {words}"), &json!({ "event": object }));
     }
-    if events.is_empty() {
-        output.hint("No webhook about this link is on record: was it announced at all? See the front door's log.");
+    match (why.since, found) {
+        (Some(_), Found { events, .. }) if events.is_empty() => output.hint("No event of this link is so young."),
+        (None, Found { events, .. }) if events.is_empty() => {
+            output.hint("No webhook about this link is on record: was it announced at all? See the front door's log.");
+        }
+        (Some(_), Found { has_more: true, .. }) => output.hint("There are more: --events N shows N of them."),
+        _ => {}
     }
     Ok(())
 }
 
-/// The links of one of your users.
-pub(crate) async fn links(stack: &Stack, output: &Output, external_id: &str) -> Result<(), Trouble> {
-    let query = stack.dynamodb.query().table_name(&stack.table_name).index_name("gsi1");
-    let query = query
-        .key_condition_expression("gsi1pk = :user")
-        .expression_attribute_values(":user", AttributeValue::S(format!("EXTERNAL#{external_id}")));
-    let mut items = query.into_paginator().items().send();
-    let mut found = false;
-    while let Some(item) = items.next().await {
-        let item = item.map_err(failed("DynamoDB"))?;
-        found = true;
-        let link = text(&item, "pk").and_then(|pk| pk.strip_prefix("LINK#")).unwrap_or_default();
-        let (words, object) = of_link(Some(&item));
-        output.result(&format!("{link}  {words}"), &json!({ "link_id": link, "link": object }));
+impl Why {
+    /// The events to show.
+    fn wanted(&self, now: EpochMillis) -> Wanted<'_> {
+        let LinkArgument(link) = &self.link_id;
+        let since = self.since.map(|ago| now.saturating_sub(EpochMillis::try_from(ago.as_millis()).unwrap_or(now)));
+        let unless_told = if since.is_some() { MAX_EVENTS } else { EVENTS };
+        Wanted { link, since, at_most: usize::from(self.events.unwrap_or(unless_told)) }
     }
-    if !found {
-        output
-            .hint("No link of this user is known. Whose a link is, Belvo tells with the first data, or within a day.");
-    }
-    Ok(())
 }
 
-type Shown = (String, Value);
+/// How long ago. Events are kept for 90 days.
+fn ago(text: &str) -> Result<SignedDuration, &'static str> {
+    let known: Option<SignedDuration> = text.parse().ok();
+    let kept = SignedDuration::from_hours(90 * 24);
+    known.filter(|ago| ago.is_positive() && *ago <= kept).ok_or("write it like 90m or 48h; events are kept for 90 days")
+}
 
-fn of_link(item: Option<&Item>) -> Shown {
+/// The same for people and for programs.
+pub(crate) type Shown = (String, Value);
+
+/// What the table knows of a link.
+pub(crate) fn of_link(item: Option<&Item>) -> Shown {
     let Some(item) = item else {
         return (
             "unknown to the table: no webhook, no resync and no list of links has named it".to_owned(),
@@ -153,6 +161,7 @@ fn of_event(item: &Item) -> Shown {
         ("processing", Some(attempts)) => format!(", attempt {attempts}; after the last it is among the dead letters"),
         _ => String::new(),
     };
+    let request = text(item, "request_id").map(|request| format!("  request {request}")).unwrap_or_default();
     let source = match word("source") {
         "" | "webhook" => String::new(),
         ours => format!(" by {ours}"),
@@ -165,10 +174,11 @@ fn of_event(item: &Item) -> Shown {
         word("outcome"),
         counts.join(", "),
     );
+    let words = format!("{}{request}", words.trim_end());
     let names =
         ["received_at", "webhook_type", "webhook_code", "source", "outcome", "reason", "attempts", "request_id"];
     let counted = ["pages", "written", "unchanged", "stale", "deleted", "unreadable"];
-    (words.trim_end().to_owned(), picked(item, &[&names[..], &counted[..]].concat()))
+    (words, picked(item, &[&names[..], &counted[..]].concat()))
 }
 
 /// These attributes as JSON. None of them is anything personal.
@@ -186,6 +196,8 @@ fn picked(item: &Item, names: &[&str]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     fn item(attributes: &[(&str, &str)]) -> Item {
@@ -235,8 +247,29 @@ mod tests {
         assert_eq!(of_event(&event).0, "2026-11-21T12:00:01Z  TRANSACTIONS transactions_updated: applied 3 written");
         let waiting = item(&[("outcome", "processing"), ("attempts", "3"), ("source", "resync")]);
         assert!(of_event(&waiting).0.contains("by resync: processing, attempt 3; after the last it is among the dead"));
-        let refused = item(&[("outcome", "refused"), ("reason", "the link was erased")]);
-        assert!(of_event(&refused).0.ends_with("refused (the link was erased)"));
+        let refused = item(&[("outcome", "refused"), ("reason", "the link was erased"), ("request_id", "r-1")]);
+        assert!(of_event(&refused).0.ends_with("refused (the link was erased)  request r-1"));
+    }
+
+    #[test]
+    fn the_events_of_some_time_are_many_more_than_the_last_ones_and_bounded() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            why: Why,
+        }
+        let wanted = |line: &str| {
+            let line = Line::try_parse_from(line.split(' ')).ok()?;
+            let wanted = line.why.wanted(10_000_000);
+            Some((wanted.since, wanted.at_most))
+        };
+        assert_eq!(wanted("why l-1"), Some((None, 20)));
+        assert_eq!(wanted("why l-1 --events 7"), Some((None, 7)));
+        assert_eq!(wanted("why l-1 --since 1h"), Some((Some(10_000_000 - 3_600_000), 1_000)));
+        assert_eq!(wanted("why l-1 --since 90m --events 7"), Some((Some(10_000_000 - 5_400_000), 7)));
+        for refused in ["--since 0h", "--since -1h", "--since 3000h", "--since soon", "--events 1001", "--events 0"] {
+            assert_eq!(wanted(&format!("why l-1 {refused}")), None, "{refused}");
+        }
     }
 
     #[test]

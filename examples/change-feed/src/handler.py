@@ -10,10 +10,13 @@ from changes import Change, read
 def handler(event: dict, _context: object) -> dict:
     """Applies the changes one after the other and stops at the first that fails.
 
-    Lambda comes back with that record and all after it, so nothing overtakes it. In the end (MaximumRetryAttempts,
-    template.yaml) it goes to the queue of failures, and the stream moves on.
+    Lambda comes back with that record and all after it, so nothing overtakes it. Then it is the first of its batch: reported
+    once more, it would in the end (MaximumRetryAttempts, template.yaml) be given up together with all that follow it. So the
+    invocation fails, and Lambda halves the batch (BisectBatchOnFunctionError) until that record is alone. Given up alone, it
+    goes to the queue of failures, and the stream moves on.
     """
-    for record in event["Records"]:
+    records = event["Records"]
+    for record in records:
         try:
             change = read(record)
             if change is not None:
@@ -21,8 +24,15 @@ def handler(event: dict, _context: object) -> dict:
                 say("applied", change)
         except Exception as error:  # noqa: BLE001 (whatever it is, the record has to be reported)
             complain(record, error)
+            if record is records[0] and len(records) > 1:
+                # From None: the error's own text may quote data, and Lambda logs what is raised.
+                raise FirstOfSeveralFailed from None
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}
+
+
+class FirstOfSeveralFailed(Exception):
+    """For Lambda, which halves the batch. What failed stands in the line before."""
 
 
 def say(message: str, change: Change) -> None:

@@ -37,6 +37,45 @@ def test_the_first_failure_is_reported_and_nothing_overtakes_it(monkeypatch: pyt
     assert line["error"] == "RuntimeError" and line["at"].startswith("test_handler.py:")
 
 
+def test_a_record_that_always_fails_is_given_up_alone(monkeypatch: pytest.MonkeyPatch):
+    done = []
+
+    def fail_on_deletion(change: Change) -> None:
+        if change.kind is Kind.DELETED:
+            raise RuntimeError
+        done.append(change.kind)
+
+    monkeypatch.setattr(function, "apply", fail_on_deletion)
+    given_up = lambda_works_through([record(name) for name in ["deleted", *BATCH, "new", "changed"]])
+    assert [each["dynamodb"] for each in given_up] == [record("deleted")["dynamodb"]] * 2
+    assert done == [Kind.NEW, Kind.CHANGED, Kind.NEW, Kind.NEW, Kind.CHANGED], "each once, in their order"
+
+
+def lambda_works_through(batch: list[dict]) -> list[dict]:
+    """What an event source gives up that halves a batch when an invocation fails, and resumes at what is reported.
+
+    (Lambda developer guide, "Configuring partial batch response with DynamoDB and Lambda".)
+    """
+    try:
+        failures = function.handler({"Records": batch}, None)["batchItemFailures"]
+    except function.FirstOfSeveralFailed:
+        middle = len(batch) // 2
+        return lambda_works_through(batch[:middle]) + lambda_works_through(batch[middle:])
+    if not failures:
+        return []
+    numbers = [each["dynamodb"]["SequenceNumber"] for each in batch]
+    at = numbers.index(failures[0]["itemIdentifier"])
+    # The first of its batch again: no attempt changes that, and after the last one all of it is given up.
+    return lambda_works_through(batch[at:]) if at > 0 else batch
+
+
+def test_what_makes_lambda_halve_a_batch_says_nothing_of_the_record(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(function, "apply", lambda change: int(change.data["description"]))
+    with pytest.raises(function.FirstOfSeveralFailed) as raised:
+        run("new", "changed")
+    assert str(raised.value) == "" and raised.value.__suppress_context__
+
+
 def test_a_record_that_cannot_be_read_is_reported_and_not_skipped(applied: list[Change], capsys):
     strange = record("new")
     strange["dynamodb"]["NewImage"]["data"]["M"]["amount"] = {"FLOAT": "12.5"}
