@@ -22,9 +22,11 @@ CARGO_FUZZ := .tools/fuzz/bin/cargo-fuzz
 FUZZ_TARGETS := webhook message object answer
 # How long each of the fuzzers searches.
 SECONDS ?= 60
+# Options of bench/compare.py: --quick, --only sync, --million all.
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench-sync dashboard permissions sbom clean \
+.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench bench-sync build-bench test-peers check-growth dashboard permissions sbom clean \
 	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-template \
 	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
@@ -122,10 +124,29 @@ soak: ## Ten thousand random histories through the sync engine (about half an ho
 	MODEL_BOUNDS=large cargo test -p model promises -- --nocapture --test-threads 1
 	PROPTEST_CASES=10000 cargo test -p sync --release every_history_converges
 
-# Its table comes while it runs, its JSON at the end: BENCH="load --items 1000000" for other scenarios and sizes.
-bench-sync: build ## What the sync function costs, beside stand-ins for AWS and Belvo (some minutes)
+bench: build-bench ## Ours beside Python and Node.js, into docs/performance.md (half an hour; BENCH=--quick: three minutes, no page)
+	$(PYTHON) bench/compare.py $(BENCH)
+	@$(TOOLS) bench-report
+	$(if $(filter --quick,$(BENCH)),,.tools/bench-report/bin/python bench/report.py)
+
+# Its table comes while it runs, its JSON at the end: SYNC="load --items 1000000" for other scenarios and sizes.
+bench-sync: build-bench ## What the sync function costs when it is tried: no change, duplicates, an outage (some minutes)
+	@$(PYTHON) bench/sync.py $(SYNC)
+
+# Needs node and npm, 20 or newer.
+build-bench: build
+	cargo build --release --package stand-ins --package fake-belvo --bins --example capacity
+	PATH="$(CURDIR)/$(SAM):$$PATH" cargo lambda build --release --package floor
+	@$(TOOLS) bench-python bench-node
+	$(PYTHON) bench/peers/python/build.py
+	node bench/peers/node/build.mjs
+
+test-peers: build-bench ## Do the benchmark's peers give the same results as ours?
+	BENCH_PEERS="python node" .tools/bench-python/bin/python -m pytest -c bench/peers/tests/pytest.ini bench/peers/tests
+
+check-growth: build ## Has a binary grown, or the instructions that its work takes? (needs valgrind)
 	cargo build --release --package stand-ins --package fake-belvo
-	@$(PYTHON) bench/sync.py $(BENCH)
+	$(PYTHON) bench/guard.py
 
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
 test-e2e: build build-ops ## Only the run on the deployed stack

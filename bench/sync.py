@@ -1,4 +1,4 @@
-"""What the sync function costs: python3 bench/sync.py [SCENARIO ...] [--items N ...] [--latency-ms MS ...] [--binary PATH]
+"""What the sync function costs: python3 bench/sync.py [SCENARIO ...] [--items N ...] [--latency-ms MS ...]
 
 Runs the real release binary (`make build` first) under a Lambda runtime API, beside fake-belvo and stand-ins for DynamoDB,
 SQS and Secrets Manager (bench/stand-ins), delivers `TRANSACTIONS historical_update` and follows the continuations from the
@@ -18,13 +18,10 @@ operating system counted them; wall time suffers from whatever else the machine 
 import argparse
 import dataclasses
 import hashlib
-import http.client
 import json
 import os
 import platform
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,14 +29,16 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
-TABLE = "belvo-sync"
+from environment import TABLE, Environment, Server
+from implementations import EVERY, OURS, TARGET
+
 PAGE = 1_000
 ACCOUNTS = 3
 # What template.yaml sets.
 FUNCTION_TIMEOUT_S = 120
 MAX_RECEIVE_COUNT = 20
+# The longest that Lambda allows: the peers read a list in one go.
+PEERS_TIMEOUT_S = 900
 # Without it 72 requests in 30 seconds would be the result of every run.
 NO_LIMIT = 30_000_000
 SHORT_TIMEOUT_S = 10
@@ -62,37 +61,6 @@ def check(what: str, is_value: Any, should_be: Any) -> None:
         raise Wrong(f"{what}: {is_value!r} instead of {should_be!r}")
 
 
-class Server:
-    """A program that prints the address it listens on."""
-
-    def __init__(self, command: list[str | Path]) -> None:
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if not (found := re.search(r"http://(\S+)", line)):
-            raise SystemExit(f"{command[0]} did not start: {line!r}")
-        self.address = found[1]
-        self.url = f"http://{self.address}"
-
-    def call(self, method: str, path: str, body: Any = None, timeout_s: float = 600) -> Any:
-        connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
-        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection.request(method, path, data, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
-        if response.status >= 300:
-            raise SystemExit(f"{method} {path} was answered {response.status}: {content[:500]!r}")
-        is_json = response.getheader("Content-Type") == "application/json"
-        return json.loads(content) if is_json else content.decode()
-
-    def cpu_s(self) -> float:
-        return cpu_s(self.process.pid)
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
 class World:
     """A Belvo with one link, and an empty AWS."""
 
@@ -100,8 +68,8 @@ class World:
         self.items = items
         self.functions: list[Function] = []
         key = ["--secret-id", "id", "--secret-password", "password"]
-        self.belvo = Server([arguments.fake_belvo, "--listen", "127.0.0.1:0", "--empty", *key])
-        self.aws = Server([arguments.stand_ins, "--listen", "127.0.0.1:0", "--table", TABLE])
+        self.belvo = Server([TARGET / "release/fake-belvo", "--listen", "127.0.0.1:0", "--empty", *key])
+        self.aws = Server([TARGET / "release/stand-ins", "--listen", "127.0.0.1:0", "--table", TABLE])
         self.aws.call("PUT", "/_secrets/belvo", json.dumps({"secret_id": "id", "secret_password": "password"}).encode())
         self.set_latency(latency_ms)
         link = self.belvo.call("POST", "/_control/links", {"transactions": items, "accounts": ACCOUNTS})
@@ -167,9 +135,7 @@ class World:
 
     def end(self) -> None:
         for function in self.functions:
-            if function.process.returncode is None:
-                function.process.kill()
-                function.process.wait()
+            function.end()
         self.belvo.end()
         self.aws.end()
 
@@ -185,38 +151,21 @@ class Delivered:
     waited_s: float = 0.0
 
 
-class Function:
-    """One execution environment: a fresh process of the binary."""
+class Function(Environment):
+    """An execution environment that messages are delivered to."""
 
     def __init__(self, arguments: argparse.Namespace, world: World, timeout_s: int = FUNCTION_TIMEOUT_S) -> None:
-        self.world, self.timeout_s = world, timeout_s
-        aws = world.aws
+        self.world, self.timeout_s = world, timeout_s if arguments.implementation is OURS else PEERS_TIMEOUT_S
+        launch = arguments.implementation.launch("sync")
         variables = {
-            "AWS_LAMBDA_RUNTIME_API": aws.address,
-            "AWS_LAMBDA_FUNCTION_NAME": "sync",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_LOG_GROUP_NAME": "sync",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "sync",
-            "AWS_ENDPOINT_URL": aws.url,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
             "BELVO_BASE_URL": world.belvo.url,
-            "BELVO_SECRET_ARN": "belvo",
             "BELVO_REQUESTS_PER_30S": str(NO_LIMIT),
             "SYNC_MAX_CONCURRENCY": "1",
-            "TABLE_NAME": TABLE,
-            "QUEUE_URL": f"{aws.url}/123456789012/queue.fifo",
+            **launch.variables,
         }
-        asked_before = aws.call("GET", "/_runtime/asked")["asked"]
-        self.log = tempfile.NamedTemporaryFile(prefix="sync-", suffix=".log")
-        command = [*arguments.wrapper.split(), arguments.binary]
-        self.process = subprocess.Popen(command, env=variables, stdout=self.log, stderr=subprocess.STDOUT)
+        command = [arguments.binary] if arguments.binary else launch.command
+        super().__init__("sync", command, world.aws, variables, core=arguments.core, wrapper=arguments.wrapper)
         world.functions.append(self)
-        aws.call("GET", f"/_runtime/ready?asked_before={asked_before}")
-        self.started_with_cpu_s = cpu_s(self.process.pid)
-        self.started_with_mib = memory_mib(self.process.pid, "VmRSS")
 
     def deliver(self, *first: dict[str, str], while_failing: Any = None) -> Delivered:
         """Delivers messages in their order, each again until it succeeds, and those that the function sends after them."""
@@ -227,7 +176,7 @@ class Function:
             receive = receives[message["message_id"]] = receives.get(message["message_id"], 0) + 1
             if receive > MAX_RECEIVE_COUNT:
                 raise Wrong(f"a message would be in the dead-letter queue; the log is {self.keep_log()}")
-            is_done, elapsed_s = self.invoke(message, receive)
+            is_done, elapsed_s = self.take(message, receive)
             delivered.invocations += 1
             delivered.most_receives = max(delivered.most_receives, receive)
             delivered.longest_s = max(delivered.longest_s, elapsed_s)
@@ -240,7 +189,7 @@ class Function:
             waiting += self.world.aws.call("DELETE", "/_queue")
         return delivered
 
-    def invoke(self, message: dict[str, str], receive: int) -> tuple[bool, float]:
+    def take(self, message: dict[str, str], receive: int) -> tuple[bool, float]:
         now = str(time.time_ns() // 1_000_000)
         record = {
             "messageId": message["message_id"], "receiptHandle": message["message_id"], "body": message["body"],
@@ -251,8 +200,7 @@ class Function:
             "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "us-east-1",
             "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue.fifo",
         }
-        path = f"/_runtime/invoke?timeout_ms={self.timeout_s * 1_000}"
-        answer = self.world.aws.call("POST", path, {"Records": [record]})
+        answer = self.invoke({"Records": [record]}, self.timeout_s * 1_000)
         if answer["outcome"] != "response":
             raise Wrong(f"the invocation ended with {answer}; the log is {self.keep_log()}")
         return not answer["payload"]["batchItemFailures"], answer["elapsed_us"] / 1e6
@@ -262,43 +210,15 @@ class Function:
         kept.write_bytes(Path(self.log.name).read_bytes())
         return str(kept)
 
-    def end(self) -> dict[str, float]:
+    def cost(self) -> dict[str, float]:
         """What the process has cost, and the end of it."""
-        peak, at_end = memory_mib(self.process.pid, "VmHWM"), memory_mib(self.process.pid, "VmRSS")
-        used = cpu_s(self.process.pid) - self.started_with_cpu_s
-        # Perf and its like write what they found when they are asked to end.
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            _, _, usage = wait_for(self.process, 5)
-        except TimeoutError:
-            self.process.kill()
-            _, _, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = 0
+        peak, at_end = self.memory_mib("VmHWM"), self.memory_mib("VmRSS")
+        used = self.cpu_s() - self.start_cpu_s
+        usage = self.end()
         return {
             "cpu_s": round(used, 3), "user_s": round(usage.ru_utime, 2), "system_s": round(usage.ru_stime, 2),
-            "peak_mib": round(peak, 1), "at_start_mib": round(self.started_with_mib, 1), "at_end_mib": round(at_end, 1),
+            "peak_mib": round(peak, 1), "at_start_mib": round(self.start_mib, 1), "at_end_mib": round(at_end, 1),
         }
-
-
-def wait_for(process: subprocess.Popen, seconds: float) -> Any:
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        ended = os.wait4(process.pid, os.WNOHANG)
-        if ended[0]:
-            return ended
-        time.sleep(0.05)
-    raise TimeoutError
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time of a process, all its threads, ended ones too: a clock of its own (see clock_getcpuclockid)."""
-    return time.clock_gettime((~pid << 3) | 2)
-
-
-def memory_mib(pid: int, name: str) -> float:
-    """`ru_maxrss` would hold the memory of this script, from before the binary was loaded."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1_024
 
 
 def run(arguments: argparse.Namespace, scenario: str, items: int, latency_ms: int) -> dict[str, Any]:
@@ -318,7 +238,7 @@ def measured(function: Function, world: World, *messages: dict[str, str], **opti
     wall_s = time.perf_counter() - began
     counts = world.counts()
     return {
-        "wall_s": round(wall_s, 2), "items_per_s": round(world.items / wall_s), **function.end(), **counts,
+        "wall_s": round(wall_s, 2), "items_per_s": round(world.items / wall_s), **function.cost(), **counts,
         "invocations": delivered.invocations, "failures": delivered.failures,
         "most_receives": delivered.most_receives, "longest_invocation_s": round(delivered.longest_s, 2),
     }
@@ -427,19 +347,18 @@ def main() -> None:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"all, or some of: {', '.join(SCENARIOS)}")
     parser.add_argument("--items", type=int, nargs="+", help="transactions of the link")
     parser.add_argument("--latency-ms", type=int, nargs="+", default=[5], help="how long a call to DynamoDB takes")
-    parser.add_argument("--binary", type=Path, default=ROOT / "target/lambda/sync/bootstrap")
-    parser.add_argument("--stand-ins", type=Path, default=TARGET / "release/stand-ins")
-    parser.add_argument("--fake-belvo", type=Path, default=TARGET / "release/fake-belvo")
+    parser.add_argument("--implementation", choices=[each.name for each in EVERY], default=OURS.name)
+    parser.add_argument("--binary", type=Path, help="another build of ours")
+    parser.add_argument("--core", type=int, help="let the function have this core alone, and nothing but this core")
     parser.add_argument("--wrapper", default="", help="a command to run the binary under, such as a profiler")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenarios) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(unknown)}")
-    for name, hint in (("binary", "make build"), ("stand_ins", "cargo build --release -p stand-ins"),
-                       ("fake_belvo", "cargo build --release -p fake-belvo")):
-        if not getattr(arguments, name).is_file():
-            parser.error(f"{getattr(arguments, name)} is missing: {hint}")
+    arguments.implementation = next(each for each in EVERY if each.name == arguments.implementation)
+    if missing := arguments.implementation.missing("sync"):
+        parser.error(f"{missing} is missing: {arguments.implementation.hint}")
 
-    report: dict[str, Any] = {"binary_mib": round(arguments.binary.stat().st_size / 2**20, 2), "machine": machine()}
+    report: dict[str, Any] = {"implementation": arguments.implementation.name, "machine": machine()}
     runs = report["runs"] = []
     try:
         for scenario in arguments.scenarios or SCENARIOS:

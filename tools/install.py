@@ -1,17 +1,23 @@
-"""Installs the project's Python tools into .tools/, once.
+"""Installs the project's tools, once: those in Python into .tools/.
 
-Three virtual environments, since SAM, the local AWS and checkov want different versions of boto3:
+Five virtual environments, since SAM, the local AWS and checkov want different versions of boto3:
 
-    .tools/sam       sam, cargo-lambda (with zig), cfn-lint
-    .tools/aws       ministack, pytest, boto3, requests
-    .tools/checkov   checkov; only when asked for, since only `make lint` needs it
+    .tools/sam            sam, cargo-lambda (with zig), cfn-lint
+    .tools/aws            ministack, pytest, boto3, requests
+    .tools/checkov        checkov; only when asked for, since only `make lint` needs it
+    .tools/bench-python   what the benchmark's peer in Python runs on; only when asked for
+    .tools/bench-report   matplotlib, which draws the benchmark's plots; only when asked for
+
+And what the benchmark's peer in Node.js is made of, into bench/peers/node/node_modules; only when asked for.
 
 Everything is pinned by hash. A stamp remembers what was installed, so that a second run takes no time.
 
-    python3 tools/install.py [sam] [aws] [checkov]
+    python3 tools/install.py [sam] [aws] [checkov] [bench-python] [bench-node] [bench-report]
 """
 
 import hashlib
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,9 +25,11 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ("sam", "aws", "checkov")
+ENVIRONMENTS = ("sam", "aws", "checkov", "bench-python", "bench-report")
 UNLESS_TOLD_OTHERWISE = ("sam", "aws")
 OLDEST_PYTHON = (3, 10)
+NODE_PACKAGES = "bench-node"
+OLDEST_NODE = 20
 
 
 def main() -> None:
@@ -29,9 +37,12 @@ def main() -> None:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         sys.exit(f"Python {sys.version.split()[0]} is too old: the tools need {oldest} or newer.")
     for name in sys.argv[1:] or UNLESS_TOLD_OTHERWISE:
-        if name not in ENVIRONMENTS:
-            sys.exit(f"There is no environment {name!r}; there are: {', '.join(ENVIRONMENTS)}.")
-        install(name)
+        if name == NODE_PACKAGES:
+            install_node_packages()
+        elif name in ENVIRONMENTS:
+            install(name)
+        else:
+            sys.exit(f"There is no environment {name!r}; there are: {', '.join([*ENVIRONMENTS, NODE_PACKAGES])}.")
 
 
 def install(name: str) -> None:
@@ -75,6 +86,38 @@ def pip_install(home: Path, requirements: Path) -> None:
                 say("  unpacking")
     if process.returncode != 0:
         sys.exit("".join(output[-40:]) + f"\npip could not install {requirements.relative_to(ROOT)}.")
+
+
+def install_node_packages() -> None:
+    home = ROOT / "bench/peers/node"
+    version = node_version()
+    # npm replaces the whole directory, and the stamp with it.
+    stamp = home / "node_modules/installed"
+    wanted = hashlib.sha256((home / "package-lock.json").read_bytes() + version.encode() + str(home).encode()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+
+    started = time.monotonic()
+    say(f"installing {home.relative_to(ROOT)}/package-lock.json (once; less than a minute)")
+    npm = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    if npm.returncode != 0:
+        sys.exit(f"{npm.stdout}\nnpm could not install {home.relative_to(ROOT)}/package-lock.json.")
+    stamp.write_text(wanted)
+    say(f"{home.relative_to(ROOT)}/node_modules is ready ({time.monotonic() - started:.0f} s)")
+
+
+def node_version() -> str:
+    needed = f"The benchmark's peer in Node.js needs node {OLDEST_NODE} or newer, and npm"
+    if not (shutil.which("node") and shutil.which("npm")):
+        sys.exit(f"{needed}; they are not on the PATH. See https://nodejs.org/en/download")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    major = re.match(r"v(\d+)", version)
+    if not major or int(major[1]) < OLDEST_NODE:
+        sys.exit(f"{needed}; here is {version}.")
+    return version
 
 
 def say(text: str) -> None:

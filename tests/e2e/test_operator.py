@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from deployment import Deployment, new_link_id, wait_until, webhook
 from stack.fake_belvo import Control, parse
 from stack.table import content

@@ -1,6 +1,5 @@
 //! The state that all requests share, and which request goes where.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -12,6 +11,8 @@ use axum::routing::{get, post, put};
 
 use crate::dynamodb::Table;
 use crate::fault::Fault;
+use crate::latency::Latencies;
+use crate::latency::wait;
 use crate::runtime::Runtime;
 use crate::secrets::Secrets;
 use crate::sqs::Queue;
@@ -28,7 +29,7 @@ pub(crate) type Shared = Arc<App>;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) table: Mutex<Table>,
-    pub(crate) dynamodb_latency_ms: AtomicU64,
+    pub(crate) latencies: Mutex<Latencies>,
     pub(crate) queue: Mutex<Queue>,
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) stats: Mutex<Stats>,
@@ -36,10 +37,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(table: String, dynamodb_latency_ms: u64, whole_items: bool) -> Shared {
+    pub(crate) fn new(table: String, latencies: Latencies, whole_items: bool) -> Shared {
         Arc::new(Self {
             table: Mutex::new(Table::new(table, whole_items)),
-            dynamodb_latency_ms: AtomicU64::new(dynamodb_latency_ms),
+            latencies: Mutex::new(latencies),
             queue: Mutex::default(),
             secrets: Mutex::default(),
             stats: Mutex::default(),
@@ -78,10 +79,19 @@ pub(crate) fn router(app: Shared) -> Router {
 /// All three services take JSON by POST, and name the operation in a header. Some clients put the queue into the path.
 async fn aws(State(app): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let latencies = *lock(&app.latencies);
     match target.split_once('.') {
-        Some(("DynamoDB_20120810", operation)) => dynamodb::serve(&app, operation, &body).await,
-        Some(("AmazonSQS", operation)) => sqs::serve(&app, operation, &body),
-        Some(("secretsmanager", operation)) => secrets::serve(&app, operation, &body),
+        Some(("DynamoDB_20120810", operation)) => {
+            dynamodb::serve(&app, operation, &body, latencies.dynamodb_latency_ms).await
+        }
+        Some(("AmazonSQS", operation)) => {
+            wait(latencies.sqs_latency_ms).await;
+            sqs::serve(&app, operation, &body)
+        }
+        Some(("secretsmanager", operation)) => {
+            wait(latencies.secrets_latency_ms).await;
+            secrets::serve(&app, operation, &body)
+        }
         _ => Fault::UnknownOperation(target.to_owned()).into_response(),
     }
 }

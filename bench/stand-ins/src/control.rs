@@ -1,23 +1,16 @@
 //! What the driver asks for between and after its runs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{Shared, lock};
-
-/// What can be changed while the stand-ins run.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Settings {
-    dynamodb_latency_ms: u64,
-}
+use crate::latency::Latencies;
 
 /// Items of the table: those of a partition whose sort keys begin so.
 #[derive(Debug, Deserialize)]
@@ -36,12 +29,12 @@ pub(crate) async fn clear_stats(State(app): State<Shared>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-pub(crate) async fn settings(State(app): State<Shared>) -> Json<Settings> {
-    Json(Settings { dynamodb_latency_ms: app.dynamodb_latency_ms.load(Ordering::Relaxed) })
+pub(crate) async fn settings(State(app): State<Shared>) -> Json<Latencies> {
+    Json(*lock(&app.latencies))
 }
 
-pub(crate) async fn set(State(app): State<Shared>, Json(settings): Json<Settings>) -> StatusCode {
-    app.dynamodb_latency_ms.store(settings.dynamodb_latency_ms, Ordering::Relaxed);
+pub(crate) async fn set(State(app): State<Shared>, Json(latencies): Json<Latencies>) -> StatusCode {
+    *lock(&app.latencies) = latencies;
     StatusCode::NO_CONTENT
 }
 

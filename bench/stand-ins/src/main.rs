@@ -9,6 +9,7 @@ mod app;
 mod control;
 mod dynamodb;
 mod fault;
+mod latency;
 mod runtime;
 mod secrets;
 mod sqs;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use app::App;
+use latency::Latencies;
 
 /// DynamoDB, SQS, Secrets Manager and the Lambda runtime API for benchmarks. Conditions are evaluated; nothing outlives
 /// the process.
@@ -34,9 +36,8 @@ struct Options {
     /// The one table that there is. Its key is `pk` and `sk`.
     #[arg(long, default_value = "belvo-sync")]
     table: String,
-    /// How long each call to DynamoDB takes, at least.
-    #[arg(long, default_value_t = 0)]
-    dynamodb_latency_ms: u64,
+    #[command(flatten)]
+    latencies: Latencies,
     /// Keep `data` whole. Otherwise only the members are kept that the sync reads again, so that a million records fit.
     #[arg(long)]
     whole_items: bool,
@@ -47,7 +48,7 @@ async fn main() -> io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(options.listen).await?;
     println!("stand-ins listen on http://{}", listener.local_addr()?);
-    let app = App::new(options.table, options.dynamodb_latency_ms, options.whole_items);
+    let app = App::new(options.table, options.latencies, options.whole_items);
     // Small answers leave at once.
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true);

@@ -28,8 +28,9 @@ pub(crate) struct Runtime {
     events: mpsc::UnboundedSender<Event>,
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
     under_way: Mutex<HashMap<String, UnderWay>>,
-    /// How often an event was asked for.
-    asked: watch::Sender<u64>,
+    /// How often an event was asked for, and when the last time was: in microseconds since 1970, so that another process
+    /// can subtract its own clock.
+    asked: watch::Sender<(u64, u64)>,
     invocations: AtomicU64,
 }
 
@@ -67,7 +68,7 @@ impl Default for Runtime {
             events,
             waiting: tokio::sync::Mutex::new(waiting),
             under_way: Mutex::default(),
-            asked: watch::Sender::new(0),
+            asked: watch::Sender::new((0, 0)),
             invocations: AtomicU64::new(0),
         }
     }
@@ -76,11 +77,12 @@ impl Default for Runtime {
 /// The function asks for its next event.
 pub(crate) async fn next(State(app): State<Shared>) -> Response {
     let runtime = &app.runtime;
-    runtime.asked.send_modify(|asked| *asked += 1);
+    let asked_at_us = u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX);
+    runtime.asked.send_modify(|(asked, at_us)| (*asked, *at_us) = (*asked + 1, asked_at_us));
     let Some(Event { id, payload, limit, answer }) = runtime.waiting.lock().await.recv().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + limit;
+    let deadline = since_1970() + limit;
     let headers = [
         ("lambda-runtime-aws-request-id", id.clone()),
         ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
@@ -117,16 +119,21 @@ fn end(app: &Shared, id: &str, outcome: &'static str, body: Bytes) -> StatusCode
 
 /// How often an event has been asked for: what the driver needs to know before it starts another function.
 pub(crate) async fn asked(State(app): State<Shared>) -> Response {
-    axum::Json(json!({"asked": *app.runtime.asked.borrow()})).into_response()
+    let (asked, _) = *app.runtime.asked.borrow();
+    axum::Json(json!({"asked": asked})).into_response()
 }
 
-/// Answers when a function has asked for an event that had not done so before: it has started.
-pub(crate) async fn ready(State(app): State<Shared>, Query(start): Query<Start>) -> StatusCode {
+/// Answers when a function has asked for an event that had not done so before: it has started. Says when that was.
+pub(crate) async fn ready(State(app): State<Shared>, Query(start): Query<Start>) -> Response {
     let mut asked = app.runtime.asked.subscribe();
-    match tokio::time::timeout(START_LIMIT, asked.wait_for(|asked| *asked > start.asked_before)).await {
-        Ok(Ok(_)) => StatusCode::NO_CONTENT,
-        _ => StatusCode::GATEWAY_TIMEOUT,
+    match tokio::time::timeout(START_LIMIT, asked.wait_for(|(asked, _)| *asked > start.asked_before)).await {
+        Ok(Ok(asked)) => axum::Json(json!({"asked_at_us": asked.1})).into_response(),
+        _ => StatusCode::GATEWAY_TIMEOUT.into_response(),
     }
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Runs an event through the function, and says what it answered and how long that took. A function that has not

@@ -66,6 +66,15 @@ struct SendMessage {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct GetQueueAttributes {
+    #[serde(rename = "QueueUrl")]
+    _queue_url: String,
+    #[serde(rename = "AttributeNames")]
+    _attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Entry {
     id: String,
     message_body: String,
@@ -100,6 +109,11 @@ fn carry_out(queue: &mut Queue, operation: &str, body: &[u8]) -> Result<Value, F
             }
             let sent = entries.into_iter().map(|entry| queue.send(entry)).collect::<Result<Vec<_>, _>>()?;
             Ok(json!({"Successful": sent, "Failed": []}))
+        }
+        // Asked for only to open a connection.
+        "GetQueueAttributes" => {
+            let GetQueueAttributes { .. } = serde_json::from_slice(body)?;
+            Ok(json!({}))
         }
         "ChangeMessageVisibility" => {
             queue.visibility_changes.push(serde_json::from_slice(body)?);

@@ -12,9 +12,6 @@ mod tokens;
 mod update;
 mod writes;
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -22,14 +19,12 @@ pub(crate) use table::Table;
 
 use crate::app::{App, lock};
 use crate::fault::answer;
+use crate::latency::wait;
 
-/// Answers one call, after the latency that is set. It is waited out, not worked off: it costs no CPU.
-pub(crate) async fn serve(app: &App, operation: &str, body: &[u8]) -> Response {
+/// Answers one call, after its latency.
+pub(crate) async fn serve(app: &App, operation: &str, body: &[u8], latency_ms: u64) -> Response {
     let _under_way = UnderWay::begin(app, operation, body.len());
-    let latency_ms = app.dynamodb_latency_ms.load(Ordering::Relaxed);
-    if latency_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(latency_ms)).await;
-    }
+    wait(latency_ms).await;
     let (result, units) = operations::carry_out(&app.table, operation, body);
     let mut stats = lock(&app.stats);
     stats.charge(units);
