@@ -19,7 +19,6 @@ from pathlib import Path
 
 import sync
 import webhook
-from environment import Environment
 from implementations import OURS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,9 +86,7 @@ def instructions_of_webhooks(count: int) -> int:
 def count_webhooks(count: int) -> int:
     world = webhook.World(webhook.Latency())
     with tempfile.NamedTemporaryFile(prefix="guard-") as log:
-        environment = Environment(
-            "webhook", OURS.launch("webhook").command, world.aws, {}, wrapper=callgrind(log.name)
-        )
+        environment = world.start(OURS, wrapper=callgrind(log.name))
         try:
             events = webhook.Events()
             for _ in range(count):

@@ -51,9 +51,9 @@ class World:
     def set_latency(self, latency: Latency) -> None:
         self.aws.call("PUT", "/_settings", {"sqs_latency_ms": latency.sqs, "secrets_latency_ms": latency.secrets})
 
-    def start(self, implementation: Implementation, core: int | None) -> Environment:
+    def start(self, implementation: Implementation, core: int | None = None, wrapper: str = "") -> Environment:
         launch = implementation.launch("webhook")
-        return Environment("webhook", launch.command, self.aws, launch.variables, core=core)
+        return Environment("webhook", launch.command, self.aws, launch.variables, core=core, wrapper=wrapper)
 
     def end(self) -> None:
         self.aws.end()
