@@ -10,6 +10,7 @@ Every run checks what it has done, and ends with an error when that is wrong.
     duplicates  forty copies of one webhook
     short       a function limited to 10 seconds, and a list that takes many times as long
     outage      Belvo is down for an hour (the waits are added up, not waited for)
+    throttled   a store that takes 1,000 write units of a link in a second, as a partition of DynamoDB does
 
 A table on standard error, one JSON object on standard output. CPU time and memory are the function's alone, as the
 operating system counted them; wall time suffers from whatever else the machine does. Standard library only; Linux only.
@@ -44,12 +45,14 @@ NO_LIMIT = 30_000_000
 SHORT_TIMEOUT_S = 10
 COPIES = 40
 OUTAGE_S = 3_600
+# What DynamoDB takes of one partition in a second.
+PARTITION_WRITE_UNITS = 1_000
 # An event counts as covered when it was received more than 250 ms before a listing began.
 QUEUED_S = 0.5
 # Every key is compared up to here; beyond, their number.
 COMPARED_ITEMS = 10_000
 DEFAULT_ITEMS = {"load": [1_000, 10_000, 100_000], "unchanged": [100_000], "duplicates": [10_000], "short": [200_000],
-                 "outage": [10_000]}
+                 "outage": [10_000], "throttled": [30_000]}
 
 
 class Wrong(Exception):
@@ -75,8 +78,9 @@ class World:
         link = self.belvo.call("POST", "/_control/links", {"transactions": items, "accounts": ACCOUNTS})
         self.link = link["link_id"]
 
-    def set_latency(self, milliseconds: int) -> None:
-        self.aws.call("PUT", "/_settings", {"dynamodb_latency_ms": milliseconds})
+    def set_latency(self, milliseconds: int, partition_write_units: int = 0) -> None:
+        settings = {"dynamodb_latency_ms": milliseconds, "partition_write_units": partition_write_units}
+        self.aws.call("PUT", "/_settings", settings)
 
     def historical_update(self, received_at_ms: int | None = None) -> dict[str, str]:
         """What the webhook function puts into the queue for it."""
@@ -318,7 +322,15 @@ def outage(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
     return result | {"waited_s": round(clock["s"])}
 
 
-SCENARIOS = {"load": load, "unchanged": unchanged, "duplicates": duplicates, "short": short, "outage": outage}
+def throttled(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
+    world.set_latency(world.aws.call("GET", "/_settings")["dynamodb_latency_ms"], PARTITION_WRITE_UNITS)
+    result = measured(Function(arguments, world), world, world.historical_update())
+    world.check_table()
+    check("it was throttled", sum(result["refused"].values()) > 0, True)
+    return result
+
+
+SCENARIOS = {"load": load, "unchanged": unchanged, "duplicates": duplicates, "short": short, "outage": outage, "throttled": throttled}
 
 
 def machine() -> dict[str, Any]:

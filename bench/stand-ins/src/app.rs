@@ -11,10 +11,10 @@ use axum::routing::{get, post, put};
 
 use crate::dynamodb::Table;
 use crate::fault::Fault;
-use crate::latency::Latencies;
-use crate::latency::wait;
 use crate::runtime::Runtime;
 use crate::secrets::Secrets;
+use crate::settings::Settings;
+use crate::settings::wait;
 use crate::sqs::Queue;
 use crate::stats::Stats;
 use crate::{control, dynamodb, runtime, secrets, sqs};
@@ -29,7 +29,7 @@ pub(crate) type Shared = Arc<App>;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) table: Mutex<Table>,
-    pub(crate) latencies: Mutex<Latencies>,
+    pub(crate) settings: Mutex<Settings>,
     pub(crate) queue: Mutex<Queue>,
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) stats: Mutex<Stats>,
@@ -37,10 +37,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(table: String, latencies: Latencies, whole_items: bool) -> Shared {
+    pub(crate) fn new(table: String, settings: Settings, whole_items: bool) -> Shared {
         Arc::new(Self {
-            table: Mutex::new(Table::new(table, whole_items)),
-            latencies: Mutex::new(latencies),
+            table: Mutex::new(Table::new(table, whole_items, settings.partition_write_units)),
+            settings: Mutex::new(settings),
             queue: Mutex::default(),
             secrets: Mutex::default(),
             stats: Mutex::default(),
@@ -79,17 +79,17 @@ pub(crate) fn router(app: Shared) -> Router {
 /// All three services take JSON by POST, and name the operation in a header. Some clients put the queue into the path.
 async fn aws(State(app): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let latencies = *lock(&app.latencies);
+    let settings = *lock(&app.settings);
     match target.split_once('.') {
         Some(("DynamoDB_20120810", operation)) => {
-            dynamodb::serve(&app, operation, &body, latencies.dynamodb_latency_ms).await
+            dynamodb::serve(&app, operation, &body, settings.dynamodb_latency_ms).await
         }
         Some(("AmazonSQS", operation)) => {
-            wait(latencies.sqs_latency_ms).await;
+            wait(settings.sqs_latency_ms).await;
             sqs::serve(&app, operation, &body)
         }
         Some(("secretsmanager", operation)) => {
-            wait(latencies.secrets_latency_ms).await;
+            wait(settings.secrets_latency_ms).await;
             secrets::serve(&app, operation, &body)
         }
         _ => Fault::UnknownOperation(target.to_owned()).into_response(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{Shared, lock};
-use crate::latency::Latencies;
+use crate::settings::Settings;
 
 /// Items of the table: those of a partition whose sort keys begin so.
 #[derive(Debug, Deserialize)]
@@ -29,12 +29,13 @@ pub(crate) async fn clear_stats(State(app): State<Shared>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-pub(crate) async fn settings(State(app): State<Shared>) -> Json<Latencies> {
-    Json(*lock(&app.latencies))
+pub(crate) async fn settings(State(app): State<Shared>) -> Json<Settings> {
+    Json(*lock(&app.settings))
 }
 
-pub(crate) async fn set(State(app): State<Shared>, Json(latencies): Json<Latencies>) -> StatusCode {
-    *lock(&app.latencies) = latencies;
+pub(crate) async fn set(State(app): State<Shared>, Json(settings): Json<Settings>) -> StatusCode {
+    lock(&app.table).throttle.limit(settings.partition_write_units);
+    *lock(&app.settings) = settings;
     StatusCode::NO_CONTENT
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     ConditionFailed(Refusal),
     /// For each part of a transaction: none when its condition holds.
     TransactionCanceled(Vec<Option<Refusal>>),
+    /// The partition takes no more at the moment.
+    Throttled,
     /// No such table, queue or secret.
     NotFound(&'static str),
     /// An operation that no function of ours calls.
@@ -43,6 +45,7 @@ impl Fault {
             Self::Validation(_) => "ValidationException",
             Self::ConditionFailed(_) => "ConditionalCheckFailedException",
             Self::TransactionCanceled(_) => "TransactionCanceledException",
+            Self::Throttled => "ThrottlingException",
             Self::NotFound(_) => "ResourceNotFoundException",
             Self::UnknownOperation(_) => "UnknownOperationException",
         }
@@ -65,6 +68,10 @@ impl Fault {
                     "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
                     "CancellationReasons": reasons,
                 })
+            }
+            Self::Throttled => {
+                let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
+                json!({"__type": kind, "message": "Throughput exceeds the current capacity of your table or index."})
             }
             Self::NotFound(what) => json!({"__type": kind, "message": format!("no such {what}")}),
             Self::UnknownOperation(name) => json!({"__type": kind, "message": name}),

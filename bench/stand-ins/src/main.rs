@@ -1,5 +1,5 @@
 //! What surrounds a function in AWS, for benchmarks on one machine: DynamoDB, SQS, Secrets Manager and the Lambda runtime
-//! API on one port, fast enough that the function is what is measured, and with the latencies that one sets.
+//! API on one port, fast enough that the function is what is measured, and with the settings that one sets.
 //!
 //! **Guarantee.** DynamoDB's conditions are evaluated for real, and what this program does not know is refused and never
 //! passed over: a function that does its work here does the right calls. **Mechanism.** Small parsers for the expressions
@@ -9,9 +9,9 @@ mod app;
 mod control;
 mod dynamodb;
 mod fault;
-mod latency;
 mod runtime;
 mod secrets;
+mod settings;
 mod sqs;
 mod stats;
 
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use app::App;
-use latency::Latencies;
+use settings::Settings;
 
 /// DynamoDB, SQS, Secrets Manager and the Lambda runtime API for benchmarks. Conditions are evaluated; nothing outlives
 /// the process.
@@ -37,7 +37,7 @@ struct Options {
     #[arg(long, default_value = "belvo-sync")]
     table: String,
     #[command(flatten)]
-    latencies: Latencies,
+    settings: Settings,
     /// Keep `data` whole. Otherwise only the members are kept that the sync reads again, so that a million records fit.
     #[arg(long)]
     whole_items: bool,
@@ -48,7 +48,7 @@ async fn main() -> io::Result<()> {
     let options = Options::parse();
     let listener = TcpListener::bind(options.listen).await?;
     println!("stand-ins listen on http://{}", listener.local_addr()?);
-    let app = App::new(options.table, options.latencies, options.whole_items);
+    let app = App::new(options.table, options.settings, options.whole_items);
     // Small answers leave at once.
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true);

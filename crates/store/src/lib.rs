@@ -7,6 +7,7 @@
 
 mod attempts;
 mod attributes;
+mod canceled;
 mod clock;
 mod events;
 mod expression;

@@ -11,6 +11,7 @@
 
 mod access;
 mod accounts;
+mod clients;
 mod ended;
 mod failure;
 mod job;
@@ -33,12 +34,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use access::Access;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_dynamodb::config::retry::RetryConfig;
 use domain::Message;
 use failure::{Backoff, Failure};
 use job::Job;
 use lambda_runtime::{Error, LambdaEvent};
-use platform::aws::{CallLimit, timeouts};
 use platform::{Journal, Secret};
 use queue::Queue;
 use store::Table;
@@ -52,13 +51,6 @@ const NOTE_LIMIT: Duration = Duration::from_secs(1);
 /// What fits into one invocation with room for what is under way at its end.
 const LEGS: Legs =
     Legs { pages: Duration::from_mins(1), objects: Duration::from_secs(30), comparing: Duration::from_secs(80) };
-/// What one call to SQS or Secrets Manager may take.
-const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_millis(1_500) };
-/// What one call to DynamoDB may take. Throttling is waited out within it: one link is one partition of the table, and a
-/// large link fills what that can take.
-const TABLE_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(20), attempt: Duration::from_secs(3) };
-const TABLE_ATTEMPTS: u32 = 8;
-const TABLE_BACKOFF: Duration = Duration::from_millis(100);
 /// What Belvo allows in 30 seconds, less some room; all environments of the function share it.
 const REQUESTS_PER_30S: u32 = 72;
 
@@ -91,21 +83,15 @@ impl Worker {
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
         let aws = platform::aws::config().await;
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
-        let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
-        let retries = RetryConfig::standard().with_max_attempts(TABLE_ATTEMPTS).with_initial_backoff(TABLE_BACKOFF);
-        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws);
-        let dynamodb = dynamodb.timeout_config(timeouts(TABLE_LIMIT)).retry_config(retries).build();
         let budget = platform::parsed("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S)?;
         let environments = platform::parsed("SYNC_MAX_CONCURRENCY", 1_u32)?.max(1);
         let requests_per_30s = NonZeroU32::new(budget / environments).unwrap_or(NonZeroU32::MIN);
         let limits = belvo::Limits { requests_per_30s, ..belvo::Limits::default() };
-        let secret =
-            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
+        let secret = Secret::new(clients::secrets(&aws), platform::required("BELVO_SECRET_ARN")?);
         Ok(Self {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
-            table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
-            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
+            table: Table::new(clients::dynamodb(&aws), platform::required("TABLE_NAME")?),
+            queue: Queue::new(clients::sqs(&aws), platform::required("QUEUE_URL")?),
             legs: LEGS,
             journal: Journal::from_environment(),
             backoff: Backoff {
@@ -213,3 +199,5 @@ mod request_tests;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throttling_tests;

@@ -23,8 +23,10 @@ use store::{Table, to_attribute};
 
 use crate::Worker;
 use crate::access::Access;
+use crate::clients::waits_for_its_turn;
 use crate::crashes::Calls;
 use crate::failure::Backoff;
+use crate::throttling_tests::Throttle;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -47,6 +49,8 @@ pub(crate) struct World {
     pub(crate) lines: Lines,
     /// What the worker asks of DynamoDB.
     pub(crate) calls: Calls,
+    /// What DynamoDB refuses it.
+    pub(crate) throttle: Throttle,
     dynamodb: aws_sdk_dynamodb::Client,
 }
 
@@ -67,8 +71,8 @@ impl World {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let lines = Lines::default();
         let dynamodb = local_table::start().await;
-        let calls = Calls::default();
-        let counted = dynamodb.config().to_builder().interceptor(calls.clone()).build();
+        let (calls, throttle) = (Calls::default(), Throttle::default());
+        let watched = dynamodb.config().to_builder().interceptor(calls.clone()).interceptor(throttle.clone());
         // Generous: these tests run on busy machines, and none of them is about this limit.
         let limits = belvo::Limits {
             answer: Duration::from_secs(30),
@@ -77,13 +81,16 @@ impl World {
         };
         let worker = Worker {
             access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
-            table: Table::new(aws_sdk_dynamodb::Client::from_conf(counted), TABLE_NAME.to_owned()),
+            table: Table::new(
+                aws_sdk_dynamodb::Client::from_conf(waits_for_its_turn(watched).build()),
+                TABLE_NAME.to_owned(),
+            ),
             queue: queue(&given_back, &sent),
             legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
             journal: Journal::new("a-stack".to_owned(), lines.writer()),
         };
-        Self { belvo, worker, given_back, sent, secret, lines, calls, dynamodb }
+        Self { belvo, worker, given_back, sent, secret, lines, calls, throttle, dynamodb }
     }
 
     /// From now on the worker asks another Belvo than ours.

@@ -1,6 +1,5 @@
 //! Writing what one answer of Belvo's holds.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::{ObjectId, Record, sha256_hex};
@@ -11,8 +10,9 @@ use crate::failure::Failure;
 use crate::joined;
 use crate::tally::Tally;
 
-/// Writes of one page that are under way at once. One link is one partition of the table, about 1,000 writes a second.
-pub(crate) const WRITES_AT_ONCE: usize = 16;
+/// Writes of one page that are under way at once, of up to four pages. As many as it takes to keep a core busy when each takes
+/// the 5 ms that it takes in a region: measured in docs/performance.md.
+pub(crate) const WRITES_AT_ONCE: usize = 24;
 
 /// Writes objects of a page under a pass's stamp, once it is certain that no other pass has begun. When it `compares`, a
 /// record that would only change its stamp is not written. Gives the ids, in their order.
@@ -24,19 +24,37 @@ pub(crate) async fn write_objects(
     compares: bool,
     tally: &Mutex<Tally>,
 ) -> Result<Vec<ObjectId>, Failure> {
-    let records: Vec<Record> = objects.iter().filter_map(|raw| read(pass, page, raw, tally)).collect();
-    drop(objects);
-    let ids: Vec<ObjectId> = records.iter().map(|record| record.id.clone()).collect();
+    let mut ids = Vec::with_capacity(objects.len());
+    let records = objects.into_iter().filter_map(|raw| {
+        let record = read(pass, page, &raw, tally)?;
+        ids.push(record.id.clone());
+        Some(record)
+    });
     // On a resource's first load nothing stands in the table: then the question is not worth its price, and the
     // conditions of the writes hold all the same.
-    let known = if compares { table.known(&pass.link, pass.resource, &ids).await? } else { HashMap::new() };
-    fence(table, pass).await?;
-    let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));
-    let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
-    tally.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
-    let writes = changed.into_iter().map(|record| write(table, pass, record, tally));
-    joined::all(writes, WRITES_AT_ONCE, |()| ()).await?;
+    if compares {
+        let records: Vec<Record> = records.collect();
+        let known = table.known(&pass.link, pass.resource, &ids).await?;
+        fence(table, pass).await?;
+        let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));
+        let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
+        tally.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
+        write_all(table, pass, changed.into_iter(), tally).await?;
+    } else {
+        fence(table, pass).await?;
+        // Each is read when its turn to be written comes, while the processor still has it at hand.
+        write_all(table, pass, records, tally).await?;
+    }
     Ok(ids)
+}
+
+async fn write_all(
+    table: &Table,
+    pass: &Pass,
+    records: impl Iterator<Item = Record>,
+    tally: &Mutex<Tally>,
+) -> Result<(), Failure> {
+    joined::all(records.map(|record| write(table, pass, record, tally)), WRITES_AT_ONCE, |()| ()).await
 }
 
 /// One digest for the ids of a page, in their order.

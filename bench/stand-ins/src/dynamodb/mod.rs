@@ -8,6 +8,7 @@ mod query;
 mod scope;
 mod size;
 mod table;
+mod throttle;
 mod tokens;
 mod update;
 mod writes;
@@ -19,7 +20,7 @@ pub(crate) use table::Table;
 
 use crate::app::{App, lock};
 use crate::fault::answer;
-use crate::latency::wait;
+use crate::settings::wait;
 
 /// Answers one call, after its latency.
 pub(crate) async fn serve(app: &App, operation: &str, body: &[u8], latency_ms: u64) -> Response {

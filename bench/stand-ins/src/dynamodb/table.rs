@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::item::{Item, key_text, map_of, members};
 use super::size::{item_bytes, write_units};
+use super::throttle::Throttle;
 use super::update::Draft;
 use crate::fault::Fault;
 use crate::stats::Units;
@@ -22,6 +23,7 @@ const MAX_ITEM_BYTES: usize = 400 * 1024;
 pub(crate) struct Table {
     pub(crate) name: String,
     whole_items: bool,
+    pub(crate) throttle: Throttle,
     partitions: HashMap<String, BTreeMap<Box<str>, Stored>>,
 }
 
@@ -75,8 +77,11 @@ impl Stored {
 }
 
 impl Table {
-    pub(crate) fn new(name: String, whole_items: bool) -> Self {
-        Self { name, whole_items, partitions: HashMap::new() }
+    /// A partition takes so many write units in a second; 0 is no limit.
+    pub(crate) fn new(name: String, whole_items: bool, partition_write_units: u32) -> Self {
+        let mut throttle = Throttle::default();
+        throttle.limit(partition_write_units);
+        Self { name, whole_items, throttle, partitions: HashMap::new() }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<&Stored> {

@@ -16,7 +16,7 @@ struct World(Mutex<Table>);
 
 impl World {
     fn new() -> Self {
-        Self(Mutex::new(Table::new("belvo-sync".to_owned(), false)))
+        Self(Mutex::new(Table::new("belvo-sync".to_owned(), false, 0)))
     }
 
     fn call(&self, operation: &str, body: &Value) -> Result<Value, Fault> {

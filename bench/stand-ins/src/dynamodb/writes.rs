@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use serde::Deserialize;
 
@@ -125,6 +126,15 @@ pub(super) fn transact(table: &mut Table, request: TransactWriteItems<'_>, units
     if writes.is_empty() || writes.len() > MAX_PARTS || places.len() < writes.len() {
         return Err(Fault::validation("a transaction has 1 to 100 parts, each on an item of its own"));
     }
+    // Ours never leave their partition.
+    let (pk, now) = (writes[0].key.pk.clone(), Instant::now());
+    table.throttle.admit(&pk, now)?;
+    let result = transact_admitted(table, writes, units);
+    table.throttle.spend(&pk, units.write, now);
+    result
+}
+
+fn transact_admitted(table: &mut Table, writes: Vec<Write<'_>>, units: &mut Units) -> Result<String, Fault> {
     let refusals: Vec<_> = writes.iter().map(|write| write.refusal(table)).collect::<Result<_, _>>()?;
     if refusals.iter().any(Option::is_some) {
         units.write += 2 * writes.iter().map(|write| write.units_now(table)).sum::<u64>();
@@ -183,6 +193,14 @@ impl<'a> Write<'a> {
     }
 
     fn carry_out_alone(self, table: &mut Table, units: &mut Units) -> Result<String, Fault> {
+        let (pk, now) = (self.key.pk.clone(), Instant::now());
+        table.throttle.admit(&pk, now)?;
+        let result = self.carry_out_admitted(table, units);
+        table.throttle.spend(&pk, units.write, now);
+        result
+    }
+
+    fn carry_out_admitted(self, table: &mut Table, units: &mut Units) -> Result<String, Fault> {
         if let Some(refusal) = self.refusal(table)? {
             units.write += self.units_now(table);
             return Err(Fault::ConditionFailed(refusal));

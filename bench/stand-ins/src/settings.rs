@@ -1,16 +1,20 @@
-//! How long the services take, beside their work.
+//! How the services behave, beside doing their work.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long a call takes, at least. It can be changed while the stand-ins run; what is not named takes no time.
+/// How long a call takes, at least, and what a partition takes. It can be changed while the stand-ins run; what is not
+/// named takes no time, and has no limit.
 #[derive(clap::Args, Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Latencies {
+pub(crate) struct Settings {
     /// How long each call to DynamoDB takes, at least.
     #[arg(long, default_value_t = 0)]
     pub(crate) dynamodb_latency_ms: u64,
+    /// Write units that a partition key takes in a second; what is more is throttled. DynamoDB's limit is 1,000; 0 is none.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) partition_write_units: u32,
     /// How long each call to SQS takes, at least.
     #[arg(long, default_value_t = 0)]
     pub(crate) sqs_latency_ms: u64,

@@ -1,0 +1,88 @@
+//! A table that takes less in a second than is written to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
+use aws_smithy_types::body::SdkBody;
+
+use crate::testing::World;
+use crate::writing::WRITES_AT_ONCE;
+
+/// Two of three of so many writes are refused: more than any store of tokens would last for, ours or the SDK's own.
+const TRIED_WRITES: usize = 2_100;
+/// All the writes that are under way at once, of four pages.
+const FAILURES: usize = 4 * WRITES_AT_ONCE;
+
+/// What DynamoDB answers when a partition is busy.
+const BUSY: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "busy"}"#;
+/// The same inside of a transaction: canceled though no condition failed.
+const CANCELED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
+    "CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]}"#;
+const FAILED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "failed"}"#;
+
+/// Answers of DynamoDB's that are kept from the worker, which gets another one in their place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Throttle {
+    puts: Arc<AtomicUsize>,
+    transactions: Arc<AtomicUsize>,
+    failing_puts: Arc<AtomicUsize>,
+}
+
+impl Throttle {
+    fn refuses(left: &AtomicUsize, wanted: impl Fn(usize) -> bool) -> bool {
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok_and(wanted)
+    }
+}
+
+impl Intercept for Throttle {
+    fn name(&self) -> &'static str {
+        "throttle"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (status, body) = match config.load::<Metadata>().ok_or("a call without a name")?.name() {
+            "PutItem" if Self::refuses(&self.puts, |left| left % 3 > 0) => (400, BUSY),
+            "PutItem" if Self::refuses(&self.failing_puts, |_| true) => (500, FAILED),
+            "TransactWriteItems" if Self::refuses(&self.transactions, |_| true) => (400, CANCELED),
+            _ => return Ok(()),
+        };
+        *context.response_mut() = HttpResponse::new(u16::try_into(status)?, SdkBody::from(body));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_load_waits_for_a_partition_that_takes_less_than_it_writes() {
+    let world = World::with_transactions(800).await;
+    world.throttle.puts.store(TRIED_WRITES, Ordering::SeqCst);
+    world.list_transactions().await;
+    assert_eq!(world.throttle.puts.load(Ordering::SeqCst), 0, "it was refused less often than that");
+    world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn a_load_survives_that_all_the_writes_under_way_fail_at_once() {
+    let world = World::with_transactions(200).await;
+    world.throttle.failing_puts.store(FAILURES, Ordering::SeqCst);
+    world.list_transactions().await;
+    assert_eq!(world.throttle.failing_puts.load(Ordering::SeqCst), 0);
+    world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn a_pass_whose_end_is_canceled_because_the_partition_is_busy_tries_to_end_again() {
+    let world = World::with_transactions(3).await;
+    world.throttle.transactions.store(3, Ordering::SeqCst);
+    world.list_transactions().await;
+    assert_eq!(world.throttle.transactions.load(Ordering::SeqCst), 0);
+    assert!(world.state("TRANSACTIONS").await.contains_key("last_success_at"));
+}
