@@ -144,8 +144,12 @@ def zips(function: str) -> dict[str, int]:
 
 
 def commit() -> str:
-    described = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return described.stdout.strip()
+    """With a word of warning when something else than the results has been changed since."""
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    is_dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS.relative_to(ROOT)}")
+    return git("describe", "--always") + ("-dirty" if is_dirty else "")
 
 
 def say(text: str) -> None:

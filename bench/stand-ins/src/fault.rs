@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     TransactionCanceled(Vec<Option<Refusal>>),
     /// The partition takes no more at the moment.
     Throttled,
+    /// The same, of a transaction with so many parts.
+    TransactionThrottled(usize),
     /// No such table, queue or secret.
     NotFound(&'static str),
     /// An operation that no function of ours calls.
@@ -44,7 +46,7 @@ impl Fault {
         match self {
             Self::Validation(_) => "ValidationException",
             Self::ConditionFailed(_) => "ConditionalCheckFailedException",
-            Self::TransactionCanceled(_) => "TransactionCanceledException",
+            Self::TransactionCanceled(_) | Self::TransactionThrottled(_) => "TransactionCanceledException",
             Self::Throttled => "ThrottlingException",
             Self::NotFound(_) => "ResourceNotFoundException",
             Self::UnknownOperation(_) => "UnknownOperationException",
@@ -62,13 +64,9 @@ impl Fault {
                 with_item(json!({"__type": kind, "message": CONDITION_FAILED}), refusal)
             }
             Self::TransactionCanceled(parts) => {
-                let reasons: Vec<_> = parts.iter().map(|part| reason(part.as_ref())).collect();
-                json!({
-                    "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
-                    "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
-                    "CancellationReasons": reasons,
-                })
+                canceled(kind, &parts.iter().map(|part| reason(part.as_ref())).collect::<Vec<_>>())
             }
+            Self::TransactionThrottled(parts) => canceled(kind, &vec![json!({"Code": "ThrottlingError"}); *parts]),
             Self::Throttled => {
                 let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
                 json!({"__type": kind, "message": "Throughput exceeds the current capacity of your table or index."})
@@ -77,6 +75,14 @@ impl Fault {
             Self::UnknownOperation(name) => json!({"__type": kind, "message": name}),
         }
     }
+}
+
+fn canceled(kind: &str, reasons: &[Value]) -> Value {
+    json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+        "CancellationReasons": reasons,
+    })
 }
 
 fn reason(refusal: Option<&Refusal>) -> Value {

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 
 /// Has a transaction tried again that was canceled because a partition was busy, or because another call wrote one of its
@@ -21,10 +22,11 @@ impl ClassifyRetry for RetryCanceled {
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error else {
             return RetryAction::NoActionIndicated;
         };
-        let passes = |code: &str| {
-            matches!(code, "None" | "ThrottlingError" | "ProvisionedThroughputExceeded" | "TransactionConflict")
-        };
-        if canceled.cancellation_reasons().iter().all(|reason| reason.code().is_some_and(passes)) {
+        let passes =
+            |code: &&str| matches!(*code, "ThrottlingError" | "ProvisionedThroughputExceeded" | "TransactionConflict");
+        let reasons = canceled.cancellation_reasons().iter().filter_map(CancellationReason::code);
+        let reasons: Vec<_> = reasons.filter(|code| *code != "None").collect();
+        if !reasons.is_empty() && reasons.iter().all(passes) {
             return RetryAction::throttling_error();
         }
         RetryAction::NoActionIndicated

@@ -28,7 +28,7 @@ const MAX_ITEM_BYTES: usize = 390 * 1024;
 /// BatchGetItem takes at most 100 keys.
 const MAX_KEYS_PER_READ: usize = 100;
 /// How often keys that DynamoDB left over are asked for.
-const READ_ATTEMPTS: u32 = 6;
+const READ_ATTEMPTS: u32 = 9;
 /// The wait before the second time; each further one is twice as long.
 const READ_PAUSE: Duration = Duration::from_millis(25);
 

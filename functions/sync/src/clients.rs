@@ -10,12 +10,13 @@ const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt
 /// What one call to DynamoDB may take.
 const TABLE_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(20), attempt: Duration::from_secs(3) };
 /// More than fit into that time.
-const TABLE_ATTEMPTS: u32 = 30;
+const TABLE_ATTEMPTS: u32 = 40;
 /// Before a call is tried for the second time it waits up to so long, each time up to twice as long, up to the second.
 const TABLE_BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
-/// A call that got no answer costs ten tokens to try again, one that the service failed five. With these, all the writes that
-/// are under way at once can fail twice before the table counts as down.
+/// A call that got no answer, or that DynamoDB failed, costs ten tokens to try again. With these, all the writes that are under
+/// way at once can fail twice before the table counts as down; and so many come back in a second.
 const TABLE_TOKENS: usize = 2_500;
+const TABLE_TOKENS_A_SECOND: f32 = 50.0;
 
 pub(crate) fn secrets(aws: &SdkConfig) -> aws_sdk_secretsmanager::Client {
     let config = aws_sdk_secretsmanager::config::Builder::from(aws).timeout_config(timeouts(CALL_LIMIT)).build();
@@ -40,6 +41,10 @@ pub(crate) fn waits_for_its_turn(config: aws_sdk_dynamodb::config::Builder) -> a
     let [first, longest] = TABLE_BACKOFF;
     let retries =
         RetryConfig::standard().with_max_attempts(TABLE_ATTEMPTS).with_initial_backoff(first).with_max_backoff(longest);
-    let tokens = TokenBucket::builder().capacity(TABLE_TOKENS).throttling_retry_cost(0).build();
+    let tokens = TokenBucket::builder()
+        .capacity(TABLE_TOKENS)
+        .refill_rate(TABLE_TOKENS_A_SECOND)
+        .throttling_retry_cost(0)
+        .build();
     config.retry_config(retries).retry_partition(RetryPartition::custom("table").token_bucket(tokens).build())
 }

@@ -3,33 +3,48 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
-use crate::testing::World;
+use crate::testing::{World, message, sqs};
 use crate::writing::WRITES_AT_ONCE;
 
 /// Two of three of so many writes are refused: more than any store of tokens would last for, ours or the SDK's own.
 const TRIED_WRITES: usize = 2_100;
-/// All the writes that are under way at once, of four pages.
-const FAILURES: usize = 4 * WRITES_AT_ONCE;
+/// All the writes that are under way at once, of four pages, twice.
+const FAILURES: usize = 2 * 4 * WRITES_AT_ONCE;
 
 /// What DynamoDB answers when a partition is busy.
 const BUSY: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "busy"}"#;
 /// The same inside of a transaction: canceled though no condition failed.
 const CANCELED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
     "CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]}"#;
+/// The same, and the condition of the link's clock failed too.
+const OVERTAKEN: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
+    "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "ThrottlingError"}, {"Code": "None"}]}"#;
 const FAILED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "failed"}"#;
 
-/// Answers of DynamoDB's that are kept from the worker, which gets another one in their place.
+/// Calls to DynamoDB that are refused: how many are left of each kind.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Throttle {
     puts: Arc<AtomicUsize>,
-    transactions: Arc<AtomicUsize>,
     failing_puts: Arc<AtomicUsize>,
+    transactions: Arc<AtomicUsize>,
+    overtaken_transactions: Arc<AtomicUsize>,
+}
+
+/// What the call at hand gets for an answer.
+#[derive(Debug, Clone, Copy)]
+struct Refusal(u16, &'static str);
+
+impl Storable for Refusal {
+    type Storer = StoreReplace<Self>;
 }
 
 impl Throttle {
@@ -43,19 +58,38 @@ impl Intercept for Throttle {
         "throttle"
     }
 
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let refusal = match config.load::<Metadata>().ok_or("a call without a name")?.name() {
+            "PutItem" if Self::refuses(&self.puts, |left| left % 3 > 0) => Some(Refusal(400, BUSY)),
+            "PutItem" if Self::refuses(&self.failing_puts, |_| true) => Some(Refusal(500, FAILED)),
+            "TransactWriteItems" if Self::refuses(&self.transactions, |_| true) => Some(Refusal(400, CANCELED)),
+            "TransactWriteItems" if Self::refuses(&self.overtaken_transactions, |_| true) => {
+                Some(Refusal(400, OVERTAKEN))
+            }
+            _ => None,
+        };
+        if refusal.is_some() {
+            // The engine is asked for something harmless in its place.
+            context.request_mut().headers_mut().insert("x-amz-target", "DynamoDB_20120810.ListTables");
+        }
+        config.interceptor_state().store_or_unset(refusal);
+        Ok(())
+    }
+
     fn modify_before_deserialization(
         &self,
         context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (status, body) = match config.load::<Metadata>().ok_or("a call without a name")?.name() {
-            "PutItem" if Self::refuses(&self.puts, |left| left % 3 > 0) => (400, BUSY),
-            "PutItem" if Self::refuses(&self.failing_puts, |_| true) => (500, FAILED),
-            "TransactWriteItems" if Self::refuses(&self.transactions, |_| true) => (400, CANCELED),
-            _ => return Ok(()),
-        };
-        *context.response_mut() = HttpResponse::new(u16::try_into(status)?, SdkBody::from(body));
+        if let Some(Refusal(status, body)) = config.load::<Refusal>() {
+            *context.response_mut() = HttpResponse::new(u16::try_into(*status)?, SdkBody::from(*body));
+        }
         Ok(())
     }
 }
@@ -85,4 +119,14 @@ async fn a_pass_whose_end_is_canceled_because_the_partition_is_busy_tries_to_end
     world.list_transactions().await;
     assert_eq!(world.throttle.transactions.load(Ordering::SeqCst), 0);
     assert!(world.state("TRANSACTIONS").await.contains_key("last_success_at"));
+}
+
+#[tokio::test]
+async fn a_pass_that_was_overtaken_does_not_try_to_end_again() {
+    let world = World::with_transactions(3).await;
+    world.throttle.overtaken_transactions.store(2, Ordering::SeqCst);
+    let message = message("TRANSACTIONS", "historical_update", "{}", domain::now());
+    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1, "it comes back");
+    assert_eq!(world.throttle.overtaken_transactions.load(Ordering::SeqCst), 1, "it asked once");
+    assert!(!world.state("TRANSACTIONS").await.contains_key("last_success_at"));
 }

@@ -1,6 +1,6 @@
 //! What a partition takes. (Source: DynamoDB developer guide, "Burst and adaptive capacity" and "Best practices for
 //! partition keys": 1,000 write units a second; that it splits a partition which stays hot is not played here, nor are five
-//! minutes of unused capacity.)
+//! minutes of unused capacity, nor the partitions of indexes.)
 
 use std::collections::HashMap;
 use std::time::Instant;

@@ -128,7 +128,7 @@ pub(super) fn transact(table: &mut Table, request: TransactWriteItems<'_>, units
     }
     // Ours never leave their partition.
     let (pk, now) = (writes[0].key.pk.clone(), Instant::now());
-    table.throttle.admit(&pk, now)?;
+    table.throttle.admit(&pk, now).map_err(|_| Fault::TransactionThrottled(writes.len()))?;
     let result = transact_admitted(table, writes, units);
     table.throttle.spend(&pk, units.write, now);
     result
