@@ -74,12 +74,13 @@ class World:
         self.belvo = Server([TARGET / "release/fake-belvo", "--listen", "127.0.0.1:0", "--empty", *key])
         self.aws = Server([TARGET / "release/stand-ins", "--listen", "127.0.0.1:0", "--table", TABLE])
         self.aws.call("PUT", "/_secrets/belvo", json.dumps({"secret_id": "id", "secret_password": "password"}).encode())
-        self.set_latency(latency_ms)
+        self.latency_ms = latency_ms
+        self.set_store(latency_ms)
         link = self.belvo.call("POST", "/_control/links", {"transactions": items, "accounts": ACCOUNTS})
         self.link = link["link_id"]
 
-    def set_latency(self, milliseconds: int, partition_write_units: int = 0) -> None:
-        settings = {"dynamodb_latency_ms": milliseconds, "partition_write_units": partition_write_units}
+    def set_store(self, latency_ms: int, partition_write_units: int = 0) -> None:
+        settings = {"dynamodb_latency_ms": latency_ms, "partition_write_units": partition_write_units}
         self.aws.call("PUT", "/_settings", settings)
 
     def historical_update(self, received_at_ms: int | None = None) -> dict[str, str]:
@@ -266,12 +267,11 @@ def load(arguments: argparse.Namespace, world: World, timeout_s: int = FUNCTION_
 
 
 def unchanged(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
-    latency_ms = world.aws.call("GET", "/_settings")["dynamodb_latency_ms"]
-    world.set_latency(0)
+    world.set_store(latency_ms=0)
     first = Function(arguments, world)
     first.deliver(world.historical_update())
     first.end()
-    world.set_latency(latency_ms)
+    world.set_store(world.latency_ms)
     time.sleep(QUEUED_S)
     result = measured(Function(arguments, world), world, world.historical_update())
     world.check_table()
@@ -323,14 +323,15 @@ def outage(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
 
 
 def throttled(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
-    world.set_latency(world.aws.call("GET", "/_settings")["dynamodb_latency_ms"], PARTITION_WRITE_UNITS)
+    world.set_store(world.latency_ms, PARTITION_WRITE_UNITS)
     result = measured(Function(arguments, world), world, world.historical_update())
     world.check_table()
     check("writes were throttled", result["refused"].get("dynamodb.PutItem ThrottlingException", 0) > 0, True)
     return result
 
 
-SCENARIOS = {"load": load, "unchanged": unchanged, "duplicates": duplicates, "short": short, "outage": outage, "throttled": throttled}
+SCENARIOS = {"load": load, "unchanged": unchanged, "duplicates": duplicates, "short": short, "outage": outage,
+             "throttled": throttled}
 
 
 def machine() -> dict[str, Any]:

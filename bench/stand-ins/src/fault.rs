@@ -60,16 +60,14 @@ impl Fault {
                 json!({"__type": format!("com.amazon.coral.validate#{kind}"), "message": message})
             }
             Self::ConditionFailed(refusal) => {
-                let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
-                with_item(json!({"__type": kind, "message": CONDITION_FAILED}), refusal)
+                with_item(json!({"__type": dynamodbs(kind), "message": CONDITION_FAILED}), refusal)
             }
             Self::TransactionCanceled(parts) => {
                 canceled(kind, &parts.iter().map(|part| reason(part.as_ref())).collect::<Vec<_>>())
             }
             Self::TransactionThrottled(parts) => canceled(kind, &vec![json!({"Code": "ThrottlingError"}); *parts]),
             Self::Throttled => {
-                let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
-                json!({"__type": kind, "message": "Throughput exceeds the current capacity of your table or index."})
+                json!({"__type": dynamodbs(kind), "message": "Throughput exceeds the current capacity of your table or index."})
             }
             Self::NotFound(what) => json!({"__type": kind, "message": format!("no such {what}")}),
             Self::UnknownOperation(name) => json!({"__type": kind, "message": name}),
@@ -77,9 +75,13 @@ impl Fault {
     }
 }
 
+fn dynamodbs(kind: &str) -> String {
+    format!("com.amazonaws.dynamodb.v20120810#{kind}")
+}
+
 fn canceled(kind: &str, reasons: &[Value]) -> Value {
     json!({
-        "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
+        "__type": dynamodbs(kind),
         "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
         "CancellationReasons": reasons,
     })

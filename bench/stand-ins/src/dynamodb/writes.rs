@@ -127,14 +127,28 @@ pub(super) fn transact(table: &mut Table, request: TransactWriteItems<'_>, units
         return Err(Fault::validation("a transaction has 1 to 100 parts, each on an item of its own"));
     }
     // Ours never leave their partition.
-    let (pk, now) = (writes[0].key.pk.clone(), Instant::now());
-    table.throttle.admit(&pk, now).map_err(|_| Fault::TransactionThrottled(writes.len()))?;
-    let result = transact_admitted(table, writes, units);
-    table.throttle.spend(&pk, units.write, now);
+    let (pk, throttled) = (writes[0].key.pk.clone(), Fault::TransactionThrottled(writes.len()));
+    within_capacity(table, &pk, throttled, units, |table, units| carry_out_all(table, writes, units))
+}
+
+/// Does what a partition has units for, and takes them.
+fn within_capacity(
+    table: &mut Table,
+    pk: &str,
+    throttled: Fault,
+    units: &mut Units,
+    work: impl FnOnce(&mut Table, &mut Units) -> Result<String, Fault>,
+) -> Result<String, Fault> {
+    let now = Instant::now();
+    if !table.throttle.admits(pk, now) {
+        return Err(throttled);
+    }
+    let result = work(table, units);
+    table.throttle.spend(pk, units.write, now);
     result
 }
 
-fn transact_admitted(table: &mut Table, writes: Vec<Write<'_>>, units: &mut Units) -> Result<String, Fault> {
+fn carry_out_all(table: &mut Table, writes: Vec<Write<'_>>, units: &mut Units) -> Result<String, Fault> {
     let refusals: Vec<_> = writes.iter().map(|write| write.refusal(table)).collect::<Result<_, _>>()?;
     if refusals.iter().any(Option::is_some) {
         units.write += 2 * writes.iter().map(|write| write.units_now(table)).sum::<u64>();
@@ -193,14 +207,11 @@ impl<'a> Write<'a> {
     }
 
     fn carry_out_alone(self, table: &mut Table, units: &mut Units) -> Result<String, Fault> {
-        let (pk, now) = (self.key.pk.clone(), Instant::now());
-        table.throttle.admit(&pk, now)?;
-        let result = self.carry_out_admitted(table, units);
-        table.throttle.spend(&pk, units.write, now);
-        result
+        let pk = self.key.pk.clone();
+        within_capacity(table, &pk, Fault::Throttled, units, |table, units| self.carry_out_if_allowed(table, units))
     }
 
-    fn carry_out_admitted(self, table: &mut Table, units: &mut Units) -> Result<String, Fault> {
+    fn carry_out_if_allowed(self, table: &mut Table, units: &mut Units) -> Result<String, Fault> {
         if let Some(refusal) = self.refusal(table)? {
             units.write += self.units_now(table);
             return Err(Fault::ConditionFailed(refusal));
