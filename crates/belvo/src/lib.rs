@@ -7,8 +7,8 @@
 //! And it starts work at Belvo, each time with exactly one attempt: [`Client::retrieve`], [`Client::refresh_link`],
 //! [`Client::delete_link`], [`Client::widget_token`].
 //!
-//! Belvo is not trusted either: answers are bounded in bytes and time, redirects are not followed, `next` must stay on
-//! our origin, and only ids that need no escaping go into a path. Errors never carry content of an answer.
+//! Belvo is not trusted either: answers are bounded in bytes and time, neither redirects nor `next` are followed, and only
+//! ids that need no escaping go into a path. Errors never carry content of an answer.
 
 mod answered;
 pub mod answers;

@@ -88,7 +88,7 @@ mod tests {
             r#"{"id":"l-2","status":"token_required"}"#,
         ];
         let objects = objects.map(|json| serde_json::from_str(json).unwrap()).into();
-        let links = Links::read(&Page { count: 3, has_next: true, objects });
+        let links = Links::read(&Page { count: Some(3), has_next: true, has_odd_next: false, objects });
         assert_eq!((links.unreadable, links.has_next, links.links.len()), (1, true, 2));
         let first = &links.links[0];
         assert_eq!((first.refresh_rate.as_deref(), first.created_at), (Some("24h"), Some(1_644_396_350_406)));

@@ -51,7 +51,7 @@ async fn a_page_is_asked_for_with_credentials_link_size_number_and_filters() {
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(client(&server).page(&transactions(), 3).await.unwrap().count, 0);
+    assert_eq!(client(&server).page(&transactions(), 3).await.unwrap().count, Some(0));
 }
 
 #[tokio::test]

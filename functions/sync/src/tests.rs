@@ -9,6 +9,7 @@ use fake_belvo::{IdIn, Settings};
 mod every_resource;
 mod hostile_belvo;
 mod long_lists;
+mod odd_lists;
 
 use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
 
@@ -578,12 +579,22 @@ async fn when_the_time_is_short_the_job_is_dropped_and_its_message_given_back() 
 }
 
 #[tokio::test]
-async fn a_foreign_next_page_fails_the_message_and_is_not_followed() {
-    let world = World::with_transactions(1_500).await;
-    world.breaks(r#"[{"fault":{"foreign_next":"http://127.0.0.1:1/steal"}}]"#);
-    let message = message("TRANSACTIONS", "historical_update", "{}", now());
-    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1);
-    assert_eq!(text(&world.state("TRANSACTIONS").await, "last_error"), "belvo_malformed");
+async fn a_next_page_elsewhere_is_not_followed_and_fails_nothing() {
+    for next in ["http://127.0.0.1:1/steal", "http://proxy.internal/api/transactions/?page=2", "?page=2", "file:///etc"]
+    {
+        let world = World::with_transactions(2_500).await;
+        // On every page but the last, which has no `next`.
+        let rules = [1, 2].map(|page| {
+            format!(
+                r#"{{"match":{{"path_prefix":"/api/transactions/","page":{page}}},"fault":{{"foreign_next":"{next}"}}}}"#
+            )
+        });
+        world.breaks(&format!("[{}]", rules.join(",")));
+        world.succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":2500}"#).await;
+        world.assert_converged("TRANSACTIONS").await;
+        assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "verified", "{next}");
+        assert_eq!(world.requests(TRANSACTIONS).len(), 3, "{next}");
+    }
 }
 
 #[test]
