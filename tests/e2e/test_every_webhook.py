@@ -99,7 +99,11 @@ STATUSES = {
 NOTED = ["consent-unrecoverable-resources", "consent-temporarily-unavailable-resources"]
 # Payments have no link. The others are types that Belvo has retired, or never had.
 UNKNOWN = ["tax-declarations-historical-update", "unknown-type"]
-WITHOUT_LINK = ["payments-transactions-object-created", "payments-payment-intents-status-update", "payments-direct-debit"]
+WITHOUT_LINK = [
+    "payments-transactions-object-created", "payments-payment-intents-status-update", "payments-direct-debit",
+    "payments-direct-debit-payment-request-failed", "payments-direct-debit-payment-method-registered",
+    "payments-direct-debit-customer-blocked",
+]
 
 
 def test_no_example_is_left_out():
