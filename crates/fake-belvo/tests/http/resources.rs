@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Receiver, all_ids, get, post, server};
 
-/// The query parameters of each list, per Belvo's OpenAPI 1.223.0: a path, then names.
+/// The query parameters of each list: a path, then names. Source: Belvo's OpenAPI description of 2026-04-23; that of
+/// November 2024 (1.176.0) for Colombia, which the later one leaves out.
 const PARAMETERS: &str = include_str!("parameters.txt");
 
 /// Webhook type, path, country of the institution.
@@ -85,7 +86,7 @@ async fn a_list_takes_the_parameters_of_its_schema_and_no_others() {
         .map(|line| line.split_once(": ").map(|(path, names)| (path, names.split(' ').collect())).unwrap())
         .collect();
     let all: BTreeSet<&str> = lists.iter().flat_map(|(_, names)| names.iter().copied()).collect();
-    assert_eq!(lists.len(), 26);
+    assert_eq!(lists.len(), 27);
     let refuses = async |path: &str, name: &str| get(&server, &format!("{path}?{name}=1")).await.is_html(403);
     for (path, names) in &lists {
         let taken = all.iter().copied().filter(|name| !names.contains(name));
@@ -303,6 +304,12 @@ async fn a_country_has_its_own_path() {
     let mexican = link(&server, "mx", "INVOICES", 2);
     assert_eq!(get(&server, &format!("/api/cl/invoices/?link={mexican}")).await.json()["count"], 0);
     assert_eq!(get(&server, &format!("/api/invoices/?link={mexican}")).await.json()["count"], 2);
+    let colombian = link(&server, "co", "EMPLOYMENTS", 3);
+    for employment in
+        get(&server, &format!("/api/co/employments/?link={colombian}")).await.json()["results"].as_array().unwrap()
+    {
+        assert!(employment["employer_data"].is_object() && employment.get("occupations").is_none(), "{employment}");
+    }
 }
 
 #[tokio::test]
