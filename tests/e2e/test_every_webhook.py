@@ -53,7 +53,8 @@ LISTED = {
     "investments-historical-update": Listed("INVESTMENTS", 5, BRAZILIAN_BANK, check="verified"),
     # Its type is ACCOUNTS.
     "investments-new-investments-available": Listed("INVESTMENTS", 3, BRAZILIAN_BANK),
-    "investment-transactions-historical-update": Listed("INVESTMENT_TRANSACTIONS", 5, BRAZILIAN_BANK, check="verified"),
+    # Fewer than the 19 of the example.
+    "investment-transactions-historical-update": Listed("INVESTMENT_TRANSACTIONS", 5, BRAZILIAN_BANK, check="drift"),
     "investment-transactions-new-investment-transactions-available": Listed(
         "INVESTMENT_TRANSACTIONS", 3, BRAZILIAN_BANK, check="verified"
     ),

@@ -42,8 +42,10 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "INVESTMENT_TRANSACTIONS",
         path: "/api/br/investment-transactions/",
-        total: "total_investment_transactions",
+        // So Belvo's page about its webhook calls it.
+        total: "total_transactions",
         new: Some("new_investment_transactions"),
+        date: Some("value_date"),
         ..MOST
     },
     Resource { webhook_type: "BALANCES", path: "/api/br/balances/", total: "total_balances", ..MOST },

@@ -28,7 +28,10 @@ const EXPECTED: [(&str, &str); 57] = [
     ("investments-historical-update", "list INVESTMENTS whole, total 5"),
     // Belvo's example has the type ACCOUNTS.
     ("investments-new-investments-available", "list INVESTMENTS whole"),
-    ("investment-transactions-historical-update", "list INVESTMENT_TRANSACTIONS whole, total 5"),
+    (
+        "investment-transactions-historical-update",
+        "list INVESTMENT_TRANSACTIONS whole, total 19, inflows 10, outflows 9, 2023-01-03 to 2024-01-03",
+    ),
     (
         "investment-transactions-new-investment-transactions-available",
         "list INVESTMENT_TRANSACTIONS since watermark, total 1",

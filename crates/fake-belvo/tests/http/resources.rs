@@ -215,7 +215,6 @@ async fn every_first_load_is_announced_as_documented() {
         ("OWNERS", json!({"total_owners": 3})),
         ("BILLS", json!({"total_bills": 3})),
         ("INVESTMENTS", json!({"total_investments": 3})),
-        ("INVESTMENT_TRANSACTIONS", json!({"total_investment_transactions": 3})),
         ("EXCHANGES", json!({"total_exchanges": 3})),
         ("EMPLOYMENTS", json!({"total_employments": 3})),
         ("EMPLOYMENT_RECORDS", json!({"total_employment_record_profiles": 3})),
@@ -234,6 +233,21 @@ async fn every_first_load_is_announced_as_documented() {
         assert_eq!((&webhook["webhook_type"], &webhook["data"]), (&webhook_type.into(), &data));
         assert_eq!(webhook["process_type"], "historical_update");
     }
+    let investments = link(&server, "br", "INVESTMENT_TRANSACTIONS", 40);
+    let dated: Vec<_> = objects(&server, &investments, "INVESTMENT_TRANSACTIONS");
+    let dated: Vec<_> = dated.iter().filter(|one| one["value_date"].is_string()).collect();
+    let flows = |flow| dated.iter().filter(|one| one["type"] == flow).count();
+    let days = || dated.iter().map(|one| one["value_date"].as_str().unwrap());
+    server.control().announce(&investments, "INVESTMENT_TRANSACTIONS", "historical_update", None).await.unwrap();
+    let expected = json!({
+        "total_transactions": dated.len(),
+        "total_inflow_transactions": flows("INFLOW"),
+        "total_outflow_transactions": flows("OUTFLOW"),
+        "first_transaction_date": days().min(),
+        "last_transaction_date": days().max(),
+    });
+    assert_eq!(receiver.received().pop().unwrap().1["data"], expected);
+    assert!(flows("INFLOW") > 5 && flows("OUTFLOW") > 5, "{expected}");
     let link = link(&server, "mx", "INCOMES", 1);
     let streams = objects(&server, &link, "INCOMES")[0]["income_streams"].as_array().unwrap().len();
     server.control().announce(&link, "INCOMES", "historical_update", None).await.unwrap();
