@@ -25,7 +25,8 @@ use serde::Serialize;
 use store::{DueItem, SHARDS, StoreTrouble, Table};
 use tracing::warn;
 
-/// How long before Lambda's deadline nothing new is begun; of a short invocation a fifth.
+/// How long before Lambda's deadline nothing new is begun, at least; of a long invocation it is a fifth of the time, of a
+/// short one at most half.
 const MARGIN: Duration = Duration::from_secs(10);
 /// Of each shard a run takes up at most so many.
 const DUE_PER_SHARD: i32 = 50;
