@@ -1,12 +1,14 @@
 """What a webhook is answered, and what it leaves behind."""
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from deployment import Deployment, new_link_id, wait_until, webhook
@@ -103,6 +105,30 @@ def test_belvos_check_of_the_url_is_answered_without_credentials(deployment: Dep
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_other_methods_get_405(deployment: Deployment, method: str):
     assert deployment.request(method, harmless(), deployment.authorization).status_code == 405
+
+
+@pytest.mark.parametrize("query", ["a=<", 'a="{}|\\^`', "a=%ZZ&%", "?#a=[", "a=%00%FF"])
+def test_whatever_the_query_is_a_stranger_gets_401_and_belvo_gets_202(deployment: Deployment, query: str):
+    """An invocation that failed would be 502, and would set off an alarm."""
+    for authorization, status in ((None, 401), ("Bearer of a stranger", 401), (deployment.authorization, 202)):
+        assert post_as_it_is(deployment, query, authorization) == status, authorization
+
+
+@pytest.mark.parametrize("header", [{"X-Forwarded-Proto": "ht tp"}, {"X-Forwarded-Proto": "<"}, {"User-Agent": "<é>"}])
+def test_whatever_the_headers_are_a_stranger_gets_401(deployment: Deployment, header: dict[str, str]):
+    assert post_as_it_is(deployment, "", None, header) == 401
+
+
+def post_as_it_is(deployment: Deployment, query: str, authorization: str | None, more: dict | None = None) -> int:
+    """Posts a webhook to a URL that clients would not send without escapes; gives the status."""
+    url = urlsplit(deployment.webhook_url)
+    headers = {"Content-Type": "application/json"} | (more or {})
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", f"{url.path}?{query}", json.dumps(harmless()), headers)
+        return connection.getresponse().status
 
 
 def test_only_listed_sources_get_in_whatever_they_know(deployment: Deployment):
