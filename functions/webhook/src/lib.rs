@@ -9,6 +9,7 @@
 
 mod answer;
 mod authenticator;
+mod mismatch;
 mod request;
 mod sources;
 
@@ -105,12 +106,14 @@ impl Receiver {
             self.refusal("source_ip").write();
             return Answer::Forbidden;
         }
-        let authorization = request.authorization.as_deref().map(str::as_bytes);
-        let verdict = tokio::time::timeout(SECRET_LIMIT, self.authenticator.verdict(authorization, now()));
+        let verdict = self.authenticator.verdict(request.authorization.as_deref(), now());
+        let verdict = tokio::time::timeout(SECRET_LIMIT, verdict);
         match verdict.await {
             Ok(Ok(Verdict::Authentic)) => self.accept(&request.body).await,
-            Ok(Ok(Verdict::Refused)) => {
-                self.refusal("credentials").write();
+            Ok(Ok(Verdict::Refused(mismatch))) => {
+                let mut line = self.refusal("credentials");
+                line.field("mismatch", mismatch.as_str());
+                line.write();
                 Answer::Unauthorized
             }
             Ok(Err(trouble)) => {
