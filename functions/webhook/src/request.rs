@@ -17,7 +17,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// What the function uses of a request.
-#[derive(Clone)]
 pub struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
