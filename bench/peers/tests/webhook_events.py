@@ -117,6 +117,9 @@ OTHERS: dict[str, Callable[[], Event]] = {
     )),
     "a webhook that is too large for a message": lambda: with_body(webhook(data={"note": "x" * 300_000})),
     "a webhook that is too large but for an unknown member": lambda: with_body(webhook(data={}, novel="x" * 300_000)),
+    "direct debit that is too large for a message": lambda: with_body(
+        {"eventType": "payment_request_update", "eventCode": "payment_request_failed", "details": {"notes": "x" * 300_000}}
+    ),
     "a body of 1 MiB": lambda: with_body(json.dumps(webhook()).ljust(1024 * 1024)),
     "a body of more than 1 MiB": lambda: with_body(" " * (1024 * 1024 + 1)),
 }

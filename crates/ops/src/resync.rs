@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::{LinkId, ListedLink, Message, Resource, Source, now};
-use serde::Deserialize;
 use serde_json::json;
 use store::Table;
 
@@ -37,13 +36,6 @@ pub(crate) struct Resync {
     /// With --all: so many links a minute.
     #[arg(long, default_value_t = 60, requires = "all", value_parser = clap::value_parser!(u32).range(1..=6_000))]
     per_minute: u32,
-}
-
-/// Belvo's API key, as its secret keeps it.
-#[derive(Deserialize)]
-struct Key {
-    secret_id: String,
-    secret_password: String,
 }
 
 pub(crate) fn resource(word: &str) -> Result<&'static Resource, String> {
@@ -139,9 +131,8 @@ async fn enqueue(stack: &Stack, link: &LinkId, resources: &[&str]) -> Result<(),
 pub(crate) async fn belvo(stack: &Stack) -> Result<belvo::Client, Trouble> {
     let read = stack.secrets.get_secret_value().secret_id(stack.output("BelvoSecretArn")?);
     let output = read.send().await.map_err(failed("Secrets Manager"))?;
-    let key: Key =
-        serde_json::from_str(output.secret_string().unwrap_or_default()).map_err(|_| Trouble::SecretMalformed)?;
-    let credentials = belvo::Credentials { secret_id: key.secret_id, secret_password: key.secret_password.into() };
+    let text = output.secret_string().unwrap_or_default();
+    let credentials = belvo_access::credentials(text).map_err(|_| Trouble::SecretMalformed)?;
     let base_url = stack.parameter("BelvoBaseUrl").unwrap_or_default();
     belvo::Client::new(base_url, credentials, belvo::Limits::default())
         .map_err(|error| Trouble::Input(error.to_string()))
