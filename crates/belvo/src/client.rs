@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
 use crate::answered::Answered;
+use crate::error::ErrorBody;
 use crate::{CLASSES, Class, Error, Link, Page, Retry};
 
-/// An error page says what it has to say in its first bytes.
-pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// How much of an error page is read. It says what it has to say in its first bytes; what follows is dropped.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
 const SLOW: Duration = Duration::from_mins(1);
@@ -216,9 +217,14 @@ impl Client {
         let attempt = || self.get_once(url.clone());
         let result = attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await;
         if matches!(result, Err(Error::RefusedByEdge)) && !asks_for_ids(&url) {
-            *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
+            self.slow_down();
         }
         result
+    }
+
+    /// Halves the pace for a while.
+    pub(crate) fn slow_down(&self) {
+        *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
     }
 
     /// Waits for a request's turn.
@@ -247,8 +253,7 @@ impl Client {
         if status == StatusCode::OK {
             return read_body(response, self.limits.bytes).await;
         }
-        let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
-        Err(Error::of_answer(status.as_u16(), retry_after, &body))
+        Err(Error::of_answer(status.as_u16(), retry_after, &read_error_body(response).await))
     }
 
     /// A request in our name.
@@ -288,6 +293,26 @@ pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Ve
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Reads the body of an answer that is no success. One that is too long, or that breaks off, counts as far as it came:
+/// status and first bytes say what is to be done.
+pub(crate) async fn read_error_body(mut response: Response) -> ErrorBody {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_declared_html = content_type.trim_start().to_ascii_lowercase().starts_with("text/html");
+    let mut body = ErrorBody { is_declared_html, ..ErrorBody::default() };
+    while let Ok(chunk) = response.chunk().await {
+        let Some(chunk) = chunk else {
+            body.is_whole = true;
+            break;
+        };
+        let room = MAX_ERROR_BYTES - body.bytes.len();
+        body.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            break;
+        }
+    }
+    body
 }
 
 /// Names the fault without the URL, which holds ids.
@@ -331,6 +356,24 @@ mod tests {
         assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
         let now = Instant::now();
         assert!(client.is_slow(now) && !client.is_slow(now + SLOW));
+    }
+
+    #[tokio::test]
+    async fn a_long_page_of_the_edge_halves_the_pace_whatever_was_asked() {
+        let server = MockServer::start().await;
+        let html = format!("<html>{}", "x".repeat(100 * 1024));
+        let refusal = ResponseTemplate::new(403).set_body_raw(html, "text/html");
+        Mock::given(wiremock::matchers::any()).respond_with(refusal).mount(&server).await;
+        for is_list in [true, false] {
+            let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
+            let client = Client::new(&server.uri(), credentials, Limits::default()).unwrap();
+            if is_list {
+                assert_eq!(client.links(1).await.unwrap_err(), Error::RefusedByEdge);
+            } else {
+                assert!(client.widget_token(&serde_json::Map::new()).await.is_err());
+            }
+            assert!(client.is_slow(Instant::now()), "a list: {is_list}");
+        }
     }
 
     /// How many requests pass in the first 30 seconds, when as many as possible are sent.

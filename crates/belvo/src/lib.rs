@@ -16,6 +16,7 @@ mod client;
 mod error;
 mod link;
 mod links;
+mod members;
 mod page;
 mod requests;
 

@@ -1,10 +1,9 @@
 //! Belvo's list of links: which there are, and how often Belvo refreshes them.
 
 use domain::{LinkId, LinkStatus, ListedLink, moment_micros};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::page::object;
+use crate::members::{elements, members, text};
 use crate::{Client, Error, Page};
 
 /// Links a page; Belvo's largest.
@@ -14,7 +13,10 @@ const MAX_WORD: usize = 64;
 /// More resources than this of one link are not kept.
 const MAX_RESOURCES: usize = 64;
 /// A longer external id is not kept; Belvo's own limit is far below.
-pub(crate) const MAX_EXTERNAL_ID: usize = 512;
+const MAX_EXTERNAL_ID: usize = 512;
+/// The members of a link that are read.
+const MEMBERS: [&str; 7] =
+    ["id", "status", "external_id", "access_mode", "refresh_rate", "fetch_resources", "created_at"];
 
 /// One page of the list.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,17 +27,6 @@ pub struct Links {
     pub unreadable: usize,
     /// Does another page follow?
     pub has_next: bool,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    id: String,
-    status: Option<String>,
-    external_id: Option<String>,
-    access_mode: Option<String>,
-    refresh_rate: Option<String>,
-    fetch_resources: Option<Vec<String>>,
-    created_at: Option<String>,
 }
 
 impl Client {
@@ -60,19 +51,28 @@ impl Links {
     }
 }
 
+/// Reads a link of the list. Only an id that can be stored is demanded; any other member that is odd counts as absent.
 fn link(raw: &RawValue) -> Option<ListedLink> {
-    let object: Object = object(raw.get().as_bytes())?;
-    let word = |text: &String| (1..=MAX_WORD).contains(&text.len());
-    let resources = object.fetch_resources.unwrap_or_default().into_iter().filter(word).take(MAX_RESOURCES);
+    let [id, status, external, access_mode, refresh_rate, resources, created_at] = members(raw.get(), MEMBERS)?;
+    let words = elements(resources).into_iter().filter_map(|resource| word(Some(resource)));
     Some(ListedLink {
-        id: LinkId::parse(&object.id).ok()?,
-        access: object.status.as_deref().and_then(LinkStatus::of_belvo),
-        external_id: object.external_id.filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len())),
-        access_mode: object.access_mode.filter(word),
-        refresh_rate: object.refresh_rate.filter(word),
-        fetch_resources: resources.collect(),
-        created_at: object.created_at.as_deref().and_then(moment_micros).map(|micros| micros / 1_000),
+        id: LinkId::parse(&text(id)?).ok()?,
+        access: text(status).as_deref().and_then(LinkStatus::of_belvo),
+        external_id: external_id(external),
+        access_mode: word(access_mode),
+        refresh_rate: word(refresh_rate),
+        fetch_resources: words.take(MAX_RESOURCES).collect(),
+        created_at: text(created_at).as_deref().and_then(moment_micros).map(|micros| micros / 1_000),
     })
+}
+
+fn word(value: Option<&RawValue>) -> Option<String> {
+    text(value).filter(|text| (1..=MAX_WORD).contains(&text.len()))
+}
+
+/// Reads an external id. One with U+FFFD is not what the customer wrote: something on the way replaced it.
+pub(crate) fn external_id(value: Option<&RawValue>) -> Option<String> {
+    text(value).filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len()) && !id.contains('\u{fffd}'))
 }
 
 #[cfg(test)]
@@ -95,5 +95,34 @@ mod tests {
         assert_eq!(first.fetch_resources, ["ACCOUNTS"]);
         assert_eq!((&links.links[1].access_mode, &links.links[1].fetch_resources), (&None, &Vec::new()));
         assert_eq!((first.access, links.links[1].access), (None, Some(LinkStatus::TokenRequired)));
+    }
+
+    #[test]
+    fn an_odd_optional_member_counts_as_absent_and_the_link_is_found() {
+        for odd in ["12345", "24.5", "true", "null", "[null]", r#"{"name":"x"}"#, r#""\ud800""#, r#""""#] {
+            let json = format!(
+                r#"{{"id":"l-1","status":{odd},"external_id":{odd},"access_mode":{odd},"refresh_rate":{odd},
+                    "institution":{{"name":"x"}},"fetch_resources":{odd},"created_at":{odd},"created_at":{odd}}}"#
+            );
+            let found = link(&serde_json::from_str::<Box<RawValue>>(&json).unwrap()).expect(odd);
+            let is_bare = found.access.is_none() && found.external_id.is_none() && found.access_mode.is_none();
+            assert!(is_bare && found.refresh_rate.is_none() && found.created_at.is_none(), "{odd}");
+            assert_eq!((found.id.as_str(), found.fetch_resources.len()), ("l-1", 0), "{odd}");
+        }
+    }
+
+    #[test]
+    fn of_several_resources_only_the_odd_ones_are_left_out() {
+        let json = r#"{"id":"l-1","fetch_resources":[null,"ACCOUNTS",7,["OWNERS"],"TRANSACTIONS"]}"#;
+        let found = link(&serde_json::from_str::<Box<RawValue>>(json).unwrap()).unwrap();
+        assert_eq!(found.fetch_resources, ["ACCOUNTS", "TRANSACTIONS"]);
+    }
+
+    #[test]
+    fn a_link_whose_id_is_odd_is_counted_as_unreadable() {
+        for id in ["7", "null", "[]", r#""""#, r#""a","id":"b""#] {
+            let object = serde_json::from_str::<Box<RawValue>>(&format!(r#"{{"id":{id}}}"#)).unwrap();
+            assert!(link(&object).is_none(), "{id}");
+        }
     }
 }
