@@ -13,9 +13,9 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use crate::client::{of_transport, read_body, read_error_body, retry_after};
 use crate::error::ErrorBody;
 use crate::members::{decoded, members, text};
+use crate::response::{of_transport, read_body, read_error_body, retry_after};
 use crate::{Client, Error};
 
 /// With this header Belvo answers at once and does the work later. The value is case-sensitive: with another spelling
@@ -122,7 +122,7 @@ impl Client {
         is_async: bool,
         body: Option<&Map<String, Value>>,
     ) -> Result<Answer, NotTaken> {
-        let mut request = self.request(method, self.url(path).map_err(NotTaken::Refused)?);
+        let mut request = self.request(&self.pool(), method, self.url(path).map_err(NotTaken::Refused)?);
         if is_async {
             request = request.header(REQUEST_MODE.0, REQUEST_MODE.1);
         }
