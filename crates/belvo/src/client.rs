@@ -319,6 +319,7 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+    use crate::LinksPage;
 
     #[tokio::test]
     async fn after_the_edge_refused_a_request_the_pace_is_halved_for_a_minute_but_not_after_a_refused_filter() {
@@ -348,7 +349,7 @@ mod tests {
             let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
             let client = Client::new(&server.uri(), credentials, Limits::default()).unwrap();
             if is_list {
-                assert_eq!(client.links(1).await.unwrap_err(), Error::RefusedByEdge);
+                assert_eq!(client.links(LinksPage::FIRST).await.unwrap_err(), Error::RefusedByEdge);
             } else {
                 assert!(client.widget_token(&serde_json::Map::new()).await.is_err());
             }

@@ -164,6 +164,12 @@ impl Error {
         matches!(self, Self::TimedOut | Self::TooLarge(_))
     }
 
+    /// May another page of the same list be answered? Not when Belvo refuses whoever asks, whatever is asked for.
+    #[must_use]
+    pub fn concerns_one_page(&self) -> bool {
+        !matches!(self, Self::Unauthorized | Self::RateLimited { .. } | Self::RefusedByEdge)
+    }
+
     /// A short word for logs, metrics and the table.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -28,6 +28,6 @@ pub use answered::{CLASSES, Class};
 pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
 pub use link::Link;
-pub use links::Links;
+pub use links::{Links, LinksPage};
 pub use page::Page;
 pub use requests::{NotTaken, Taken};

@@ -8,6 +8,8 @@ use crate::{Client, Error, Page};
 
 /// Links a page; Belvo's largest.
 const PAGE_SIZE: u32 = 1_000;
+/// Fewer links a page are not asked for, however few came: the list would take too many requests.
+const SMALLEST_PAGE_SIZE: u32 = 10;
 /// Longer words of Belvo's are not kept.
 const MAX_WORD: usize = 64;
 /// More resources than this of one link are not kept.
@@ -17,6 +19,13 @@ const MAX_EXTERNAL_ID: usize = 512;
 /// The members of a link that are read.
 const MEMBERS: [&str; 7] =
     ["id", "status", "external_id", "access_mode", "refresh_rate", "fetch_resources", "created_at"];
+
+/// A place in the list: the page with this number, counted from 1, of pages of this size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinksPage {
+    number: u64,
+    size: u32,
+}
 
 /// One page of the list.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,16 +39,62 @@ pub struct Links {
 }
 
 impl Client {
-    /// One page of all links that Belvo has for these credentials, counted from 1.
+    /// One page of all links that Belvo has for these credentials.
     ///
     /// # Errors
     /// [`Error`]; past the last page [`Error::NotFound`].
-    pub async fn links(&self, number: u64) -> Result<Links, Error> {
+    pub async fn links(&self, page: LinksPage) -> Result<Links, Error> {
         let mut url = self.url("/api/links/")?;
-        let page_size = PAGE_SIZE.to_string();
-        url.query_pairs_mut().append_pair("page_size", &page_size).append_pair("page", &number.to_string());
+        let (size, number) = (page.size.to_string(), page.number.to_string());
+        url.query_pairs_mut().append_pair("page_size", &size).append_pair("page", &number);
         let page = self.page_at(url).await?;
         Ok(Links::read(&page))
+    }
+}
+
+impl LinksPage {
+    /// The beginning of the list.
+    pub const FIRST: Self = Self { number: 1, size: PAGE_SIZE };
+
+    /// The page with this number, of pages of this size. Numbers and sizes that Belvo does not know become the nearest one.
+    #[must_use]
+    pub fn new(number: u64, size: u32) -> Self {
+        Self { number: number.max(1), size: size.clamp(1, PAGE_SIZE) }
+    }
+
+    /// The page's number, counted from 1.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.number
+    }
+
+    /// How many links are asked for.
+    #[must_use]
+    pub fn size(self) -> u32 {
+        self.size
+    }
+
+    /// Does the list begin here?
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self.number == 1
+    }
+
+    /// The page behind this one, whatever this one holds.
+    #[must_use]
+    pub fn behind(self) -> Self {
+        Self { number: self.number.saturating_add(1), ..self }
+    }
+
+    /// The page behind this one, after it gave so many links.
+    ///
+    /// Fewer than were asked for, though another page follows, means that Belvo's pages are smaller. From then on pages of
+    /// that size are asked for, so that no later change of Belvo's limit moves the place. What was read may come again; no
+    /// link is left out.
+    fn behind_links(self, given: usize) -> Self {
+        let given = u32::try_from(given).unwrap_or(u32::MAX);
+        let size = if given == 0 { self.size } else { given.max(SMALLEST_PAGE_SIZE).min(self.size) };
+        Self { size, ..self.behind() }
     }
 }
 
@@ -48,6 +103,12 @@ impl Links {
         let links: Vec<_> = page.objects.iter().filter_map(|raw| link(raw)).collect();
         let unreadable = page.objects.len() - links.len();
         Self { links, unreadable, has_next: page.has_next }
+    }
+
+    /// The page behind this one, if Belvo says that another follows.
+    #[must_use]
+    pub fn next(&self, this: LinksPage) -> Option<LinksPage> {
+        self.has_next.then(|| this.behind_links(self.links.len() + self.unreadable))
     }
 }
 
@@ -124,5 +185,41 @@ mod tests {
             let object = serde_json::from_str::<Box<RawValue>>(&format!(r#"{{"id":{id}}}"#)).unwrap();
             assert!(link(&object).is_none(), "{id}");
         }
+    }
+
+    /// The links of the list that are read when Belvo gives no more than so many a page.
+    fn read_with_caps(links: usize, cap: impl Fn(u64) -> u32) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut page = Some(LinksPage::FIRST);
+        while let Some(this) = page {
+            let size = this.size().min(cap(this.number())) as usize;
+            let begin = (usize::try_from(this.number()).unwrap() - 1) * size;
+            let given = begin.min(links)..(begin + size).min(links);
+            let objects =
+                given.clone().map(|n| serde_json::from_str(&format!(r#"{{"id":"l-{n}"}}"#)).unwrap()).collect();
+            found.extend(given.clone());
+            let page_read = Page { count: links as u64, has_next: given.end < links, objects };
+            page = Links::read(&page_read).next(this);
+        }
+        found
+    }
+
+    #[test]
+    fn a_page_size_that_belvo_caps_loses_no_link() {
+        assert_eq!(read_with_caps(450, |_| 100), (0..450).collect::<Vec<_>>());
+        assert_eq!(read_with_caps(35, |_| 7).len(), 35, "fewer than are asked for at least");
+        let lifted = |number| if number < 3 { 100 } else { 1_000 };
+        assert_eq!(read_with_caps(450, lifted), (0..450).collect::<Vec<_>>());
+        let mut lowered = read_with_caps(450, |number| if number < 3 { 100 } else { 30 });
+        lowered.sort_unstable();
+        lowered.dedup();
+        assert_eq!(lowered, (0..450).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_empty_page_before_another_is_passed_over_and_changes_no_size() {
+        let empty = Links { links: Vec::new(), unreadable: 0, has_next: true };
+        assert_eq!(empty.next(LinksPage::new(2, 100)), Some(LinksPage::new(3, 100)));
+        assert_eq!(Links { has_next: false, ..empty }.next(LinksPage::FIRST), None);
     }
 }

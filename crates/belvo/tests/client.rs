@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use belvo::{Client, Credentials, Error, Limits, Listing};
+use belvo::{Client, Credentials, Error, Limits, LinksPage, Listing};
 use domain::{LinkId, ObjectId};
 use wiremock::matchers::{basic_auth, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -135,7 +135,7 @@ async fn links_with_odd_members_are_listed_and_read() {
     Mock::given(path("/api/links/")).respond_with(json(200, &list)).mount(&server).await;
     Mock::given(path("/api/links/l-1/")).respond_with(json(200, odd)).mount(&server).await;
     let client = client(&server);
-    let found = client.links(1).await.unwrap();
+    let found = client.links(LinksPage::FIRST).await.unwrap();
     assert_eq!((found.unreadable, found.links[0].id.as_str(), found.links[0].access.is_some()), (0, "l-1", true));
     assert!(found.links[0].external_id.is_none() && found.links[0].fetch_resources.is_empty());
     let link = client.link(&LinkId::parse("l-1").unwrap()).await.unwrap();
