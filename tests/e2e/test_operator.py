@@ -491,6 +491,22 @@ def test_links_are_listed_again_one_or_all(deployment: Deployment, belvo: Contro
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
 
 
+def test_a_page_of_links_that_belvo_does_not_give_is_named_and_holds_back_no_other(deployment: Deployment, belvo: Control):
+    for _ in range(11):
+        belvo.create_link(id=new_link_id(), accounts=1, transactions=1)
+    belvo.set_faults({"match": {"path_prefix": "/api/links/", "page": 1}, "fault": {"status": 500}})
+    begin = ("--page", "1", "--page-size", "10")
+
+    resync = ("--json", "resync", "--all", "--resource", "ACCOUNTS", "--per-minute", "6000", *begin)
+    ended = deployment.operate(*resync, status=1)
+
+    assert json.loads(ended.stdout)["links"] >= 1
+    assert "to go on where the first page is missing: --page 1 --page-size 10" in ended.stderr.splitlines()[-1]
+    ended = deployment.operate("links", "--action-needed", *begin, status=1)
+    assert "links need their users" in ended.stderr and "--page 1 --page-size 10" in ended.stderr
+    wait_until(lambda: deployment.depth() == 0, "an empty queue")
+
+
 def test_a_resync_of_all_that_ends_early_says_where_it_goes_on(deployment: Deployment, belvo: Control):
     belvo.set_faults({"match": {"path_prefix": "/api/links/"}, "fault": {"status": 500}})
     ended = deployment.operate("--json", "resync", "--all", "--page", "7", status=1).stderr.splitlines()

@@ -155,6 +155,27 @@ async fn an_absurd_time_to_wait_is_passed_on_and_overflows_nothing() {
 }
 
 #[tokio::test]
+async fn an_error_page_is_classified_by_its_beginning_however_long_it_is() {
+    let page = |head: &str| format!("{head}{}", "x".repeat(100 * 1024));
+    let of_type = |body: String, content_type| page_of(ResponseTemplate::new(403).set_body_raw(body, content_type));
+    assert_eq!(of_type(page("<html>"), "text/html").await.unwrap_err(), Error::RefusedByEdge);
+    let spaces = format!("{}<html>", " ".repeat(100 * 1024));
+    assert_eq!(of_type(spaces, "text/html; charset=UTF-8").await.unwrap_err(), Error::RefusedByEdge);
+    let refused = Error::Refused { status: 403, code: "permission_denied".to_owned() };
+    let error = page(r#"[{"code":"permission_denied"},{"message":""#);
+    assert_eq!(of_type(error, "application/json").await.unwrap_err(), refused);
+}
+
+#[tokio::test]
+async fn an_error_page_that_breaks_off_is_classified_by_what_came() {
+    let head = "HTTP/1.1 403 Forbidden\r\ncontent-length: 900000\r\n\r\n<html>";
+    for pause in [Duration::ZERO, PATIENCE] {
+        let uri = dripping(head, b"x", pause).await;
+        assert_eq!(client(&uri).page(&accounts(), 1).await.unwrap_err(), Error::RefusedByEdge, "{pause:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_error_page_leaves_the_status_to_decide() {
     let large = "x".repeat(100 * 1024);
     assert_eq!(

@@ -11,6 +11,7 @@ mod events;
 mod export;
 mod json;
 mod letters;
+mod link_pages;
 mod links;
 mod look;
 mod oldest;

@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
+use belvo::LinksPage;
 use clap::Subcommand;
 use domain::{EpochMillis, ListedLink, now};
 use platform::WebhookCredentials;
@@ -29,6 +30,8 @@ const CACHE_MS: EpochMillis = 5 * 60 * 1_000;
 const HOUR_MS: EpochMillis = 60 * 60 * 1_000;
 /// A table whose first pages, of a megabyte each, name no link is taken to have some further on.
 const MAX_PAGES: usize = 50;
+/// Links that are asked for when Belvo fails at a large page of them.
+const A_FEW: u32 = 10;
 /// The template's default.
 const DEFAULT_GRACE_HOURS: EpochMillis = 24;
 
@@ -134,8 +137,7 @@ async fn belvo(stack: &Stack, output: &Output, another_account: bool) -> Result<
         belvo::Credentials { secret_id: secret_id.expose_secret().to_owned(), secret_password: password.clone() };
     let client = belvo::Client::new(base_url, credentials, belvo::Limits::default())
         .map_err(|error| Trouble::Input(error.to_string()))?;
-    // A page of links is the cheapest question that needs a key.
-    let links = client.links(1).await.map_err(Trouble::Belvo)?.links;
+    let links = some_links(&client).await.map_err(Trouble::Belvo)?;
     if !another_account && is_of_another_account(&stack.dynamodb, &stack.table_name, &links).await? {
         // To this stack all links would be gone, and a webhook that says that one was deleted would be believed.
         return Err(Trouble::Input(
@@ -155,6 +157,15 @@ async fn belvo(stack: &Stack, output: &Output, another_account: bool) -> Result<
          like.",
     );
     Ok(())
+}
+
+/// Some of Belvo's links: the cheapest question that needs a key. That Belvo fails at a large page says nothing about the key:
+/// then a small one is asked for.
+async fn some_links(client: &belvo::Client) -> Result<Vec<ListedLink>, belvo::Error> {
+    match client.links(LinksPage::FIRST).await {
+        Err(error) if error.concerns_one_page() => Ok(client.links(LinksPage::new(1, A_FEW)).await?.links),
+        answer => Ok(answer?.links),
+    }
 }
 
 /// Has the table links, and none of these, of which there are some? A table that has none may become that of any account.

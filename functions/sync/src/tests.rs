@@ -610,3 +610,37 @@ fn the_messages_of_events_sync_are_messages() {
         }
     }
 }
+
+/// What Belvo answers to a list, or an id, of a link that it does not know.
+const UNKNOWN_LINK: &str =
+    r#"{"match":{"path_prefix":"/api/transactions/"},"fault":{"error":{"status":400,"code":"does_not_exist"}}}"#;
+const NO_LINK: &str = r#"{"match":{"path_prefix":"/api/links/"},"fault":{"error":{"status":404,"code":"not_found"}}}"#;
+
+#[tokio::test]
+async fn a_link_whose_list_does_not_exist_is_gone_when_belvo_does_not_have_the_link_either() {
+    let world = World::with_transactions(5).await;
+    world.list_transactions().await;
+    let changed = world.change(r#"{"update":1}"#).await;
+    world.breaks(&format!("[{UNKNOWN_LINK},{NO_LINK}]"));
+    for (code, data) in [("historical_update", "{}"), ("transactions_updated", &ids("updated", &changed.updated))] {
+        let message = message("TRANSACTIONS", code, data, now());
+        assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1, "{code}");
+        assert_eq!(text(&world.item(&format!("LINK#{LINK}"), "LINK").await, "status"), "gone", "{code}");
+        assert!(world.record("TRANSACTIONS", &changed.updated[0]).await.contains_key("data"), "nothing is deleted");
+    }
+}
+
+#[tokio::test]
+async fn a_400_that_says_does_not_exist_alone_changes_neither_the_link_nor_an_object() {
+    let world = World::with_transactions(5).await;
+    world.list_transactions().await;
+    let changed = world.change(r#"{"update":1}"#).await;
+    world.breaks(&format!("[{UNKNOWN_LINK}]"));
+    for (code, data) in [("historical_update", "{}"), ("transactions_updated", &ids("updated", &changed.updated))] {
+        let message = message("TRANSACTIONS", code, data, now());
+        assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1, "{code}");
+        assert_eq!(text(&world.state("TRANSACTIONS").await, "last_error"), "belvo_not_found", "{code}");
+        assert_eq!(text(&world.item(&format!("LINK#{LINK}"), "LINK").await, "status"), "active", "{code}");
+        assert!(world.record("TRANSACTIONS", &changed.updated[0]).await.contains_key("data"), "nothing is deleted");
+    }
+}
