@@ -12,6 +12,7 @@ use domain::schedule::GRACE;
 use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
 use tracing::warn;
 
+use crate::left_out::LeftOut;
 use crate::links::key;
 use crate::{Reconciler, Report, Trouble};
 
@@ -20,7 +21,12 @@ const PAGES_PER_RUN: u64 = 3;
 
 impl Reconciler {
     /// Reads some pages of Belvo's list of links and takes down what they say.
-    pub(crate) async fn discover(&self, until: Instant, report: &mut Report) -> Result<(), Trouble> {
+    pub(crate) async fn discover(
+        &self,
+        until: Instant,
+        report: &mut Report,
+        left_out: &mut LeftOut,
+    ) -> Result<(), Trouble> {
         for _ in 0..PAGES_PER_RUN {
             let number = self.table.discovery_page().await?;
             let Some(Links { links, unreadable, has_next }) = self.links(number).await? else {
@@ -34,7 +40,11 @@ impl Reconciler {
                 if Instant::now() >= until {
                     return Ok(());
                 }
-                self.meet(link, report).await?;
+                let met = self.meet(link, report).await;
+                if let Err(trouble) = &met {
+                    warn!(link_id = link.id.as_str(), error = %trouble, "cannot store what Belvo lists");
+                }
+                left_out.note(met)?;
             }
             report.pages += 1;
             self.table.set_discovery_page(if has_next { number + 1 } else { 1 }).await?;
