@@ -10,4 +10,4 @@ mod settings;
 
 pub use journal::{Journal, Level, Line, Value};
 pub use secret::{Secret, SecretUnavailable, SecretVersion};
-pub use settings::{InvalidSetting, optional, parsed, required};
+pub use settings::{InvalidSetting, bounded, optional, parsed, required};
