@@ -116,10 +116,11 @@ def test_a_run_that_comes_to_its_end_keeps_the_schedules_alarms_quiet_and_others
     without_belvo = run_the_schedule(deployment)
     belvo.clear_faults()
     with deployment.environment("ReconcileFunctionName", "QUEUE_URL", deployment.outputs["QueueUrl"] + "-none"):
-        # What is due has to be enqueued, and cannot be.
-        link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=1, access_mode="recurrent")
+        # What is due has to be enqueued, and cannot be: five failures in a row end a run.
+        for _ in range(5):
+            belvo.create_link(id=new_link_id(), accounts=1, transactions=1, access_mode="recurrent")
         ended_early = run_the_schedule(deployment)
-    assert link_id and ended_early["message"] == "a run ended early"
+    assert ended_early["message"] == "a run ended early"
 
     stopped, failing = MathAlarm(deployment, "ReconcileStoppedAlarm"), AlarmCopy(deployment, "ReconcileFailingAlarm")
     assert stopped.own([healthy]) == stopped.own([without_belvo]) == {"runs": 1}

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import check_architecture
 from stack.console import fail, say
 from stack.local_aws import LocalAws
 from stack.settings import ROOT, Settings, local_environment
@@ -21,6 +22,10 @@ def build_functions(settings: Settings) -> None:
     for manifest in sorted((ROOT / "functions").glob("*/Cargo.toml")):
         run(["cargo", "lambda", "build", "--release"], settings, directory=manifest.parent)
     run_quietly([SAM, "build", "--build-dir", settings.build_dir], settings, settings.state_dir / "build.log")
+    try:
+        check_architecture.check(settings.build_dir, check_architecture.CONFIGURATION)
+    except check_architecture.Refused as refused:
+        fail(str(refused))
 
 
 def build_fake_belvo(settings: Settings) -> None:

@@ -35,7 +35,7 @@ impl Stack {
         let (table_name, queue_url) = (output("TableName")?, output("QueueUrl")?);
         let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
+            dynamodb: store::client((&aws).into()),
             secrets: aws_sdk_secretsmanager::Client::new(&aws),
             queue: Queue::new(sqs.clone(), queue_url),
             sqs,

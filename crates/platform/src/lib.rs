@@ -11,5 +11,5 @@ mod webhook_credentials;
 
 pub use journal::{Journal, Level, Line, Value};
 pub use secret::{Secret, SecretText, SecretUnavailable, SecretVersion};
-pub use settings::{InvalidSetting, optional, parsed, required};
+pub use settings::{InvalidSetting, bounded, optional, parsed, required};
 pub use webhook_credentials::{Authorization, Scheme, WebhookCredentials};

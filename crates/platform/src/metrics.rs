@@ -121,7 +121,7 @@ pub const ACTIONS: Metric = count_by("actions", &[&[STACK, "action", "outcome"]]
 
 /// Runs of the reconcile function that came to their end.
 pub const RUNS: Metric = count("runs");
-/// Runs that ended early, or could not read Belvo's list of links.
+/// Runs that ended early, could not read Belvo's list of links, or left out a link or request.
 pub const RUN_FAILURES: Metric = count("run_failures");
 /// Links that were due.
 pub const LINKS: Metric = count("links");

@@ -1,5 +1,6 @@
 //! Settings, from environment variables that the template sets.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A setting that the function cannot start with. Its value is not shown.
@@ -11,6 +12,16 @@ pub enum InvalidSetting {
     /// The variable holds something else than it should.
     #[error("the environment variable {0} cannot be read")]
     Unreadable(&'static str),
+    /// The variable holds a number that is too small or too large.
+    #[error("the environment variable {name} has to be from {smallest} to {largest}")]
+    OutOfRange {
+        /// Its name.
+        name: &'static str,
+        /// The smallest value that it takes.
+        smallest: u64,
+        /// The largest.
+        largest: u64,
+    },
 }
 
 /// The text of a variable; none when it is missing or empty.
@@ -36,6 +47,36 @@ pub fn parsed<T: FromStr>(name: &'static str, default: T) -> Result<T, InvalidSe
     optional(name).map_or(Ok(default), |text| text.trim().parse().map_err(|_| InvalidSetting::Unreadable(name)))
 }
 
+/// Returns the whole number of a variable, or the default where it is missing or empty. The template has the same limits for its
+/// parameters; a variable can be set by hand too. A fraction is rounded up: CloudFormation takes 0.5 for a parameter of the type
+/// Number, and a function that does not start for that would refuse everything.
+///
+/// # Errors
+/// [`InvalidSetting::Unreadable`] as in [`parsed`], and [`InvalidSetting::OutOfRange`].
+pub fn bounded<T>(name: &'static str, default: T, range: RangeInclusive<T>) -> Result<T, InvalidSetting>
+where
+    T: FromStr + PartialOrd + Copy + Into<u64>,
+{
+    let value = optional(name).map_or(Some(default), |text| whole(text.trim()));
+    within(name, value.ok_or(InvalidSetting::Unreadable(name))?, range)
+}
+
+/// The number, or the next larger whole one.
+fn whole<T: FromStr>(text: &str) -> Option<T> {
+    let rounded =
+        || text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| format!("{:.0}", number.ceil()));
+    text.parse().ok().or_else(|| rounded()?.parse().ok())
+}
+
+fn within<T>(name: &'static str, value: T, range: RangeInclusive<T>) -> Result<T, InvalidSetting>
+where
+    T: PartialOrd + Copy + Into<u64>,
+{
+    let out_of_range =
+        InvalidSetting::OutOfRange { name, smallest: (*range.start()).into(), largest: (*range.end()).into() };
+    if range.contains(&value) { Ok(value) } else { Err(out_of_range) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +86,23 @@ mod tests {
         // PATH is there on every machine that runs this test, and is no number.
         assert!(required("PATH").is_ok());
         assert_eq!(parsed("PATH", 7_u8), Err(InvalidSetting::Unreadable("PATH")));
+    }
+
+    #[test]
+    fn a_number_outside_of_its_range_is_refused_with_the_range() {
+        assert_eq!([1, 900, 3_600].map(|value| within("CAP", value, 1..=3_600_u64)), [Ok(1), Ok(900), Ok(3_600)]);
+        for value in [0, 3_601, u64::MAX] {
+            let refused = within("CAP", value, 1..=3_600_u64).unwrap_err();
+            assert_eq!(refused.to_string(), "the environment variable CAP has to be from 1 to 3600");
+        }
+        assert_eq!(bounded("BELVO_SYNC_NO_SUCH", 7_u32, 1..=10), Ok(7));
+    }
+
+    #[test]
+    fn a_fraction_is_rounded_up_and_what_is_no_number_is_refused() {
+        assert_eq!(["0.5", "1.0", "72", "1e2", "719.01"].map(whole::<u32>), [1, 1, 72, 100, 720].map(Some));
+        assert_eq!(["", "x", "-1", "NaN", "inf", "1e20", "0x10"].map(whole::<u32>), [None; 7]);
+        assert_eq!(bounded("PATH", 7_u32, 1..=10), Err(InvalidSetting::Unreadable("PATH")));
     }
 
     #[test]

@@ -17,6 +17,10 @@ const MAX_BATCH_BYTES: usize = 250 * 1024;
 /// Calls under way at once. The largest webhook needs about ten.
 const CONCURRENT_CALLS: usize = 4;
 
+/// For so long a message is hidden at most. SQS refuses more than 12 hours from its receipt, and a message that is being worked on
+/// was received within the queue's visibility timeout of 12 minutes. (Source: SQS developer guide, "Visibility timeout".)
+const LONGEST_WAIT: Duration = Duration::from_mins(12 * 60 - 12);
+
 /// The queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -60,12 +64,12 @@ impl Queue {
         stream::iter(calls).buffer_unordered(CONCURRENT_CALLS).try_collect().await
     }
 
-    /// Makes a message that is being worked on visible again after a while.
+    /// Makes a message that is being worked on visible again after a while, at most 11 h 48 min.
     ///
     /// # Errors
     /// [`QueueTrouble::CallFailed`]; the message then comes back after the queue's own visibility timeout.
     pub async fn give_back(&self, receipt_handle: &str, after: Duration) -> Result<(), QueueTrouble> {
-        let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
+        let seconds = i32::try_from(after.min(LONGEST_WAIT).as_secs()).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         call.visibility_timeout(seconds).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
@@ -196,5 +200,17 @@ mod tests {
             .match_requests(|input| input.visibility_timeout() == Some(90) && input.receipt_handle() == Some("r"))
             .then_output(|| ChangeMessageVisibilityOutput::builder().build());
         queue(&rule).give_back("r", Duration::from_secs(90)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_message_is_given_back_for_longer_than_sqs_hides_it() {
+        // Twelve hours from its receipt, which is up to twelve minutes ago.
+        let rule = mock!(Client::change_message_visibility)
+            .match_requests(|input| input.visibility_timeout() == Some(42_480))
+            .then_output(|| ChangeMessageVisibilityOutput::builder().build());
+        for hours in [12, 100, u64::MAX / 3_600] {
+            queue(&rule).give_back("r", Duration::from_secs(hours * 3_600)).await.unwrap();
+        }
+        assert_eq!(rule.num_calls(), 3);
     }
 }

@@ -7,7 +7,7 @@
 
 mod attempts;
 mod attributes;
-mod canceled;
+mod client;
 mod clock;
 mod events;
 mod expression;
@@ -24,6 +24,7 @@ mod table;
 
 pub use attempts::{Attempt, Begun, HeldKey};
 pub use attributes::to_attribute;
+pub use client::client;
 pub use events::{Content, Counts, EventKey, Outcome};
 pub use links::{LinkChange, LinkPass, LinkState};
 pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};

@@ -12,7 +12,6 @@ use domain::schedule::drift_delay;
 use domain::{Day, EpochMillis, Heard, LinkId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
-use crate::canceled::RetryCanceled;
 use crate::clock::Claim;
 use crate::events::{Counts, EventKey, Outcome};
 use crate::expression::Expression;
@@ -208,8 +207,7 @@ impl Table {
         ];
         let items = updates.map(|update| TransactWriteItem::builder().update(update).build());
         let call = self.client.transact_write_items().set_transact_items(Some(items.to_vec()));
-        let retries = aws_sdk_dynamodb::config::Builder::new().retry_classifier(RetryCanceled);
-        match call.customize().config_override(retries).send().await {
+        match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if lost_the_clock(error.err()) => Ok(false),
             Err(error) => Err(call_failed(&error)),

@@ -116,6 +116,25 @@ impl Table {
         Ok(send_if_allowed(update).await?.is_some())
     }
 
+    /// Makes what is due wait until `to`, if nobody has moved it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreTrouble`]
+    pub async fn put_off(&self, due: &Due, to: EpochMillis) -> Result<(), StoreTrouble> {
+        let key = match &due.what {
+            DueItem::Link(link) => keys::link(link),
+            DueItem::Request(request) => keys::request(request),
+        };
+        let update = self
+            .update(key)
+            .update_expression("SET gsi2sk = :to")
+            .condition_expression("gsi2sk = :from")
+            .expression_attribute_values(":to", s(keys::due(to)))
+            .expression_attribute_values(":from", s(keys::due(due.at)));
+        send_if_allowed(update).await?;
+        Ok(())
+    }
+
     /// Makes a link due at this time, unless it is due earlier.
     ///
     /// # Errors
@@ -218,6 +237,17 @@ impl Table {
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
         update.send().await.map_err(|error| call_failed(&error))?;
         Ok(())
+    }
+}
+
+impl DueItem {
+    /// The id of the link, and of the request: one of the two.
+    #[must_use]
+    pub fn ids(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::Link(link) => (Some(link.as_str()), None),
+            Self::Request(request) => (None, Some(request.as_str())),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
 use store::DiscoveryPlace;
 use tracing::warn;
 
+use crate::left_out::LeftOut;
 use crate::links::key;
 use crate::{Reconciler, Report, Trouble};
 
@@ -24,8 +25,6 @@ const PAGES_PER_RUN: u64 = 3;
 /// After so many pages that Belvo did not give, one after the other, the list is read from its beginning. Without this a
 /// Belvo that answers 500 also behind the last page would be asked for pages that it never had.
 const MAX_FAILED_PAGES: u32 = 8;
-/// So many links may fail in the table, one after the other. After one more the table counts as down.
-const FAILED_LINKS: usize = 2;
 /// How long before the end of its time a run gives up a page, so that it can still note where it stopped; of a short time a
 /// fifth.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -44,17 +43,22 @@ impl Reconciler {
     ///
     /// # Errors
     /// What kept it from going on; or why the first page that was left out was not read.
-    pub(crate) async fn discover(&self, until: Instant, report: &mut Report) -> Result<(), Trouble> {
+    pub(crate) async fn discover(
+        &self,
+        until: Instant,
+        report: &mut Report,
+        left_out: &mut LeftOut,
+    ) -> Result<(), Trouble> {
         let margin = MARGIN.min(until.saturating_duration_since(Instant::now()) / 5);
         let until = until.checked_sub(margin).unwrap_or(until);
         let DiscoveryPlace { page, page_size, mut failed_pages } = self.table.discovery_place().await?;
         let mut page = LinksPage::new(page, page_size.unwrap_or(LinksPage::FIRST.size()));
-        let mut left_out = None;
+        let mut unread = None;
         let mut last_failed = false;
         for asked in 0..PAGES_PER_RUN {
             match self.ask_for(page, until).await? {
                 Asked::Read(links) => {
-                    if !self.meet_all(&links, until, report).await? {
+                    if !self.meet_all(&links, until, report, left_out).await? {
                         break;
                     }
                     report.pages += 1;
@@ -78,7 +82,7 @@ impl Reconciler {
                 Asked::Failed(trouble) => {
                     warn!(page = page.number(), error = trouble.kind(), "left out a page of Belvo's list of links");
                     report.unread_pages += 1;
-                    left_out.get_or_insert(trouble);
+                    unread.get_or_insert(trouble);
                     last_failed = true;
                     failed_pages = (failed_pages + 1) % MAX_FAILED_PAGES;
                     page = if failed_pages == 0 { LinksPage::FIRST } else { page.behind() };
@@ -86,7 +90,7 @@ impl Reconciler {
                 }
             }
         }
-        left_out.map_or(Ok(()), Err)
+        unread.map_or(Ok(()), Err)
     }
 
     async fn note_place(&self, page: LinksPage, failed_pages: u32) -> Result<(), Trouble> {
@@ -116,27 +120,27 @@ impl Reconciler {
     }
 
     /// Takes down what a page says. `false` when the time was over before its end.
-    async fn meet_all(&self, links: &Links, until: Instant, report: &mut Report) -> Result<bool, Trouble> {
+    async fn meet_all(
+        &self,
+        links: &Links,
+        until: Instant,
+        report: &mut Report,
+        left_out: &mut LeftOut,
+    ) -> Result<bool, Trouble> {
         if links.unreadable > 0 {
             warn!(unreadable = links.unreadable, "Belvo lists links that cannot be read");
         }
-        let (mut left_out, mut failed_in_a_row) = (links.unreadable, 0);
+        report.unreadable_links += links.unreadable;
         for link in &links.links {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            match self.meet(link, report).await {
-                Err(Trouble::Store(trouble)) if failed_in_a_row < FAILED_LINKS => {
-                    warn!(link_id = %link.id, error = %trouble, "left out a link of Belvo's list");
-                    (left_out, failed_in_a_row) = (left_out + 1, failed_in_a_row + 1);
-                }
-                result => {
-                    result?;
-                    failed_in_a_row = 0;
-                }
+            let met = self.meet(link, report).await;
+            if let Err(trouble) = &met {
+                warn!(link_id = link.id.as_str(), error = %trouble, "cannot store what Belvo lists");
             }
+            left_out.note(met)?;
         }
-        report.unreadable_links += left_out;
         Ok(true)
     }
 

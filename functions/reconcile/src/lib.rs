@@ -5,9 +5,11 @@
 //! that are due (`links`), moves their due time before it enqueues anything, and decides by `domain::schedule` what to
 //! list. Beside that it reads a few pages of Belvo's list of links (`discovery`), a little further with every run.
 //!
-//! A run is bounded: in links, in pages, and by its deadline. What it does not reach is due still, for the next one.
+//! A run is bounded: in links, in pages, and by its deadline. What it does not reach is due still, for the next one. So is a link
+//! that fails, and the run goes on with the others (`left_out`).
 
 mod discovery;
+mod left_out;
 mod links;
 mod requests;
 
@@ -17,12 +19,14 @@ use std::time::{Duration, Instant, SystemTime};
 use belvo_access::{Access, NoAccess};
 use domain::now;
 use lambda_runtime::{Error, LambdaEvent};
+use left_out::LeftOut;
+use links::LEASE;
 use platform::aws::{CallLimit, timeouts};
 use platform::metrics::{DISCOVERED, FAILURES, LINKS, LISTINGS, RUN_FAILURES, RUNS, STATUS_READS, TIMED_OUT};
 use platform::{Journal, Level, Secret};
 use queue::{Queue, QueueTrouble};
 use serde::Serialize;
-use store::{DueItem, SHARDS, StoreTrouble, Table};
+use store::{Due, DueItem, SHARDS, StoreTrouble, Table};
 use tracing::warn;
 
 /// How long before Lambda's deadline nothing new is begun, at least; of a long invocation it is a fifth of the time, of a
@@ -60,8 +64,10 @@ pub struct Report {
     pub pages: u64,
     /// Pages of it that Belvo did not give, and that were left out until the next time round.
     pub unread_pages: u64,
-    /// Links in it that cannot be read or looked up, and that were left out.
+    /// Links in it that cannot be read, and that were left out.
     pub unreadable_links: usize,
+    /// Links and requests that could not be taken up, and links of Belvo's list that could not be stored.
+    pub failed: usize,
     /// Was more due than a run takes up?
     pub has_more: bool,
 }
@@ -109,13 +115,13 @@ impl Reconciler {
         let aws = platform::aws::config().await;
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
-        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT));
         let secret =
             Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
         let limits = belvo::Limits { requests_per_30s: REQUESTS_PER_30S, ..belvo::Limits::default() };
         Ok(Self {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
-            table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
+            table: Table::new(store::client(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
             journal: Journal::from_environment(),
         })
@@ -124,7 +130,7 @@ impl Reconciler {
     /// One run. Belvo's being away holds back nothing but the discovery of links.
     ///
     /// # Errors
-    /// Trouble with the table or the queue: what is due stays due.
+    /// Several failures of the table or the queue in a row: what is due stays due.
     pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<Report, Error> {
         let started = Instant::now();
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
@@ -132,30 +138,41 @@ impl Reconciler {
         let mut report = Report::default();
         // Half of the time, so that there is some left for what is due whatever Belvo does.
         let half = (until - started) / 2;
-        let discovery = tokio::time::timeout(half, self.discover(started + half, &mut report)).await;
+        let mut left_out = LeftOut::default();
+        let discovery = tokio::time::timeout(half, self.discover(started + half, &mut report, &mut left_out)).await;
         let discovery = discovery.unwrap_or(Err(Trouble::OutOfTime));
-        let due = self.take_up_what_is_due(until, &mut report).await;
-        self.log(&report, discovery.err().as_ref(), due.as_ref().err(), started.elapsed());
+        let due = self.take_up_what_is_due(until, &mut report, &mut left_out).await;
+        report.failed = left_out.count();
+        self.log(&report, discovery.err().as_ref(), due.as_ref().err(), left_out.last(), started.elapsed());
         due?;
         Ok(report)
     }
 
     /// One line a run: what it did, and what kept it from doing more.
-    fn log(&self, report: &Report, no_discovery: Option<&Trouble>, trouble: Option<&Trouble>, elapsed: Duration) {
-        let (level, message) = match (trouble, no_discovery) {
-            (Some(_), _) => (Level::Error, "a run ended early"),
-            (None, Some(_)) if report.pages > 0 => (Level::Warn, "reconciled, but not all pages of links were read"),
-            (None, Some(_)) => (Level::Warn, "reconciled, but discovered no links"),
-            (None, None) => (Level::Info, "reconciled"),
+    fn log(
+        &self,
+        report: &Report,
+        no_discovery: Option<&Trouble>,
+        trouble: Option<&Trouble>,
+        left_out: Option<&Trouble>,
+        elapsed: Duration,
+    ) {
+        let (level, message) = match (trouble, no_discovery, left_out) {
+            (Some(_), _, _) => (Level::Error, "a run ended early"),
+            (None, Some(_), _) if report.pages > 0 => (Level::Warn, "reconciled, but not all pages of links were read"),
+            (None, Some(_), _) => (Level::Warn, "reconciled, but discovered no links"),
+            (None, None, Some(_)) => (Level::Warn, "reconciled, but left something out"),
+            (None, None, None) => (Level::Info, "reconciled"),
         };
         let mut line = self.journal.line("reconcile", level, message, now());
         line.count(&LINKS, report.links as u64).count(&LISTINGS, report.listings as u64);
         line.count(&TIMED_OUT, report.timed_out as u64).count(&DISCOVERED, report.discovered as u64);
         line.count(&STATUS_READS, report.status_reads as u64);
         line.field("pages", report.pages).field("unread_pages", report.unread_pages);
-        line.field("unreadable_links", report.unreadable_links as u64).field("has_more", report.has_more);
+        line.field("unreadable_links", report.unreadable_links as u64).field("failed", report.failed as u64);
+        line.field("has_more", report.has_more);
         line.count_some(&RUNS, u64::from(trouble.is_none()));
-        if let Some(trouble) = trouble.or(no_discovery) {
+        if let Some(trouble) = trouble.or(no_discovery).or(left_out) {
             line.word("error", trouble.kind()).count(&FAILURES, 1).count(&RUN_FAILURES, 1);
             line.field("cause", trouble.to_string().as_str());
         }
@@ -164,32 +181,55 @@ impl Reconciler {
         line.write();
     }
 
-    async fn take_up_what_is_due(&self, until: Instant, report: &mut Report) -> Result<(), Trouble> {
+    async fn take_up_what_is_due(
+        &self,
+        until: Instant,
+        report: &mut Report,
+        left_out: &mut LeftOut,
+    ) -> Result<(), Trouble> {
         // Beginning anywhere: a run that is always too short still comes to every shard.
         let first = fastrand::u8(0..SHARDS);
         for shard in (0..SHARDS).map(|number| (first + number) % SHARDS) {
-            let due = self.table.due(shard, now(), DUE_PER_SHARD).await?;
+            let due = match self.table.due(shard, now(), DUE_PER_SHARD).await {
+                Ok(due) => due,
+                Err(failed) => {
+                    left_out.note(Err(failed.into()))?;
+                    continue;
+                }
+            };
             report.has_more |= due.len() == usize::try_from(DUE_PER_SHARD).unwrap_or_default();
             for due in due {
                 if Instant::now() >= until {
                     report.has_more = true;
                     return Ok(());
                 }
-                let result = match &due.what {
-                    DueItem::Link(link) => self.take_up_link(link, due.at, report).await,
-                    DueItem::Request(request) => self.take_up_request(request, report).await,
-                };
-                match result {
-                    // One item that a newer release wrote must not hold back the others.
-                    Err(Trouble::Store(StoreTrouble::Unreadable(what))) => warn!(what, "cannot read what is due"),
-                    result => result?,
-                }
+                left_out.note(self.take_up(&due, report).await)?;
             }
         }
         Ok(())
     }
+
+    async fn take_up(&self, due: &Due, report: &mut Report) -> Result<(), Trouble> {
+        let result = match &due.what {
+            DueItem::Link(link) => self.take_up_link(link, due.at, report).await,
+            DueItem::Request(request) => self.take_up_request(request, report).await,
+        };
+        let (link_id, request_id) = due.what.ids();
+        match &result {
+            Err(Trouble::Store(StoreTrouble::Unreadable(what))) => {
+                warn!(link_id, request_id, what, "cannot read what is due");
+                // Behind the others of its shard: many that a newer release wrote would fill each run.
+                self.table.put_off(due, now() + LEASE).await?;
+            }
+            Err(trouble) => warn!(link_id, request_id, error = %trouble, "cannot take up what is due"),
+            Ok(()) => {}
+        }
+        result
+    }
 }
 
+#[cfg(test)]
+mod conflict_tests;
 #[cfg(test)]
 mod line_tests;
 #[cfg(test)]

@@ -51,7 +51,7 @@ async fn a_run_that_left_out_a_page_of_links_says_so_and_failed_at_something() {
 #[tokio::test]
 async fn a_run_that_ends_early_leaves_its_line_and_is_no_finished_run() {
     let world = World::new().await;
-    world.link("l-1", "recurrent");
+    let _links = [1, 2, 3, 4, 5].map(|n| world.link(&format!("l-{n}"), "recurrent"));
     *world.sqs_is_up.lock().unwrap() = false;
     assert!(world.try_to_run().await.is_err());
     let (line, series) = world.lines.take_one();

@@ -6,7 +6,7 @@ use crate::{Reconciler, Report, Trouble};
 
 /// For so long a link that was taken up is not due: when the run dies before it has enqueued everything, the link is due
 /// again after that.
-const LEASE: EpochMillis = 15 * 60 * 1_000;
+pub(crate) const LEASE: EpochMillis = 15 * 60 * 1_000;
 
 /// After so long an erasure that has not ended is asked for again.
 const SWEPT_WITHIN: EpochMillis = 60 * 60 * 1_000;

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
@@ -18,6 +19,7 @@ use platform::{Journal, Secret};
 use queue::Queue;
 use store::{Check, Checkpoint, Counts, DiscoveryPlace, EventKey, NewRequest, Outcome, RequestStatus, Table};
 
+use crate::conflict_tests::Conflicts;
 use crate::{Reconciler, Report};
 
 const HOUR: i64 = 60 * 60 * 1_000;
@@ -31,8 +33,10 @@ pub(crate) struct World {
     sent: Arc<Mutex<Vec<String>>>,
     /// Does SQS take messages?
     pub(crate) sqs_is_up: Arc<Mutex<bool>>,
-    table: Table,
-    dynamodb: aws_sdk_dynamodb::Client,
+    /// Items of which the function's updates are refused.
+    pub(crate) conflicts: Conflicts,
+    pub(crate) table: Table,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl World {
@@ -40,17 +44,21 @@ impl World {
         let belvo = fake_belvo::start(Config { preload: false, ..Config::default() }).await.unwrap();
         let dynamodb = local_table::start().await;
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
+        let conflicts = Conflicts::default();
+        // Nobody waits for a second here.
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let watched = dynamodb.config().to_builder().interceptor(conflicts.clone()).retry_config(retries);
         let lines = Lines::default();
         let (sent, sqs_is_up) = (Arc::default(), Arc::new(Mutex::new(true)));
         let requests_per_30s = NonZeroU32::new(30_000).unwrap();
         let limits = belvo::Limits { answer: Duration::from_secs(30), requests_per_30s, ..belvo::Limits::default() };
         let reconciler = Reconciler {
             access: belvo_access::Access::new(belvo.base_url().to_owned(), secret(), limits),
-            table: table.clone(),
+            table: Table::new(store::client(watched), TABLE_NAME.to_owned()),
             queue: queue(&sent, &sqs_is_up),
             journal: Journal::new("a-stack".to_owned(), lines.writer()),
         };
-        Self { belvo, reconciler, lines, sent, sqs_is_up, table, dynamodb }
+        Self { belvo, reconciler, lines, sent, sqs_is_up, conflicts, table, dynamodb }
     }
 
     /// A link at Belvo, made long ago, of which nobody has heard.
@@ -99,7 +107,7 @@ impl World {
     }
 
     /// What was asked for: link and resource.
-    fn listings(&self) -> Vec<(String, String)> {
+    pub(crate) fn listings(&self) -> Vec<(String, String)> {
         let bodies = std::mem::take(&mut *self.sent.lock().unwrap());
         let mut listings: Vec<_> = bodies
             .iter()
@@ -131,19 +139,19 @@ impl World {
         assert!(finished.unwrap());
     }
 
-    async fn link_item(&self, link: &LinkId) -> HashMap<String, AttributeValue> {
+    pub(crate) async fn link_item(&self, link: &LinkId) -> HashMap<String, AttributeValue> {
         let key = [("pk", format!("LINK#{link}")), ("sk", "LINK".to_owned())];
         let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
         let get = self.dynamodb.get_item().table_name(TABLE_NAME).set_key(Some(HashMap::from(key)));
         get.consistent_read(true).send().await.unwrap().item.unwrap_or_default()
     }
 
-    async fn due_at(&self, link: &LinkId) -> Option<i64> {
+    pub(crate) async fn due_at(&self, link: &LinkId) -> Option<i64> {
         self.link_item(link).await.get("gsi2sk").map(|due| due.as_s().unwrap().parse().unwrap())
     }
 
     /// Time passes.
-    async fn make_due(&self, link: &LinkId) {
+    pub(crate) async fn make_due(&self, link: &LinkId) {
         let due = self.due_at(link).await.unwrap();
         assert!(self.table.move_due(link, due, Some(now() - 1), None).await.unwrap());
     }
@@ -237,7 +245,7 @@ async fn a_listing_in_doubt_is_repeated_after_an_hour_and_then_ever_later() {
 #[tokio::test]
 async fn when_the_queue_is_down_the_run_fails_and_the_link_is_due_again_soon() {
     let world = World::new().await;
-    let link = world.link("l-1", "recurrent");
+    let [link, ..] = [1, 2, 3, 4, 5].map(|n| world.link(&format!("l-{n}"), "recurrent"));
     *world.sqs_is_up.lock().unwrap() = false;
     assert!(world.try_to_run().await.is_err());
     let due = world.due_at(&link).await.unwrap();

@@ -54,12 +54,12 @@ impl Requester {
         let aws = platform::aws::config().await;
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
-        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT));
         let secret =
             Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
         Ok(Self {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
-            table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), platform::required("TABLE_NAME")?),
+            table: Table::new(store::client(dynamodb), platform::required("TABLE_NAME")?),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
             journal: Journal::from_environment(),
         })

@@ -30,7 +30,7 @@ pub(crate) fn sqs(aws: &SdkConfig) -> aws_sdk_sqs::Client {
 
 pub(crate) fn dynamodb(aws: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(aws).timeout_config(timeouts(TABLE_LIMIT));
-    aws_sdk_dynamodb::Client::from_conf(waits_for_its_turn(config).build())
+    store::client(waits_for_its_turn(config))
 }
 
 /// One link is one partition of the table, and a large link fills what that can take: throttling is what is to be expected

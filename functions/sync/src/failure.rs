@@ -1,9 +1,11 @@
 //! Why a message goes back to the queue, and for how long.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use belvo_access::NoAccess;
 use domain::Undecodable;
+use platform::InvalidSetting;
 use queue::QueueTrouble;
 use store::StoreTrouble;
 
@@ -81,7 +83,24 @@ pub(crate) struct Backoff {
     pub(crate) cap: Duration,
 }
 
+/// What `RETRY_BASE_SECONDS` may be.
+const BASE_SECONDS: RangeInclusive<u64> = 1..=900;
+/// What `RETRY_CAP_SECONDS` may be: with `MaxReceiveCount` attempts at most a message is tried for less than a week, of the 14 days
+/// that SQS keeps it.
+const CAP_SECONDS: RangeInclusive<u64> = 1..=3_600;
+
 impl Backoff {
+    /// Built from `RETRY_BASE_SECONDS` and `RETRY_CAP_SECONDS`.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`]
+    pub(crate) fn from_environment() -> Result<Self, InvalidSetting> {
+        Ok(Self {
+            base: Duration::from_secs(platform::bounded("RETRY_BASE_SECONDS", 5, BASE_SECONDS)?),
+            cap: Duration::from_secs(platform::bounded("RETRY_CAP_SECONDS", 900, CAP_SECONDS)?),
+        })
+    }
+
     /// The wait after this attempt (counted from 1). `chance`, between 0 and 1, spreads it over its upper half.
     pub(crate) fn delay(self, attempt: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(16);

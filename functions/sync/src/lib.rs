@@ -33,6 +33,7 @@ mod writing;
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime};
 
 use access::Access;
@@ -56,6 +57,10 @@ const LEGS: Legs =
     Legs { pages: Duration::from_mins(1), objects: Duration::from_secs(30), comparing: Duration::from_secs(80) };
 /// What Belvo allows in 30 seconds, less some room; all environments of the function share it.
 const REQUESTS_PER_30S: u32 = 72;
+/// What `BELVO_REQUESTS_PER_30S` may be.
+const BUDGETS: RangeInclusive<u32> = 1..=100_000;
+/// What `SYNC_MAX_CONCURRENCY` may be. The template begins at 2, with what an SQS event source takes.
+const ENVIRONMENTS: RangeInclusive<u32> = 1..=1_000;
 
 /// Works on messages. One for the life of an execution environment.
 pub struct Worker {
@@ -87,8 +92,8 @@ impl Worker {
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
         let aws = platform::aws::config().await;
-        let budget = platform::parsed("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S)?;
-        let environments = platform::parsed("SYNC_MAX_CONCURRENCY", 1_u32)?.max(1);
+        let budget = platform::bounded("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S, BUDGETS)?;
+        let environments = platform::bounded("SYNC_MAX_CONCURRENCY", 1_u32, ENVIRONMENTS)?;
         let requests_per_30s = NonZeroU32::new(budget / environments).unwrap_or(NonZeroU32::MIN);
         let limits = belvo::Limits { requests_per_30s, ..belvo::Limits::default() };
         let secret = Secret::new(clients::secrets(&aws), platform::required("BELVO_SECRET_ARN")?);
@@ -100,10 +105,7 @@ impl Worker {
             dead_letters: Queue::new(sqs, platform::required("DEAD_LETTER_QUEUE_URL")?),
             legs: LEGS,
             journal: Journal::from_environment(),
-            backoff: Backoff {
-                base: Duration::from_secs(platform::parsed("RETRY_BASE_SECONDS", 5)?),
-                cap: Duration::from_secs(platform::parsed("RETRY_CAP_SECONDS", 900)?),
-            },
+            backoff: Backoff::from_environment()?,
         })
     }
 

@@ -84,10 +84,7 @@ impl World {
         };
         let worker = Worker {
             access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
-            table: Table::new(
-                aws_sdk_dynamodb::Client::from_conf(waits_for_its_turn(watched).build()),
-                TABLE_NAME.to_owned(),
-            ),
+            table: Table::new(store::client(waits_for_its_turn(watched)), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
             dead_letters: queue(&Arc::default(), &dead_letters),
             legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },

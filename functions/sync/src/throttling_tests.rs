@@ -28,6 +28,9 @@ const CANCELED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#Transacti
 /// The same, and the condition of the link's clock failed too.
 const OVERTAKEN: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
     "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "ThrottlingError"}, {"Code": "None"}]}"#;
+/// What DynamoDB answers to a single write while a transaction writes the same item.
+const CONFLICT: &str =
+    r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"}"#;
 const FAILED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "failed"}"#;
 
 /// Calls to DynamoDB that are refused: how many are left of each kind.
@@ -35,6 +38,7 @@ const FAILED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalSer
 pub(crate) struct Throttle {
     puts: Arc<AtomicUsize>,
     failing_puts: Arc<AtomicUsize>,
+    conflicting_updates: Arc<AtomicUsize>,
     transactions: Arc<AtomicUsize>,
     overtaken_transactions: Arc<AtomicUsize>,
 }
@@ -67,6 +71,9 @@ impl Intercept for Throttle {
         let refusal = match config.load::<Metadata>().ok_or("a call without a name")?.name() {
             "PutItem" if Self::refuses(&self.puts, |left| left % 3 > 0) => Some(Refusal(400, BUSY)),
             "PutItem" if Self::refuses(&self.failing_puts, |_| true) => Some(Refusal(500, FAILED)),
+            "UpdateItem" if Self::refuses(&self.conflicting_updates, |left| left % 2 > 0) => {
+                Some(Refusal(400, CONFLICT))
+            }
             "TransactWriteItems" if Self::refuses(&self.transactions, |_| true) => Some(Refusal(400, CANCELED)),
             "TransactWriteItems" if Self::refuses(&self.overtaken_transactions, |_| true) => {
                 Some(Refusal(400, OVERTAKEN))
@@ -109,6 +116,15 @@ async fn a_load_survives_that_all_the_writes_under_way_fail_at_once() {
     world.throttle.failing_puts.store(FAILURES, Ordering::SeqCst);
     world.list_transactions().await;
     assert_eq!(world.throttle.failing_puts.load(Ordering::SeqCst), 0);
+    world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn a_pass_whose_updates_meet_transactions_of_others_sends_them_again() {
+    let world = World::with_transactions(3).await;
+    world.throttle.conflicting_updates.store(4, Ordering::SeqCst);
+    world.list_transactions().await;
+    assert_eq!(world.throttle.conflicting_updates.load(Ordering::SeqCst), 0, "it updated fewer items than that");
     world.assert_converged("TRANSACTIONS").await;
 }
 

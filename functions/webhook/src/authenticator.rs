@@ -7,6 +7,8 @@
 //! The secret is read again after five minutes, and when a header does not match (it may just have been rotated), then
 //! at most once a minute: wrong credentials cannot make us hammer Secrets Manager.
 
+use std::ops::RangeInclusive;
+
 use domain::EpochMillis;
 use platform::{Authorization, Scheme, Secret, SecretUnavailable, SecretVersion, WebhookCredentials};
 use secrecy::ExposeSecret;
@@ -19,6 +21,8 @@ use crate::mismatch::{self, Mismatch};
 
 /// How long the previous version is accepted after a rotation.
 pub(crate) const DEFAULT_GRACE_HOURS: u32 = 24;
+/// What `SECRET_GRACE_HOURS` may be.
+pub(crate) const GRACE_HOURS: RangeInclusive<u32> = 0..=720;
 /// How long what was read is used.
 const FRESH_MS: EpochMillis = 5 * 60 * 1_000;
 /// How often a wrong header may make us read the secret again.

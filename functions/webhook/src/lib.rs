@@ -63,7 +63,8 @@ impl Receiver {
         let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(QUEUE_CALL)).build();
         let secret =
             Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("WEBHOOK_SECRET_ARN")?);
-        let grace_hours = platform::parsed("SECRET_GRACE_HOURS", authenticator::DEFAULT_GRACE_HOURS)?;
+        let grace_hours =
+            platform::bounded("SECRET_GRACE_HOURS", authenticator::DEFAULT_GRACE_HOURS, authenticator::GRACE_HOURS)?;
         Ok(Self {
             authenticator: Authenticator::new(secret, grace_hours),
             queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),

@@ -1,0 +1,51 @@
+//! What a run leaves out because it failed.
+//!
+//! A link or request that fails costs only itself: it is counted, it stays due, and the run goes on with the next. When several
+//! fail in a row, the table or the queue does not work, and the run ends.
+
+use store::StoreTrouble;
+
+use crate::Trouble;
+
+/// After so many failures in a row a run ends. Each takes up to two calls of 3 s.
+const MAX_FAILURES_IN_A_ROW: u32 = 5;
+
+/// The failures of a run that did not end it.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    count: usize,
+    in_a_row: u32,
+    last: Option<Trouble>,
+}
+
+impl LeftOut {
+    /// How many links and requests failed.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The last failure, for the run's line.
+    pub(crate) fn last(&self) -> Option<&Trouble> {
+        self.last.as_ref()
+    }
+
+    /// Notes how it went with one of them.
+    ///
+    /// # Errors
+    /// The failure itself, when it is one too many in a row.
+    pub(crate) fn note(&mut self, result: Result<(), Trouble>) -> Result<(), Trouble> {
+        let Err(trouble) = result else {
+            self.in_a_row = 0;
+            return Ok(());
+        };
+        self.count += 1;
+        // An item that this release cannot read says nothing of the next.
+        self.in_a_row += u32::from(!matches!(trouble, Trouble::Store(StoreTrouble::Unreadable(_))));
+        if self.in_a_row >= MAX_FAILURES_IN_A_ROW {
+            self.in_a_row = 0;
+            return Err(trouble);
+        }
+        self.last = Some(trouble);
+        Ok(())
+    }
+}
