@@ -40,7 +40,7 @@ pub use message::{
 };
 pub use number::Number;
 pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
-pub use record::{EmbeddedAccount, Record, Unreadable};
+pub use record::{EmbeddedAccount, Record, Unreadable, as_of, one_of_each};
 pub use resource::{Country, Resource};
 pub use source::Source;
 pub use time::{Day, EpochMillis, moment_micros, now, rfc3339};

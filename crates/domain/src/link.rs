@@ -140,7 +140,7 @@ impl Consent {
     pub(crate) fn plan(code: &str, data: &Fields<'_>) -> Plan {
         match code {
             "openfinance_consent_about_to_expire" => {
-                let due = data.text("consent_due_date").and_then(|date| Day::parse(date.get(..10)?));
+                let due = data.text("consent_due_date").and_then(|date| Day::of_date(&date));
                 Plan::Consent(Self::Expiring { due })
             }
             // An older page of Belvo's writes the code without its prefix.

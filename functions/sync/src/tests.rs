@@ -9,6 +9,7 @@ use fake_belvo::{IdIn, Settings};
 mod every_resource;
 mod hostile_belvo;
 mod long_lists;
+mod shown_again;
 
 use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
 

@@ -33,7 +33,7 @@ pub(crate) async fn write_objects(
     // On a resource's first load nothing stands in the table: then the question is not worth its price, and the
     // conditions of the writes hold all the same.
     if compares {
-        let records: Vec<Record> = records.collect();
+        let records = domain::one_of_each(records);
         let known = table.known(&pass.link, pass.resource, &ids).await?;
         fence(table, pass).await?;
         let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));
