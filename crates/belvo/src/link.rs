@@ -1,5 +1,6 @@
 //! A link as Belvo has it, as far as it matters here.
 
+use domain::{EpochMillis, moment_micros};
 use serde::Deserialize;
 
 use crate::Error;
@@ -15,6 +16,8 @@ pub struct Link {
     pub institution: Option<String>,
     /// The id that the customer gave it.
     pub external_id: Option<String>,
+    /// When Belvo last had access to the institution for it; ISO 8601.
+    pub last_accessed_at: Option<String>,
 }
 
 impl Link {
@@ -23,6 +26,12 @@ impl Link {
         let institution = link.institution.filter(|name| is_name(name));
         let external_id = link.external_id.filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len()));
         Ok(Self { institution, external_id, ..link })
+    }
+
+    /// Returns when Belvo last had access to the institution for this link; none where it does not say.
+    #[must_use]
+    pub fn accessed_at(&self) -> Option<EpochMillis> {
+        self.last_accessed_at.as_deref().and_then(moment_micros).map(|micros| micros / 1_000)
     }
 }
 
@@ -40,12 +49,29 @@ mod tests {
     fn a_link_is_read_whatever_else_it_says() {
         let body = br#"{"id":"l","institution":"sat_mx_fiscal","status":"valid","new":[1.10],"external_id":"u"}"#;
         let text = |text: &str| Some(text.to_owned());
-        let link = Link { status: text("valid"), institution: text("sat_mx_fiscal"), external_id: text("u") };
+        let link = Link {
+            status: text("valid"),
+            institution: text("sat_mx_fiscal"),
+            external_id: text("u"),
+            last_accessed_at: None,
+        };
         assert_eq!(Link::read(body), Ok(link));
-        assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None, external_id: None }));
+        assert_eq!(
+            Link::read(b"{}"),
+            Ok(Link { status: None, institution: None, external_id: None, last_accessed_at: None })
+        );
         for body in ["[]", r#"["valid","sat_mx_fiscal"]"#, r#"{"status":"valid","status":"invalid"}"#, "<html>"] {
             assert_eq!(Link::read(body.as_bytes()), Err(Error::Malformed("not a link")), "{body}");
         }
+    }
+
+    #[test]
+    fn a_link_says_when_belvo_last_had_access_to_the_institution() {
+        let accessed_at =
+            |time: &str| Link::read(format!(r#"{{"last_accessed_at":{time}}}"#).as_bytes()).unwrap().accessed_at();
+        assert_eq!(accessed_at(r#""2023-11-14T22:13:20.001Z""#), Some(1_700_000_000_001));
+        assert_eq!(accessed_at(r#""2023-11-14T22:13:20""#), Some(1_700_000_000_000));
+        assert_eq!((accessed_at("null"), accessed_at(r#""never""#)), (None, None));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use announced::{Announced, Kind};
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value, path_name};
-pub use link::{Consent, KnownConsent, LinkStatus};
+pub use link::{AnnouncedAccess, Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
     Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, UNROUTED, Undecodable,
