@@ -1,5 +1,5 @@
-//! What a widget token is asked for with. Source: Belvo's OpenAPI 1.223.0, `POST /api/token/`; `external_id` and
-//! `link_id` (update mode) from its pages on the Connect widget.
+//! What a widget token is asked for with. Source: Belvo's OpenAPI description of 2026-04-23, `POST /api/token/`;
+//! `external_id` and `link_id` (update mode) from its pages on the Connect widget.
 
 use serde_json::{Map, Value};
 
