@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import requests
-from deployment import Deployment, wait_until
+from deployment import Deployment, new_link_id, wait_until, webhook
 from stack.fake_belvo import Control
 from stack.table import content
 
@@ -110,6 +110,23 @@ def test_a_refresh_that_we_ask_for_is_completed_by_its_webhooks(deployment: Depl
     wait_for_rest(deployment, link_id)
     for resource in RESOURCES:
         assert_converged(deployment, belvo, link_id, resource)
+
+
+def test_a_failed_login_is_shown_while_belvo_still_calls_the_link_valid(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+
+    def link() -> dict[str, Any]:
+        return deployment.link_items(link_id)["LINK"]
+
+    deployment.post(webhook(link_id, "LINK", "invalid_credentials"))
+    deployment.wait_for_applied(link_id, 1)
+    assert (link()["status"], link()["action"]) == ("invalid_credentials", "update_credentials")
+    assert link()["announced_status"] == "invalid_credentials"
+
+    deployment.post(webhook(link_id))
+    deployment.wait_for_applied(link_id, 2)
+    assert link()["status"] == "active"
+    assert not {"action", "announced_status"} & link().keys()
 
 
 def test_after_a_day_without_webhooks_the_schedule_alone_heals_a_link_that_was_synced(

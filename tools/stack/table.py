@@ -69,9 +69,9 @@ def plain(item: dict) -> dict:
 def content(belvo_object: Any, *, of: str) -> Any:
     """What a record's `data` has to hold, of a Belvo object or of that `data` itself.
 
-    A transaction's account is a record of its own. The times of collection may lag: that they change is no change.
+    A transaction's account is a record of its own. The times at which Belvo collected or saved it may lag: that they change is no change.
     """
-    volatile = {"collected_at", "last_accessed_at"}
+    volatile = {"collected_at", "created_at", "last_accessed_at"}
     left_out = volatile | LEFT_OUT.get(of, set())
     return {name: without(volatile, value) for name, value in belvo_object.items() if name not in left_out}
 

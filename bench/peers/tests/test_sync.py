@@ -157,7 +157,7 @@ def test_every_spelling_of_a_number_is_kept_alike(pair: Pair) -> None:
     spellings = """0 -0 7 -7 10 1500 1.10 -1.50 0.5 0.0 -0.0 1e2 1E+2 1e-2 12.50e1 100000000000000000000 1e20 1e21 1e22
         123456789012345678901234567890 12345678901234567890123456789012345678 123456789012345678901234567890123456789
         1.23456789012345678901234567890123456789 0.00000000000000000001 0.000000000000000000001 1e-21 1e-22 5e-130 5e-131
-        9e125 1e126 1E400 -3e-400 0e999 0.1e1""".split()
+        9e125 1e126 1E400 -3e-400 0e999 0.1e1 9e37 1e38 1e39 5e-128 5e-129""".split()
     data = ", ".join(f'"n{number}": {spelling}' for number, spelling in enumerate(spellings))
     event = pair.belvo.historical_update(link)
     message = json.loads(event["Records"][0]["body"])

@@ -1,5 +1,7 @@
 //! A link as Belvo has it, as far as it matters here.
 
+use domain::{EpochMillis, moment_micros};
+
 use crate::Error;
 use crate::links::external_id;
 use crate::members::{decoded, members, text};
@@ -13,16 +15,26 @@ pub struct Link {
     pub institution: Option<String>,
     /// The id that the customer gave it.
     pub external_id: Option<String>,
+    /// When Belvo last had access to the institution for it; ISO 8601.
+    pub last_accessed_at: Option<String>,
 }
 
 impl Link {
     /// Reads a link. A member of another type than documented counts as absent.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
         let body = decoded(body);
-        let [status, institution, id] =
-            members(&body, ["status", "institution", "external_id"]).ok_or(Error::Malformed("not a link"))?;
+        let [status, institution, id, last_accessed_at] =
+            members(&body, ["status", "institution", "external_id", "last_accessed_at"])
+                .ok_or(Error::Malformed("not a link"))?;
         let institution = text(institution).filter(|name| is_name(name));
-        Ok(Self { status: text(status), institution, external_id: external_id(id) })
+        let last_accessed_at = text(last_accessed_at);
+        Ok(Self { status: text(status), institution, external_id: external_id(id), last_accessed_at })
+    }
+
+    /// Returns when Belvo last had access to the institution for this link; none where it does not say.
+    #[must_use]
+    pub fn accessed_at(&self) -> Option<EpochMillis> {
+        self.last_accessed_at.as_deref().and_then(moment_micros).map(|micros| micros / 1_000)
     }
 }
 
@@ -40,9 +52,17 @@ mod tests {
     fn a_link_is_read_whatever_else_it_says() {
         let body = br#"{"id":"l","institution":"sat_mx_fiscal","status":"valid","new":[1.10],"external_id":"u"}"#;
         let text = |text: &str| Some(text.to_owned());
-        let link = Link { status: text("valid"), institution: text("sat_mx_fiscal"), external_id: text("u") };
+        let link = Link {
+            status: text("valid"),
+            institution: text("sat_mx_fiscal"),
+            external_id: text("u"),
+            last_accessed_at: None,
+        };
         assert_eq!(Link::read(body), Ok(link));
-        assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None, external_id: None }));
+        assert_eq!(
+            Link::read(b"{}"),
+            Ok(Link { status: None, institution: None, external_id: None, last_accessed_at: None })
+        );
         for body in ["[]", r#"["valid","sat_mx_fiscal"]"#, r#"{"status":"valid""#, "<html>"] {
             assert_eq!(Link::read(body.as_bytes()), Err(Error::Malformed("not a link")), "{body}");
         }
@@ -50,9 +70,10 @@ mod tests {
 
     #[test]
     fn an_odd_member_counts_as_absent_and_costs_only_itself() {
-        let absent = Link { status: None, institution: None, external_id: None };
+        let absent = Link { status: None, institution: None, external_id: None, last_accessed_at: None };
         for odd in ["12345", "1e999", "true", "null", "[null]", r#"{"name":"x"}"#, r#""\ud800""#, r#""""#] {
-            let body = format!(r#"{{"id":7,"status":"valid","external_id":{odd},"institution":{odd}}}"#);
+            let body =
+                format!(r#"{{"id":7,"status":"valid","external_id":{odd},"institution":{odd},"last_accessed_at":7}}"#);
             let valid = Link { status: Some("valid".to_owned()), ..absent.clone() };
             assert_eq!(Link::read(body.as_bytes()), Ok(valid), "{odd}");
         }
@@ -65,6 +86,15 @@ mod tests {
             Ok(Link { status: Some("valid".to_owned()), ..absent }),
             "no id that was not sent"
         );
+    }
+
+    #[test]
+    fn a_link_says_when_belvo_last_had_access_to_the_institution() {
+        let accessed_at =
+            |time: &str| Link::read(format!(r#"{{"last_accessed_at":{time}}}"#).as_bytes()).unwrap().accessed_at();
+        assert_eq!(accessed_at(r#""2023-11-14T22:13:20.001Z""#), Some(1_700_000_000_001));
+        assert_eq!(accessed_at(r#""2023-11-14T22:13:20""#), Some(1_700_000_000_000));
+        assert_eq!((accessed_at("null"), accessed_at(r#""never""#)), (None, None));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Kind {
 fn days(data: &Fields<'_>) -> Option<(Day, Day)> {
     let day = |prefix: &str| {
         let found = data.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with("_date"));
-        found.and_then(|(_, raw)| Day::parse(&crate::json::text(raw)?))
+        found.and_then(|(_, raw)| Day::of_date(&crate::json::text(raw)?))
     };
     day("first_").zip(day("last_"))
 }

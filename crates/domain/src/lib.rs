@@ -32,7 +32,7 @@ pub use announced::{Announced, Kind};
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value, path_name};
-pub use link::{Consent, KnownConsent, LinkStatus};
+pub use link::{AnnouncedAccess, Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
     Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, UNROUTED, Undecodable,
@@ -40,7 +40,7 @@ pub use message::{
 };
 pub use number::Number;
 pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
-pub use record::{EmbeddedAccount, Record, Unreadable};
+pub use record::{EmbeddedAccount, Record, Unreadable, as_of, one_of_each};
 pub use resource::{Country, Resource};
 pub use source::Source;
 pub use time::{Day, EpochMillis, moment_micros, now, rfc3339};

@@ -1,8 +1,9 @@
 //! What is known of a link itself: whether Belvo can use it, and what its user has to do.
 //!
-//! Two facts make a link's status. The *access*, whether Belvo has the link and can log in with it, is always read back from
-//! Belvo: webhooks come late, twice and in any order. The *consent* of Brazil's Open Finance cannot be read back without the
-//! user's document number; of its webhooks the one that was received last counts.
+//! Three facts make a link's status. The *access*, whether Belvo has the link and can log in with it, is always read back
+//! from Belvo: webhooks come late, twice and in any order. An *announcement* that a login failed stands beside it, because
+//! Belvo shows the link as valid until several logins have failed. The *consent* of Brazil's Open Finance cannot be read back
+//! without the user's document number; of its webhooks the one that was received last counts.
 
 use crate::plan::Plan;
 use crate::{Day, EpochMillis, Fields};
@@ -48,6 +49,15 @@ pub struct KnownConsent {
     /// What became of it last.
     pub consent: Consent,
     /// When the webhook that said so was received.
+    pub event_at: EpochMillis,
+}
+
+/// What the last webhook said of Belvo's access to a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnnouncedAccess {
+    /// What it announced; none once something later showed that Belvo can use the link.
+    pub status: Option<LinkStatus>,
+    /// When that webhook was received, or what showed otherwise happened.
     pub event_at: EpochMillis,
 }
 
@@ -97,6 +107,16 @@ impl LinkStatus {
         }
     }
 
+    /// The access that a webhook of the type LINK announces with this code.
+    #[must_use]
+    pub fn announced_by(code: &str) -> Option<Self> {
+        match code {
+            "invalid_credentials" => Some(Self::InvalidCredentials),
+            "token_required" => Some(Self::TokenRequired),
+            _ => None,
+        }
+    }
+
     /// What the user has to do, as a word for programs.
     #[must_use]
     pub fn action(self) -> Option<&'static str> {
@@ -112,6 +132,16 @@ impl LinkStatus {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Deleted | Self::Erased)
+    }
+
+    /// The access of a link of which a webhook has announced another one. Belvo's own word outweighs it, unless that is only
+    /// that the link is valid.
+    #[must_use]
+    pub fn with_announced(self, announced: Option<Self>) -> Self {
+        match (self, announced) {
+            (Self::Active, Some(announced)) => announced,
+            (access, _) => access,
+        }
     }
 
     /// The status of a link with this access and this consent. An ended consent outweighs a failed login, since logging in
@@ -140,7 +170,7 @@ impl Consent {
     pub(crate) fn plan(code: &str, data: &Fields<'_>) -> Plan {
         match code {
             "openfinance_consent_about_to_expire" => {
-                let due = data.text("consent_due_date").and_then(|date| Day::parse(date.get(..10)?));
+                let due = data.text("consent_due_date").and_then(|date| Day::of_date(&date));
                 Plan::Consent(Self::Expiring { due })
             }
             // An older page of Belvo's writes the code without its prefix.
@@ -154,6 +184,15 @@ impl Consent {
             }
             _ => Plan::Unknown,
         }
+    }
+}
+
+impl AnnouncedAccess {
+    /// Whether an announcement stands that something at this time shows to be over: a webhook about data that Belvo has
+    /// fetched since, or a login of Belvo's that succeeded since.
+    #[must_use]
+    pub fn is_outdated_at(self, later: EpochMillis) -> bool {
+        self.status.is_some() && later > self.event_at
     }
 }
 
@@ -222,6 +261,25 @@ mod tests {
             assert!(matches!(plan(&code, "{}"), Plan::Record(_)), "{code}");
         }
         assert_eq!(plan("openfinance_consent_framed", "{}"), Plan::Unknown);
+    }
+
+    #[test]
+    fn an_announced_status_stands_only_as_long_as_belvo_calls_the_link_valid() {
+        let announced = LinkStatus::announced_by("token_required");
+        assert_eq!(announced, Some(LinkStatus::TokenRequired));
+        assert_eq!(LinkStatus::Active.with_announced(announced), LinkStatus::TokenRequired);
+        assert_eq!(LinkStatus::Active.with_announced(None), LinkStatus::Active);
+        for access in [LinkStatus::InvalidCredentials, LinkStatus::Gone, LinkStatus::Deleted, LinkStatus::Erased] {
+            assert_eq!(access.with_announced(announced), access);
+        }
+        assert_eq!(LinkStatus::announced_by(crate::STATUS_CHANGED), None, "a reason to ask, and nothing more");
+    }
+
+    #[test]
+    fn an_announcement_is_over_with_what_happened_after_it() {
+        let announced = AnnouncedAccess { status: Some(LinkStatus::InvalidCredentials), event_at: 1_000 };
+        assert!(announced.is_outdated_at(1_001) && !announced.is_outdated_at(1_000));
+        assert!(!AnnouncedAccess { status: None, ..announced }.is_outdated_at(1_001), "nothing stands");
     }
 
     #[test]

@@ -2,20 +2,25 @@
 
 /// A JSON number in the one spelling that stands for its value: no leading or trailing zeros, no `+`, `-0` is `0`.
 ///
-/// DynamoDB's `N` keeps 38 significant digits between 1E-130 and 9.99E+125; a number beyond that is not a
-/// [`Number`] and is stored as text. (Source: DynamoDB developer guide, "Data types: Number".)
+/// DynamoDB's `N` keeps 38 significant digits between 1E-130 and 9.99E+125, and gives a number back written out: 1E39 as a
+/// one and 39 zeros. boto3 reads it in a decimal context of 38 digits that refuses to round, and fails on the whole item
+/// when the zeros make it longer, or when its last digit stands below 1E-165. So a [`Number`] stays within what DynamoDB
+/// keeps *and* its readers read; any other number is stored as text. (Sources: DynamoDB developer guide, "Data types:
+/// Number"; boto3, `boto3.dynamodb.types.DYNAMODB_CONTEXT`.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Number(Box<str>);
 
-/// DynamoDB's precision, in significant decimal digits.
+/// DynamoDB's precision, in significant decimal digits; boto3's too.
 const MAX_DIGITS: usize = 38;
-/// DynamoDB's range, as the power of ten of the first significant digit.
-const MAGNITUDE: std::ops::RangeInclusive<i64> = -130..=125;
+/// The power of ten of the first significant digit. Up to 37 a number has at most 38 digits before its point. From -128 on,
+/// boto3's least exponent, the last of 38 digits is still one that boto3 keeps.
+const MAGNITUDE: std::ops::RangeInclusive<i64> = -128..=37;
 /// Numbers with more zeros than this before or after their digits are written with an exponent.
 const MAX_PLAIN_ZEROS: i64 = 20;
 
 impl Number {
-    /// Reads the text of a JSON number. `None` when DynamoDB could not keep every digit of it.
+    /// Reads the text of a JSON number. `None` when DynamoDB could not keep every digit of it, or a reader of the table could
+    /// not read it.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
         let (negative, magnitude) = json.strip_prefix('-').map_or((false, json), |rest| (true, rest));
@@ -103,7 +108,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_number_that_boto3_could_not_read_back_is_not_a_number() {
+        let (one, thirty_eight) = ("1", "9".repeat(38));
+        for (digits, first_digit) in [(one, 37), (&thirty_eight, 37), (one, -128), (&thirty_eight, -128)] {
+            assert!(canonical(&at(digits, first_digit)).is_some(), "{digits}, {first_digit}");
+        }
+        for (digits, first_digit) in [(one, 38), (one, 39), (&thirty_eight, 38), (&thirty_eight, -129)] {
+            assert_eq!(canonical(&at(digits, first_digit)), None, "{digits}, {first_digit}");
+        }
+    }
+
+    /// These digits, with the first one at this power of ten.
+    fn at(digits: &str, first_digit: i64) -> String {
+        format!("{digits}e{}", first_digit - length(digits) + 1)
+    }
+
+    /// As DynamoDB gives a number back: written out, without an exponent.
+    fn written_out(number: &str) -> String {
+        let (sign, number) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
+        let Some((digits, scale)) = number.split_once('E') else { return format!("{sign}{number}") };
+        let scale: i64 = scale.parse().unwrap();
+        let point = length(digits) + scale;
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap());
+        if scale >= 0 {
+            format!("{sign}{digits}{}", zeros(scale))
+        } else {
+            format!("{sign}0.{}{digits}", zeros(-point))
+        }
+    }
+
     proptest! {
+        /// boto3's context has 38 digits and exponents from -128 on, and traps whatever is rounded.
+        #[test]
+        fn whatever_is_a_number_can_be_read_by_boto3_as_dynamodb_writes_it_out(
+            digits in "-?[1-9][0-9]{0,45}", exponent in -190_i64..150
+        ) {
+            let Some(number) = canonical(&format!("{digits}e{exponent}")) else { return Ok(()) };
+            let plain = written_out(&number);
+            let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+            let coefficient = [whole, fraction].concat();
+            let coefficient = coefficient.trim_start_matches('-').trim_start_matches('0');
+            prop_assert!(coefficient.len() <= 38, "{} digits", coefficient.len());
+            prop_assert!(length(fraction) <= 128 + 37, "{} places", fraction.len());
+        }
+
         #[test]
         fn moving_the_point_and_adding_zeros_never_changes_the_value(
             digits in 1_u64..u64::MAX, places in 0_usize..30, zeros in 0_usize..5

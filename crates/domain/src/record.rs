@@ -1,16 +1,22 @@
 //! One Belvo object, ready for the table.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::hash::hex;
-use crate::{Day, Fields, ObjectId, Resource, Value};
+use crate::{Day, Fields, ObjectId, Resource, Value, moment_micros};
 
-/// Members that change without the object changing. They stay in the record but not in its hash.
-const VOLATILE: [&str; 2] = ["collected_at", "last_accessed_at"];
+/// When Belvo last saved the object: its documentation calls that "last updated in Belvo's database".
+const CREATED_AT: &str = "created_at";
+/// Members that change without the object changing, because Belvo collected or saved it again. They stay in the record but
+/// not in its hash.
+const VOLATILE: [&str; 3] = ["collected_at", CREATED_AT, "last_accessed_at"];
+/// The members that version 0.1 left out of the hash.
+const VOLATILE_IN_0_1: [&str; 2] = ["collected_at", "last_accessed_at"];
 /// Where a record without a usable date is found in an index.
 const NO_DATE: &str = "0000-00-00";
 /// How long the names of an object's members may be together. They have to fit into an item (400 KB) even when none of the
@@ -26,7 +32,7 @@ pub struct Record {
     pub data: BTreeMap<String, Value>,
     /// The account that the object belongs to, where it embeds one.
     pub account_id: Option<ObjectId>,
-    /// SHA-256 over `data` and `account_id` in a canonical form, without what always changes.
+    /// SHA-256 over `data` and `account_id` in a canonical form, without the times at which Belvo collected or saved it.
     pub content_hash: String,
     /// Paths in `data` that hold JSON text because the table cannot hold the value.
     pub as_text: Vec<String>,
@@ -39,8 +45,10 @@ pub struct Record {
 pub struct EmbeddedAccount<'a> {
     /// The account's id.
     pub id: ObjectId,
-    /// When Belvo collected this copy of it; ISO 8601, empty where it does not say.
-    pub collected_at: Cow<'a, str>,
+    /// Belvo's word for the kind of account, such as `CHECKING_ACCOUNT`; none where it does not say.
+    pub category: Option<Cow<'a, str>>,
+    /// The age of this copy: see [`as_of`].
+    pub as_of: Option<i64>,
     /// The account itself.
     pub raw: &'a RawValue,
 }
@@ -68,10 +76,24 @@ impl Record {
         let without = account.as_ref().map(|_| "account");
         let data = Value::read_members(&fields, without, &mut as_text).ok_or(Unreadable)?;
         let account_id = account.as_ref().map(|account| account.id.clone());
-        let content_hash = content_hash(&data, account_id.as_ref());
+        let content_hash = content_hash(by_name(&data), account_id.as_ref(), &VOLATILE);
         let is_left_out = |name: &&&str| !data.contains_key(**name);
         let omitted = resource.omit.iter().filter(is_left_out).map(|name| (*name).to_owned()).collect();
         Ok((Self { id, data, account_id, content_hash, as_text, omitted }, account))
+    }
+
+    /// The hash that version 0.1 gave this object, if it came with this `created_at`: version 0.1 hashed that member too.
+    ///
+    /// It equals a hash of today's form only if `created_at` is none, and no object in `data` has such a member: the canonical
+    /// forms name their members. So the two forms of a stored hash need no mark to be told apart.
+    #[must_use]
+    pub fn content_hash_of_0_1(&self, created_at: Option<&Value>) -> String {
+        let mut members: BTreeMap<_, _> = by_name(&self.data).collect();
+        match created_at {
+            Some(created_at) => members.insert(CREATED_AT, created_at),
+            None => members.remove(CREATED_AT),
+        };
+        content_hash(members.into_iter(), self.account_id.as_ref(), &VOLATILE_IN_0_1)
     }
 
     /// Where the record stands among those of its account: by day, then by id. Records without an account are not
@@ -85,7 +107,18 @@ impl Record {
     /// The day that a member holds. A date with a time counts as its day.
     #[must_use]
     pub fn day(&self, member: &str) -> Option<Day> {
-        self.text(member).and_then(|text| Day::parse(text.get(..10)?))
+        self.text(member).and_then(Day::of_date)
+    }
+
+    /// Whether this record is kept rather than another one of the same object that came with it. The category counts first,
+    /// since the times of two copies can change their order with each collection.
+    fn is_kept_before(&self, other: &Self) -> bool {
+        let age = |record: &Self| as_of(record.text("collected_at"), record.text(CREATED_AT));
+        // No category comes last.
+        let category = |record: &Self| (record.text("category").is_none(), record.text("category").map(str::to_owned));
+        let order = category(self).cmp(&category(other));
+        let order = order.then_with(|| age(other).cmp(&age(self)));
+        order.then_with(|| self.content_hash.cmp(&other.content_hash)).is_lt()
     }
 
     /// The text that a member holds.
@@ -103,18 +136,59 @@ impl<'a> EmbeddedAccount<'a> {
         let (fields, read) = Fields::read_text(raw.get());
         read.ok()?;
         let id = ObjectId::parse(&fields.text("id")?).ok()?;
-        Some(Self { id, collected_at: fields.text("collected_at").unwrap_or_default(), raw })
+        let as_of = as_of(fields.text("collected_at").as_deref(), None)
+            .or_else(|| as_of(None, fields.text(CREATED_AT).as_deref()));
+        Some(Self { id, category: fields.text("category"), as_of, raw })
     }
 }
 
-fn content_hash(data: &BTreeMap<String, Value>, account_id: Option<&ObjectId>) -> String {
+/// Returns the age of a copy of an object: when Belvo collected it or else, where that is absent or cannot be read, when
+/// Belvo last saved it. In microseconds; none where neither can be read.
+#[must_use]
+pub fn as_of(collected_at: Option<&str>, created_at: Option<&str>) -> Option<i64> {
+    collected_at.and_then(moment_micros).or_else(|| created_at.and_then(moment_micros))
+}
+
+/// Keeps one record of each object, where the first of them stood. Belvo can list an object twice, and differently. Which
+/// record is kept does not depend on their order, so that it is the same one in each pass.
+#[must_use]
+pub fn one_of_each(records: impl Iterator<Item = Record>) -> Vec<Record> {
+    let mut kept: Vec<Record> = Vec::with_capacity(records.size_hint().1.unwrap_or_default());
+    let mut places = HashMap::with_capacity(kept.capacity());
+    for record in records {
+        match places.entry(record.id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(record);
+            }
+            Entry::Occupied(place) => {
+                let there = &mut kept[*place.get()];
+                if record.is_kept_before(there) {
+                    *there = record;
+                }
+            }
+        }
+    }
+    kept
+}
+
+fn by_name(data: &BTreeMap<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
+    data.iter().map(|(name, value)| (name.as_str(), value))
+}
+
+/// Hashes members, which come in the order of their names.
+fn content_hash<'a>(
+    members: impl Iterator<Item = (&'a str, &'a Value)>,
+    account_id: Option<&ObjectId>,
+    skip: &[&str],
+) -> String {
     let mut hasher = Sha256::new();
     hasher.update(account_id.map_or("", ObjectId::as_str));
     hasher.update(b"\0");
-    for (name, value) in data.iter().filter(|(name, _)| !VOLATILE.contains(&name.as_str())) {
+    for (name, value) in members.filter(|(name, _)| !skip.contains(name)) {
         hasher.update(name.len().to_be_bytes());
         hasher.update(name);
-        value.digest(&mut hasher, &VOLATILE);
+        value.digest(&mut hasher, skip);
     }
     hex(&hasher.finalize())
 }
@@ -137,7 +211,7 @@ mod tests {
         let (record, account) = Record::read(Resource::of_webhook_type("TRANSACTIONS").unwrap(), raw).unwrap();
         let account = account.unwrap();
         assert_eq!(record.account_id.unwrap(), account.id);
-        assert_eq!((account.id.as_str(), &*account.collected_at), ("a-1", "2024-01-01T00:00:00Z"));
+        assert_eq!((account.id.as_str(), account.as_of), ("a-1", moment_micros("2024-01-01T00:00:00Z")));
         assert!(!record.data.contains_key("account") && record.as_text.is_empty());
     }
 
@@ -158,6 +232,62 @@ mod tests {
         assert_eq!(hash(TRANSACTION), hash(&TRANSACTION.replace("10.50", "10.5")));
         assert_ne!(hash(TRANSACTION), hash(&TRANSACTION.replace("10.50", "10.51")));
         assert_ne!(hash(TRANSACTION), hash(&TRANSACTION.replace("a-1", "a-2")));
+    }
+
+    #[test]
+    fn an_object_that_belvo_collected_or_saved_again_has_the_same_hash() {
+        let hash = |json: &str| read("INVOICES", json).unwrap().content_hash;
+        let saved = r#"{"id":"i","total":1,"created_at":"2024-01-01T00:00:00Z","last_accessed_at":null,
+            "collected_at":"2024-01-01T00:00:00Z","lines":[{"price":2,"created_at":"2024-01-01T00:00:00Z"}]}"#;
+        assert_eq!(hash(saved), hash(&saved.replace("2024-01-01", "2024-06-01")));
+        assert_eq!(hash(saved), hash(r#"{"id":"i","total":1,"lines":[{"price":2}]}"#));
+        assert_ne!(hash(saved), hash(&saved.replace(r#""price":2"#, r#""price":3"#)));
+    }
+
+    #[test]
+    fn the_hash_of_0_1_is_never_taken_for_todays() {
+        let record = |json: &str| read("INVOICES", json).unwrap();
+        let time = Value::Text("2024-01-01T00:00:00Z".to_owned());
+        let plain = record(r#"{"id":"i","total":1}"#);
+        assert_eq!(plain.content_hash_of_0_1(None), plain.content_hash, "the forms differ in this member only");
+        assert_ne!(plain.content_hash_of_0_1(Some(&time)), plain.content_hash);
+        let saved_again = record(r#"{"id":"i","total":1,"created_at":"2024-06-01T00:00:00Z"}"#);
+        assert_eq!(saved_again.content_hash_of_0_1(Some(&time)), plain.content_hash_of_0_1(Some(&time)));
+        assert_ne!(saved_again.content_hash_of_0_1(Some(&time)), plain.content_hash_of_0_1(Some(&Value::Null)));
+    }
+
+    #[test]
+    fn of_an_object_that_comes_twice_the_same_record_is_kept_whatever_the_order_and_the_times() {
+        let account = |category: &str, day: &str| {
+            read("ACCOUNTS", &format!(r#"{{"id":"a","category":{category},"collected_at":"2024-01-{day}"}}"#)).unwrap()
+        };
+        let other = read("ACCOUNTS", r#"{"id":"b"}"#).unwrap();
+        let checking = account(r#""CHECKING_ACCOUNT""#, "02");
+        for later in ["01", "03"] {
+            for rival in [account(r#""LOAN_ACCOUNT""#, later), account("null", later)] {
+                for pair in [[&rival, &checking], [&checking, &rival]] {
+                    let kept = one_of_each([pair[0], &other, pair[1]].into_iter().cloned());
+                    assert_eq!(kept, [checking.clone(), other.clone()]);
+                }
+            }
+        }
+        let newer = account(r#""CHECKING_ACCOUNT""#, "03");
+        assert_eq!(one_of_each([checking, newer.clone()].into_iter()), [newer]);
+    }
+
+    #[test]
+    fn a_copy_of_an_account_is_as_old_as_its_collection_or_else_as_its_last_saving() {
+        let as_of = |members: &str| {
+            let raw = format!(r#"{{"id":"t","account":{{"id":"a"{members}}}}}"#);
+            let raw: &RawValue = serde_json::from_str(&raw).unwrap();
+            Record::read(Resource::of_webhook_type("TRANSACTIONS").unwrap(), raw).unwrap().1.unwrap().as_of
+        };
+        let first = moment_micros("2024-01-01T00:00:00Z");
+        assert_eq!(as_of(r#","collected_at":"2024-01-01T00:00:00","created_at":"2024-06-01T00:00:00Z""#), first);
+        for collected_at in ["", r#","collected_at":null"#, r#","collected_at":"yesterday""#, r#","collected_at":7"#] {
+            assert_eq!(as_of(&format!(r#"{collected_at},"created_at":"2024-01-01T00:00:00Z""#)), first);
+            assert_eq!(as_of(collected_at), None);
+        }
     }
 
     #[test]

@@ -32,6 +32,12 @@ impl Day {
         well_formed.then(|| text.parse().ok().map(Self)).flatten()
     }
 
+    /// Reads the day with which a date begins, with a time behind it or without.
+    #[must_use]
+    pub fn of_date(text: &str) -> Option<Self> {
+        Self::parse(text.trim().get(..10)?)
+    }
+
     /// The day before (the first day there is stays itself).
     #[must_use]
     pub fn previous(self) -> Self {
@@ -51,11 +57,15 @@ impl fmt::Display for Day {
     }
 }
 
-/// The moment that Belvo writes as `2022-02-09T08:45:50.406032Z`: three to six digits of a second, any offset. In
-/// microseconds, so that nothing is lost in comparing two.
+/// The moment that Belvo writes as `2022-02-09T08:45:50.406032Z`: three to six digits of a second, any offset. A time
+/// without an offset is in UTC, and a day without a time means its midnight. In microseconds, so that nothing is lost in
+/// comparing two.
 #[must_use]
 pub fn moment_micros(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+    let text = text.trim();
+    let in_utc = || text.parse::<jiff::civil::DateTime>().and_then(|time| jiff::tz::TimeZone::UTC.to_timestamp(time));
+    let moment = text.parse::<jiff::Timestamp>().or_else(|_| in_utc());
+    moment.ok().map(jiff::Timestamp::as_microsecond)
 }
 
 /// A moment as `2023-11-14T22:13:20.000Z`.
@@ -96,11 +106,42 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_without_a_zone_is_in_utc() {
+        let noon = moment_micros("2025-08-10T12:00:00.123456Z");
+        assert!(noon.is_some());
+        for text in [
+            "2025-08-10T12:00:00.123456",
+            "2025-08-10 12:00:00.123456",
+            "2025-08-10 12:00:00.123456+00:00",
+            "2025-08-10T12:00:00.123456+0000",
+            "2025-08-10T09:00:00.123456-03",
+            "2025-08-10t12:00:00.123456z",
+            " 2025-08-10T12:00:00.123456Z\n",
+        ] {
+            assert_eq!(moment_micros(text), noon, "{text}");
+        }
+        assert_eq!(moment_micros("2025-08-10"), moment_micros("2025-08-10T00:00:00Z"));
+        for text in ["", "12:00:00", "2025-08", "2025-02-30T12:00:00", "10/08/2025 12:00", "1754827200", "null"] {
+            assert_eq!(moment_micros(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn only_calendar_days_are_days() {
         assert_eq!(Day::parse("2024-02-29").unwrap().previous().to_string(), "2024-02-28");
         assert_eq!(Day::parse("2024-02-28").unwrap().next().to_string(), "2024-02-29");
         for text in ["2023-02-29", "2023-1-1", "20230101", "2023-01-01T00", "", "0000-00-00"] {
             assert_eq!(Day::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_day_whatever_time_stands_behind_it() {
+        for text in ["2024-02-29", " 2024-02-29 ", "2024-02-29T23:00:00-03:00", "2024-02-29 23:00:00"] {
+            assert_eq!(Day::of_date(text), Day::parse("2024-02-29"), "{text}");
+        }
+        for text in ["", "2024-02", "29/02/2024", "2023-02-29T00:00:00Z", "2024-02-2é"] {
+            assert_eq!(Day::of_date(text), None, "{text}");
         }
     }
 }

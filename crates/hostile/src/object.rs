@@ -135,12 +135,12 @@ fn members(raw: &RawValue) -> Option<BTreeMap<String, &RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// The same value, in at most 38 digits and in DynamoDB's range.
+/// The same value, in at most 38 digits, in DynamoDB's range, and no longer than its readers take when it is written out.
 fn exact(sent: &str, stored: &str) {
     let (negative, digits, scale) = decimal(stored).expect("our own numbers are short");
     assert_eq!(decimal(sent), Some((negative, digits.clone(), scale)), "a number became another");
     let magnitude = scale + i64::try_from(digits.len()).expect("38 at most") - 1;
-    assert!(digits.len() <= 38 && (digits.is_empty() || (-130..=125).contains(&magnitude)), "DynamoDB would round");
+    assert!(digits.len() <= 38 && (digits.is_empty() || (-128..=37).contains(&magnitude)), "a reader would round");
 }
 
 /// Sign, digits without zeros at either end, and the power of ten of the last digit.

@@ -17,7 +17,7 @@ const CLOCK_ATTEMPTS: usize = 5;
 /// After so long a marked link whose erasure has not ended is taken up by the schedule.
 const ERASED_WITHIN_MS: EpochMillis = 60 * 60 * 1_000;
 /// What a link's item keeps of a link that is no more: nothing that leads to its user, and no place in an index.
-const FORGOTTEN: [&str; 14] = [
+const FORGOTTEN: [&str; 16] = [
     "external_id",
     "gsi1pk",
     "gsi1sk",
@@ -26,6 +26,8 @@ const FORGOTTEN: [&str; 14] = [
     "consent",
     "consent_event_at",
     "consent_due_date",
+    "announced_status",
+    "announced_at",
     "known_since",
     "access_mode",
     "refresh_rate",

@@ -4,7 +4,7 @@
 //! quicker one has read since. The institution's name, and the status that a failed request to Belvo shows, are written
 //! without the clock, on a condition on the status alone. A link that was deleted or erased stays so.
 
-use domain::{Consent, Day, EpochMillis, Heard, KnownConsent, LinkId, LinkStatus};
+use domain::{AnnouncedAccess, Consent, Day, EpochMillis, Heard, KnownConsent, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
@@ -23,6 +23,8 @@ pub struct LinkState {
     pub external_id: Option<String>,
     /// What is known of the consent, where a webhook ever spoke of it.
     pub consent: Option<KnownConsent>,
+    /// What a webhook last said of the access, where one ever did.
+    pub announced: Option<AnnouncedAccess>,
 }
 
 /// What was learned of a link; nothing by default.
@@ -32,6 +34,8 @@ pub struct LinkChange {
     pub access: Option<LinkStatus>,
     /// What became of its consent.
     pub consent: Option<KnownConsent>,
+    /// What a webhook said of the access, or that it is over.
+    pub announced: Option<AnnouncedAccess>,
     /// The institution's name.
     pub institution: Option<String>,
     /// The id that the customer gave it, from Belvo's own mouth.
@@ -63,14 +67,20 @@ impl LinkState {
             institution: text(item, "institution").map(str::to_owned),
             external_id: text(item, "external_id").map(str::to_owned),
             consent: event_at.map(|event_at| KnownConsent { consent, event_at }),
+            announced: number(item, "announced_at").map(|event_at| AnnouncedAccess {
+                status: text(item, "announced_status").and_then(LinkStatus::parse),
+                event_at,
+            }),
         }
     }
 
-    /// The access that the status rests on. Under a consent status it is not kept, and taken to be good: it is read back
-    /// when the consent is settled.
+    /// The access that the status rests on, as Belvo last gave it. Under a consent status it is not kept, and taken to be
+    /// good: it is read back when the consent is settled. Under an announced status it was good.
     fn access(&self) -> LinkStatus {
+        let announced = self.announced.and_then(|announced| announced.status);
         match self.status {
             None | Some(LinkStatus::ConsentExpiring | LinkStatus::ConsentExpired) => LinkStatus::Active,
+            Some(status) if announced == Some(status) => LinkStatus::Active,
             Some(status) => status,
         }
     }
@@ -84,8 +94,19 @@ impl LinkState {
         if let Some(institution) = &change.institution {
             expression = expression.set("institution", s(institution));
         }
-        if change.access.is_none() && change.consent.is_none() {
+        if change.access.is_none() && change.consent.is_none() && change.announced.is_none() {
             return expression;
+        }
+        let access = change.access.unwrap_or_else(|| self.access());
+        let mut announced = change.announced.or(self.announced);
+        if let Some(announced) = announced.as_mut().filter(|_| access != LinkStatus::Active) {
+            // Belvo says it itself now, and will say when it is over.
+            announced.status = None;
+        }
+        if let Some(AnnouncedAccess { status, event_at }) = announced.filter(|_| announced != self.announced) {
+            expression = expression
+                .set("announced_at", n(event_at))
+                .set_or_remove("announced_status", status.map(|status| s(status.as_str())));
         }
         if let Some(KnownConsent { consent, event_at }) = change.consent {
             let (word, due) = match consent {
@@ -99,7 +120,7 @@ impl LinkState {
                 .set_or_remove("consent_due_date", due.map(|day| s(day.to_string())));
         }
         let consent = change.consent.or(self.consent).map(|known| known.consent);
-        let status = change.access.unwrap_or_else(|| self.access()).with_consent(consent);
+        let status = access.with_announced(announced.and_then(|announced| announced.status)).with_consent(consent);
         expression.set("status", s(status.as_str())).set_or_remove("action", status.action().map(s))
     }
 }
@@ -154,13 +175,17 @@ impl Table {
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
 
-    /// Notes that Belvo cannot use the link, or does not know it. An ended consent outweighs a failed login.
+    /// Notes that Belvo cannot use the link, or does not know it. An ended consent outweighs a failed login. Of a link that
+    /// Belvo does not know nothing stands announced.
     ///
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreTrouble> {
         let expression = Expression::default().set("status", s(status.as_str()));
-        let expression = expression.set_or_remove("action", status.action().map(s));
+        let mut expression = expression.set_or_remove("action", status.action().map(s));
+        if status == LinkStatus::Gone {
+            expression = expression.remove("announced_status");
+        }
         let final_or_ended = [LinkStatus::Erased, LinkStatus::Deleted, LinkStatus::ConsentExpired];
         let stronger = if status == LinkStatus::Gone { &final_or_ended[..2] } else { &final_or_ended };
         self.update_unless(link, expression, stronger).await

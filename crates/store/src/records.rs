@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use domain::{EpochMillis, LinkId, ObjectId, Record, Resource, path_name};
+use domain::{EpochMillis, LinkId, ObjectId, Record, Resource, Value, as_of, path_name};
 
 use crate::attributes::{Item, map, n, number, s, size, size_of_value, strings, text};
 use crate::keys::Key;
@@ -63,24 +63,41 @@ pub struct Known {
     pub content_hash: Option<String>,
     /// Was it absent from the last whole listing?
     pub is_missing: bool,
-    /// When Belvo collected it, where it says so.
-    pub collected_at: Option<String>,
+    /// The member of that name, if it is a text or null.
+    pub created_at: Option<Value>,
+    /// Of an account: the age of this copy, see [`domain::as_of`].
+    pub as_of: Option<i64>,
+    /// Of an account: Belvo's word for its kind, where it says so.
+    pub category: Option<String>,
 }
 
 impl Known {
     fn read(item: &Item) -> Self {
         let data = item.get("data").and_then(|data| data.as_m().ok());
+        let member = |name| data.and_then(|data| text(data, name));
+        let created_at = data.and_then(|data| data.get("created_at")).and_then(|value| match value {
+            AttributeValue::S(text) => Some(Value::Text(text.clone())),
+            AttributeValue::Null(_) => Some(Value::Null),
+            _ => None,
+        });
         Self {
             content_hash: text(item, "content_hash").map(str::to_owned),
             is_missing: item.contains_key("missing_since"),
-            collected_at: data.and_then(|data| text(data, "collected_at")).map(str::to_owned),
+            created_at,
+            as_of: as_of(member("collected_at"), member("created_at")),
+            category: member("category").map(str::to_owned),
         }
     }
 
-    /// Would writing this record change nothing but its stamp?
+    /// Would writing this record change nothing but its stamp, and the times at which Belvo collected or saved it?
+    ///
+    /// The hash of a record that version 0.1 stored covers the stored `created_at` too. Such a record counts as unchanged, and
+    /// keeps its hash. That other form is worked out only when today's hash differs.
     #[must_use]
     pub fn makes_unchanged(&self, record: &Record) -> bool {
-        !self.is_missing && self.content_hash.as_deref() == Some(record.content_hash.as_str())
+        let is_of_0_1 = |hash: &String| *hash == record.content_hash_of_0_1(self.created_at.as_ref());
+        let has_same_content = |hash: &String| *hash == record.content_hash || is_of_0_1(hash);
+        !self.is_missing && self.content_hash.as_ref().is_some_and(has_same_content)
     }
 }
 
@@ -100,7 +117,7 @@ impl Table {
         let ids: Vec<_> = ids.iter().collect::<HashSet<_>>().into_iter().collect();
         for piece in ids.chunks(MAX_KEYS_PER_READ) {
             let keys = piece.iter().map(|id| keys::record(link, resource, id)).collect();
-            for item in self.read_all(keys).await? {
+            for item in self.read_all(keys, projection(resource)).await? {
                 let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, resource));
                 let id = id.ok_or(StoreTrouble::Unreadable("a record's key"))?;
                 known.insert(id, Known::read(&item));
@@ -110,7 +127,7 @@ impl Table {
     }
 
     /// One BatchGetItem, and what it left over again: under load DynamoDB answers a part only.
-    async fn read_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreTrouble> {
+    async fn read_all(&self, keys: Vec<Key>, projection: &str) -> Result<Vec<Item>, StoreTrouble> {
         let mut items = Vec::with_capacity(keys.len());
         let mut left = keys;
         for attempt in 0..READ_ATTEMPTS {
@@ -123,7 +140,7 @@ impl Table {
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(left))
                 .consistent_read(true)
-                .projection_expression("sk, content_hash, missing_since, #data.collected_at")
+                .projection_expression(projection)
                 .expression_attribute_names("#data", "data")
                 .build()
                 .map_err(|_| StoreTrouble::Unreadable("a request of ours"))?;
@@ -256,6 +273,15 @@ impl Table {
     fn put(&self, item: Item) -> PutItemFluentBuilder {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
         put.return_values_on_condition_check_failure(AllOld)
+    }
+}
+
+/// What is read of stored records before a write. Accounts are stored from two sources, which are compared.
+fn projection(resource: &Resource) -> &'static str {
+    if std::ptr::eq(resource, Resource::accounts()) {
+        "sk, content_hash, missing_since, #data.created_at, #data.collected_at, #data.category"
+    } else {
+        "sk, content_hash, missing_since, #data.created_at"
     }
 }
 

@@ -1,13 +1,16 @@
 //! Request items: an asynchronous request at Belvo, from its acceptance to the webhook that answers it.
 //!
 //! **Guarantee.** A request that a webhook has answered stays `completed`, whichever of the two is stored first and
-//! however often. **Mechanism.** [`Table::accept_request`] sets the status only where there is none;
+//! however often. **Mechanism.** [`Table::accept_request`] does not replace a status that a webhook left;
 //! [`Table::complete_request`] sets it whatever was there. Between the two lies no order: Belvo may answer before the
 //! function that asked has stored anything, and a request that somebody else made has no first half at all.
+//!
+//! A webhook that was split completes its request when every part was worked on. The item lists those parts in a set, so
+//! that duplicates and redeliveries count once, in any order. A continuation belongs to the part that it continues.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use domain::{EpochMillis, LinkId, Message, RequestId, Value};
+use domain::{EpochMillis, LinkId, MAX_PARTS, Message, RequestId, Value};
 
 use crate::attributes::{Item, n, s, text, to_attribute};
 use crate::events::Counts;
@@ -17,6 +20,10 @@ use crate::{StoreTrouble, Table, expires_at, keys};
 /// So long after its acceptance a request without a webhook is overdue: 6 hours. Belvo names no limit; retrievals take
 /// minutes, and its webhooks are repeated for some minutes more.
 const OVERDUE_AFTER_MS: EpochMillis = 6 * 60 * 60 * 1_000;
+
+/// How many parts of webhooks that are not complete yet one request lists: those of four webhooks of the most parts. More
+/// would only come from a sender that makes them up; they are not counted.
+const MAX_PARTS_LISTED: usize = 4 * MAX_PARTS;
 
 /// A request that Belvo has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +86,16 @@ impl RequestStatus {
 
 impl Table {
     /// Stores a request that Belvo has accepted. One that a webhook has completed already stays completed, and gets the
-    /// rest of its attributes.
+    /// rest of its attributes. One of which some parts of a webhook have arrived is waited for all the same.
     ///
     /// # Errors
     /// [`StoreTrouble`]
     pub async fn accept_request(&self, request: &NewRequest<'_>, now: EpochMillis) -> Result<(), StoreTrouble> {
         let mut attributes = described(request, now);
         let waiting = set(self.update(keys::request(request.id)), &[&attributes[..], &waiting(request, now)].concat())
-            .condition_expression("attribute_not_exists(#status)");
+            .condition_expression(
+                "attribute_not_exists(#status) OR (#status = :status AND attribute_not_exists(accepted_at))",
+            );
         if send_if_allowed(waiting).await?.is_none() {
             attributes.retain(|(name, _)| *name != "expires_at");
             let late = set(self.update(keys::request(request.id)), &attributes);
@@ -95,8 +104,8 @@ impl Table {
         Ok(())
     }
 
-    /// Notes that a message has been worked on that answers a request, if it does. Of a webhook that was split, the last
-    /// part counts. `counts` is none when the work was done by an earlier message.
+    /// Notes that a message has been worked on that answers a request, if it does. Of a webhook that was split, every part
+    /// has to be. `counts` is none when the work was done by an earlier message.
     ///
     /// Doing it twice changes nothing: what stands there of a first completion stays.
     ///
@@ -108,9 +117,10 @@ impl Table {
         counts: Option<Counts>,
         now: EpochMillis,
     ) -> Result<(), StoreTrouble> {
-        let is_last_part = message.part.index + 1 == message.part.of;
-        let id = message.webhook.request_id().and_then(|id| RequestId::parse(id).ok());
-        let (Some(id), true) = (id, is_last_part) else { return Ok(()) };
+        let Some(id) = message.webhook.request_id().and_then(|id| RequestId::parse(id).ok()) else { return Ok(()) };
+        if message.part.of > 1 && !self.is_last_part(&id, message, now).await? {
+            return Ok(());
+        }
         if self.complete(&id, message, counts, now).await? {
             return Ok(());
         }
@@ -151,6 +161,37 @@ impl Table {
         output.item.as_ref().map(Request::read).transpose()
     }
 
+    /// Lists this part among those that were worked on. Whether these are now all parts of its webhook; `false` also for a
+    /// request that is completed already.
+    async fn is_last_part(&self, id: &RequestId, message: &Message, now: EpochMillis) -> Result<bool, StoreTrouble> {
+        let webhook = webhook_name(message);
+        let part = format!("{webhook}-{}", message.part.index);
+        let mut kept = vec![
+            ("status", s(RequestStatus::Accepted.as_str())),
+            ("resource", s(message.webhook.webhook_type())),
+            ("expires_at", n(expires_at(now))),
+        ];
+        if let Some(link) = message.webhook.link_id() {
+            kept.extend(of_link(id, link));
+        }
+        let names = kept.iter().map(|(name, _)| format!("#{name} = if_not_exists(#{name}, :{name})"));
+        let expression = format!("SET {} ADD parts_done :part", names.collect::<Vec<_>>().join(", "));
+        let update = bind(self.update(keys::request(id)), &kept)
+            .update_expression(expression)
+            .condition_expression(
+                "(attribute_not_exists(#status) OR #status <> :completed) \
+                 AND (attribute_not_exists(parts_done) OR size(parts_done) < :most)",
+            )
+            .expression_attribute_values(":part", AttributeValue::Ss(vec![part]))
+            .expression_attribute_values(":completed", s(RequestStatus::Completed.as_str()))
+            .expression_attribute_values(":most", n(MAX_PARTS_LISTED))
+            .return_values(ReturnValue::AllNew);
+        let item = send_if_allowed(update).await?.and_then(|output| output.attributes).unwrap_or_default();
+        let done = item.get("parts_done").and_then(|parts| parts.as_ss().ok()).map(Vec::as_slice).unwrap_or_default();
+        let of_webhook = done.iter().filter(|part| part.rsplit_once('-').is_some_and(|(of, _)| of == webhook));
+        Ok(of_webhook.count() >= message.part.of)
+    }
+
     /// `false` when it waits for several resources.
     async fn complete(
         &self,
@@ -166,7 +207,7 @@ impl Table {
         }
         let kept = first.iter().map(|(name, _)| format!("#{name} = if_not_exists(#{name}, :{name})"));
         let expression = format!(
-            "SET #status = :status, #expires_at = :expires_at, {} REMOVE gsi2pk, gsi2sk",
+            "SET #status = :status, #expires_at = :expires_at, {} REMOVE gsi2pk, gsi2sk, parts_done",
             kept.collect::<Vec<_>>().join(", ")
         );
         first.push(("status", s(RequestStatus::Completed.as_str())));
@@ -205,6 +246,13 @@ impl Request {
             due_at: text(item, "gsi2sk").and_then(|due| due.parse().ok()),
         })
     }
+}
+
+/// Names the webhook of which a message is a part, among those that answer a request: the beginning of its digest, which
+/// every part and every continuation carries.
+fn webhook_name(message: &Message) -> &str {
+    let digest = message.withheld.as_ref().map_or("", |withheld| &withheld.sha256);
+    digest.get(..16).unwrap_or(digest)
 }
 
 type Attribute = (&'static str, AttributeValue);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Heard, LinkId, Message, RequestId, Resource, Value, Webhook};
+use domain::{Heard, LinkId, MAX_IDS_PER_MESSAGE, MAX_PARTS, Message, RequestId, Resource, Value, Webhook};
 use local_table::TABLE_NAME;
 use store::{Attempt, Begun, Counts, HeldKey, NewRequest, Request, RequestStatus, Table};
 
@@ -179,15 +179,109 @@ async fn a_webhook_without_a_request_id_completes_nothing() {
     assert_eq!(given.client.scan().table_name(TABLE_NAME).send().await.unwrap().count, 0);
 }
 
+/// A webhook in so many parts.
+fn split(parts: usize, note: &str) -> Vec<Message> {
+    let ids = vec![r#""t""#; (parts - 1) * MAX_IDS_PER_MESSAGE + 1].join(",");
+    let messages = webhook("TRANSACTIONS", &format!(r#"{{"updated_transactions":[{ids}],"note":"{note}"}}"#));
+    assert_eq!(messages.len(), parts);
+    messages
+}
+
 #[tokio::test]
-async fn of_a_webhook_that_was_split_the_last_part_completes() {
+async fn a_webhook_that_was_split_completes_its_request_when_every_part_was_worked_on_in_any_order() {
+    for (order, last) in [([0, 1, 2], 2), ([2, 1, 0], 0), ([1, 2, 0], 0)] {
+        let given = given_an_empty_table().await;
+        given.accept(&[]).await;
+        let parts = split(3, "");
+        for (number, part) in order.into_iter().enumerate() {
+            assert_eq!(given.status().await, RequestStatus::Accepted, "{number} parts of {order:?}");
+            assert!(given.request().await.due_at.is_some(), "it is still waited for");
+            // Delivered twice.
+            given.complete(&parts[part], part as u64).await;
+            given.complete(&parts[part], 7).await;
+        }
+        let item = given.item().await;
+        assert_eq!((text(&item, "status"), number(&item, "written")), ("completed", last));
+        assert!(!item.contains_key("parts_done"), "nobody counts any more");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_continued_is_done_with_its_continuation() {
     let given = given_an_empty_table().await;
-    let ids = vec![r#""t""#; 501].join(",");
-    let parts = webhook("TRANSACTIONS", &format!(r#"{{"updated_transactions":[{ids}]}}"#));
-    assert_eq!(parts.len(), 2);
-    given.complete(&parts[0], 1).await;
-    assert_eq!(given.table.request(&id()).await.unwrap(), None);
+    let parts = split(2, "");
     given.complete(&parts[1], 1).await;
+    assert_eq!(given.status().await, RequestStatus::Accepted);
+    let ids = [domain::ObjectId::parse("t").unwrap()];
+    let leg = Message::decode(&parts[0].continuation("updated_", &ids, NOW + 5).encode()).unwrap();
+    given.complete(&leg.next_leg(NOW + 6), 1).await;
+    assert_eq!(given.status().await, RequestStatus::Completed);
+}
+
+#[tokio::test]
+async fn parts_of_different_webhooks_do_not_make_a_whole_one() {
+    let given = given_an_empty_table().await;
+    let (one, other) = (split(2, "one"), split(2, "other"));
+    given.complete(&one[0], 1).await;
+    given.complete(&other[1], 1).await;
+    assert_eq!(given.status().await, RequestStatus::Accepted);
+    given.complete(&other[0], 1).await;
+    assert_eq!(given.status().await, RequestStatus::Completed);
+    let before = given.item().await;
+    given.complete(&one[1], 9).await;
+    assert_eq!(given.item().await, before, "a part that comes after all changes nothing");
+}
+
+#[tokio::test]
+async fn a_request_whose_first_part_came_before_its_acceptance_is_waited_for() {
+    let given = given_an_empty_table().await;
+    let parts = split(2, "");
+    given.complete(&parts[0], 1).await;
+    let item = given.item().await;
+    assert_eq!((text(&item, "status"), text(&item, "link_id")), ("accepted", "link-1"));
+    assert_eq!(number(&item, "expires_at"), (NOW + 1) / 1_000 + 90 * 24 * 60 * 60);
+    given.accept(&[]).await;
+    let request = given.request().await;
+    assert_eq!((request.status, request.due_at), (RequestStatus::Accepted, Some(NOW + 6 * HOUR_MS)));
+    given.complete(&parts[1], 1).await;
+    assert_eq!(given.status().await, RequestStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_request_that_was_timed_out_is_completed_by_its_last_part_after_all() {
+    let given = given_an_empty_table().await;
+    given.accept(&[]).await;
+    let parts = split(2, "");
+    given.complete(&parts[0], 1).await;
+    assert!(given.table.time_out_request(&id(), NOW + 6 * HOUR_MS).await.unwrap());
+    given.complete(&parts[1], 1).await;
+    assert_eq!(given.status().await, RequestStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_split_webhook_of_one_resource_does_not_complete_a_request_for_several() {
+    let given = given_an_empty_table().await;
+    given.accept(&["ACCOUNTS".to_owned(), "TRANSACTIONS".to_owned()]).await;
+    for part in split(2, "") {
+        given.complete(&part, 1).await;
+    }
+    assert_eq!(given.request().await.awaited, ["ACCOUNTS"]);
+    given.complete(&webhook("ACCOUNTS", "{}").remove(0), 2).await;
+    assert_eq!(given.status().await, RequestStatus::Completed);
+}
+
+#[tokio::test]
+async fn more_parts_than_webhooks_have_are_not_listed_and_fail_nothing() {
+    let given = given_an_empty_table().await;
+    for webhook in 0..5 {
+        // All but the last.
+        for part in split(MAX_PARTS, &webhook.to_string()).iter().take(MAX_PARTS - 1) {
+            given.complete(part, 1).await;
+        }
+    }
+    let item = given.item().await;
+    assert_eq!((text(&item, "status"), item["parts_done"].as_ss().unwrap().len()), ("accepted", 4 * MAX_PARTS));
+    given.complete(&answer(), 1).await;
     assert_eq!(given.status().await, RequestStatus::Completed);
 }
 

@@ -2,10 +2,11 @@
 //!
 //! **What is believed.** A webhook is only a reason to ask. Whether Belvo can use a link is read back from Belvo; that a
 //! link was deleted is believed only when Belvo, asked with our own credentials, says that it does not have it. Of consent
-//! webhooks, which cannot be read back, the one that was received last counts.
+//! webhooks, which cannot be read back, the one that was received last counts. So does an announced failure of a login,
+//! while Belvo still calls the link valid: Belvo does so until several logins have failed.
 
 use belvo::Error;
-use domain::{Consent, KnownConsent, LinkId, LinkStatus, Resource, Source, now};
+use domain::{AnnouncedAccess, Consent, KnownConsent, LinkId, LinkStatus, Resource, Source, now};
 use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, PassRefused, Purged};
 
 use crate::ended::Ended;
@@ -16,11 +17,20 @@ use crate::job::{Job, Stopped};
 const RETRIES_WHILE_STILL_THERE: u32 = 3;
 
 impl Job<'_> {
-    /// Reads the link's status back.
+    /// Reads the link's status back, beside what the webhook announces of it.
     pub(crate) async fn link_status(&self, link: &LinkId) -> Result<Ended, Stopped> {
         let pass = self.begin_link_pass(link).await?;
-        let change = self.ask_for_link(link).await?;
+        let known = pass.known.announced;
+        let newest = self.announced().filter(|said| known.is_none_or(|known| known.event_at < said.event_at)).or(known);
+        let change = self.ask_for_link(link, newest).await?;
         self.finish_link_pass(&pass, &change).await
+    }
+
+    /// What a webhook of Belvo's says of the link's access.
+    fn announced(&self) -> Option<AnnouncedAccess> {
+        let event_at = self.message.heard().webhook_at?;
+        let status = Some(LinkStatus::announced_by(self.message.webhook.webhook_code())?);
+        Some(AnnouncedAccess { status, event_at })
     }
 
     /// Notes what became of the consent, unless something newer is known.
@@ -32,7 +42,7 @@ impl Job<'_> {
         }
         // Under a consent status it is not known whether the credentials still work.
         let read_back = match consent {
-            Consent::Changed => self.ask_for_link(link).await?,
+            Consent::Changed => self.ask_for_link(link, pass.known.announced).await?,
             Consent::Expiring { .. } | Consent::Expired => LinkChange::default(),
         };
         let change = LinkChange { consent: Some(KnownConsent { consent, event_at }), ..read_back };
@@ -73,19 +83,22 @@ impl Job<'_> {
     }
 
     /// What a pass in which Belvo answered shows of its link. Mostly nothing; when the link was in trouble, Belvo is asked
-    /// whether it still is, and so when the webhook gives it another `external_id` than is known. `has_news`: the webhook announced data that Belvo had just fetched from the institution.
+    /// whether it still is, and so when the webhook gives it another `external_id` than is known. `has_news`: the webhook
+    /// announced data that Belvo had just fetched from the institution.
     pub(crate) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, Failure> {
-        let LinkState { status, consent, external_id, .. } = &pass.known;
+        let LinkState { status, consent, external_id, announced, .. } = &pass.known;
         // Whoever has the webhook's token can write another id into it: it is only a reason to ask.
         let said = self.message.webhook.external_id();
         let has_other_id = said.is_some() && said != external_id.as_deref();
         let event_at = self.message.received_at;
         let has_news = has_news && self.message.source == Source::Webhook;
         let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_news_of(event_at));
-        if !is_renewed && !has_other_id && !status.is_some_and(LinkStatus::may_have_passed) {
+        let is_mended = has_news && announced.is_some_and(|known| known.is_outdated_at(event_at));
+        if !is_renewed && !is_mended && !has_other_id && !status.is_some_and(LinkStatus::may_have_passed) {
             return Ok(LinkChange::default());
         }
-        match self.ask_for_link(&pass.link).await {
+        let announced = if is_mended { Some(AnnouncedAccess { status: None, event_at }) } else { *announced };
+        match self.ask_for_link(&pass.link, announced).await {
             Ok(change) => {
                 let renewed = is_renewed.then_some(KnownConsent { consent: Consent::Changed, event_at });
                 Ok(LinkChange { consent: renewed, ..change })
@@ -104,15 +117,22 @@ impl Job<'_> {
         if let Some(institution) = &pass.known.institution {
             return Ok(pass.resource.at(institution));
         }
-        let Some(institution) = self.ask_for_link(&pass.link).await?.institution else { return Ok(pass.resource) };
+        let Some(institution) = self.ask_for_link(&pass.link, None).await?.institution else {
+            return Ok(pass.resource);
+        };
         self.table.note_institution(&pass.link, &institution).await?;
         Ok(pass.resource.at(&institution))
     }
 
-    async fn ask_for_link(&self, link: &LinkId) -> Result<LinkChange, Failure> {
-        let belvo::Link { status, institution, external_id } = self.access.client().await?.link(link).await?;
-        let access = status.as_deref().and_then(LinkStatus::of_belvo);
-        Ok(LinkChange { access, institution, external_id, consent: None })
+    /// Asks Belvo for the link. What was `announced` of its access is over when Belvo has had access to the institution
+    /// since.
+    async fn ask_for_link(&self, link: &LinkId, announced: Option<AnnouncedAccess>) -> Result<LinkChange, Failure> {
+        let given = self.access.client().await?.link(link).await?;
+        let access = given.status.as_deref().and_then(LinkStatus::of_belvo);
+        let mended_at = given.accessed_at().filter(|at| announced.is_some_and(|known| known.is_outdated_at(*at)));
+        let announced = mended_at.map(|event_at| AnnouncedAccess { status: None, event_at }).or(announced);
+        let belvo::Link { institution, external_id, .. } = given;
+        Ok(LinkChange { access, institution, external_id, announced, consent: None })
     }
 
     async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, Stopped> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Day, LinkId, LinkStatus, Message, now};
+use domain::{Day, LinkId, LinkStatus, Message, Source, now};
 use fake_belvo::NewLink;
 
 use crate::testing::{Item, LINK, World, message, message_of, number, sqs, text};
@@ -42,13 +42,14 @@ async fn delete_link(world: &World) -> Message {
 }
 
 #[tokio::test]
-async fn a_links_status_is_read_back_whatever_its_webhook_says() {
+async fn a_links_status_is_read_back_and_outweighs_what_its_webhook_says_unless_the_link_is_called_valid() {
     let world = World::with_transactions(0).await;
     for (at_belvo, code, expected) in [
         ("invalid", "invalid_credentials", is("invalid_credentials", "update_credentials")),
         ("token_required", "token_required", is("token_required", "give_token")),
         ("unconfirmed", "invalid_credentials", is("invalid_credentials", "update_credentials")),
-        ("valid", "invalid_credentials", active()),
+        ("valid", "invalid_credentials", is("invalid_credentials", "update_credentials")),
+        ("valid", "token_required", is("token_required", "give_token")),
         ("token_required", "invalid_credentials", is("token_required", "give_token")),
     ] {
         world.belvo.control().set_status(LINK, at_belvo).unwrap();
@@ -69,6 +70,84 @@ async fn that_belvo_gives_what_it_has_stored_does_not_make_a_link_usable_again()
     assert_eq!(status(&world).await, is("invalid_credentials", "update_credentials"));
     world.belvo.control().set_status(LINK, "valid").unwrap();
     world.list_transactions().await;
+    assert_eq!(status(&world).await, active());
+}
+
+#[tokio::test]
+async fn an_announced_failure_is_shown_until_data_comes_that_was_announced_later() {
+    for (code, shown) in [
+        ("invalid_credentials", is("invalid_credentials", "update_credentials")),
+        ("token_required", is("token_required", "give_token")),
+    ] {
+        let world = World::with_transactions(3).await;
+        let failed_at = now();
+        deliver(&world, &message("LINK", code, "{}", failed_at)).await;
+        assert_eq!(status(&world).await, shown, "Belvo still calls the link valid");
+        let before = message("TRANSACTIONS", "historical_update", "{}", failed_at);
+        deliver(&world, &before).await;
+        let id = LinkId::parse(LINK).unwrap();
+        for source in [Source::Resync, Source::Reconcile] {
+            let listing = Message::listing_of(source, &id, "TRANSACTIONS", now(), source.as_str().to_owned()).unwrap();
+            deliver(&world, &listing).await;
+        }
+        deliver(&world, &message("TRANSACTIONS", "transactions_updated", r#"{"updated_transactions":["t"]}"#, now()))
+            .await;
+        assert_eq!(status(&world).await, shown, "none of it is news of the institution");
+        world.list_transactions().await;
+        assert_eq!(status(&world).await, active());
+        let link = link(&world).await;
+        assert_eq!(
+            (text(&link, "announced_status"), number(&link, "announced_at") > Some(failed_at)),
+            ("(absent)", true)
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_announced_failure_ends_with_belvos_own_word() {
+    let world = World::with_transactions(3).await;
+    world.succeed("LINK", "token_required", "{}").await;
+    assert_eq!(text(&link(&world).await, "announced_status"), "token_required");
+    for (at_belvo, expected) in [("invalid", is("invalid_credentials", "update_credentials")), ("valid", active())] {
+        world.belvo.control().set_status(LINK, at_belvo).unwrap();
+        world.succeed("ACCOUNTS", "new_accounts_available", "{}").await;
+        assert_eq!(status(&world).await, expected);
+        assert_eq!(text(&link(&world).await, "announced_status"), "(absent)");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_was_announced_before_later_data_is_not_shown_again() {
+    let world = World::with_transactions(3).await;
+    let failed_at = now();
+    let [first, second] = [failed_at, failed_at + 1].map(|at| message("LINK", "invalid_credentials", "{}", at));
+    deliver(&world, &first).await;
+    deliver(&world, &message("TRANSACTIONS", "historical_update", "{}", failed_at + 2)).await;
+    deliver(&world, &second).await;
+    deliver(&world, &first).await;
+    assert_eq!(status(&world).await, active());
+    deliver(&world, &message("LINK", "invalid_credentials", "{}", failed_at + 3)).await;
+    assert_eq!(status(&world).await, is("invalid_credentials", "update_credentials"));
+}
+
+#[tokio::test]
+async fn a_failure_that_was_announced_before_belvos_last_access_is_over() {
+    let world = World::with_transactions(3).await;
+    deliver(&world, &message("LINK", "invalid_credentials", "{}", 1_000)).await;
+    assert_eq!(status(&world).await, active(), "a redrive: Belvo has had access since");
+}
+
+#[tokio::test]
+async fn an_announced_failure_stands_behind_an_expired_consent() {
+    let world = World::with_transactions(3).await;
+    let at = now();
+    deliver(&world, &message("LINK", "invalid_credentials", "{}", at)).await;
+    deliver(&world, &message("CONSENT", "openfinance_consent_expired", "{}", at)).await;
+    assert_eq!(status(&world).await, is("consent_expired", "renew_consent"));
+    deliver(&world, &message("CONSENT", "openfinance_consent_expiration_changed", "{}", at + 1)).await;
+    assert_eq!(status(&world).await, is("invalid_credentials", "update_credentials"));
+    let data = message("TRANSACTIONS", "historical_update", "{}", at + 2);
+    deliver(&world, &data).await;
     assert_eq!(status(&world).await, active());
 }
 
@@ -156,14 +235,15 @@ async fn of_a_deleted_link_nothing_is_left_but_its_receipt_and_empty_events() {
     let world = World::with_transactions(30).await;
     let listed = world.list_transactions().await;
     world.succeed("ACCOUNTS", "historical_update", r#"{"total_accounts":3}"#).await;
+    world.succeed("LINK", "token_required", "{}").await;
     let deleted = delete_link(&world).await;
     assert!(world.records("TRANSACTIONS").await.is_empty() && world.records("ACCOUNTS").await.is_empty());
     assert!(world.state("TRANSACTIONS").await.is_empty() && world.state("ACCOUNTS").await.is_empty());
     let link = link(&world).await;
     assert_eq!((text(&link, "status"), number(&link, "purged_records")), ("deleted", Some(33)));
-    assert_eq!((number(&link, "purged_sync_states"), number(&link, "purged_events")), (Some(2), Some(3)));
+    assert_eq!((number(&link, "purged_sync_states"), number(&link, "purged_events")), (Some(2), Some(4)));
     assert!(number(&link, "purged_at").is_some());
-    for forgotten in ["external_id", "gsi1pk", "gsi1sk", "institution", "action"] {
+    for forgotten in ["external_id", "gsi1pk", "gsi1sk", "institution", "action", "announced_status", "announced_at"] {
         assert!(!link.contains_key(forgotten), "{forgotten}");
     }
     for message in [listed, deleted] {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{LinkId, Message, Source, now};
+use domain::{LinkId, Message, Part, Source, Withheld, now};
 
-use crate::testing::{LINK, World, message, number, sqs, text};
+use crate::testing::{LINK, World, ids, message, number, sqs, text};
 
 /// Without dashes, as the table has it; the webhooks of these tests write it with dashes.
 const REQUEST: &str = "REQUEST#4363b08b51eb43509c745df5ac92a7f6";
@@ -40,6 +40,34 @@ async fn a_request_is_not_completed_before_the_last_leg_of_its_listing() {
     assert!(world.item(REQUEST, "REQUEST").await.is_empty());
     assert!(world.deliver_continuations().await > 0);
     assert_eq!(text(&world.item(REQUEST, "REQUEST").await, "status"), "completed");
+}
+
+#[tokio::test]
+async fn a_request_is_completed_when_all_parts_of_its_webhook_and_their_continuations_are_stored() {
+    let mut world = World::with_transactions(1).await;
+    world.worker.legs.objects = Duration::ZERO;
+    let some: Vec<String> = (0..10).map(|n| format!("t-{n}")).collect();
+    let webhook = message("TRANSACTIONS", "transactions_deleted", &ids("deleted", &some), now());
+    let withheld = Some(Withheld { bytes: 1, sha256: "5".repeat(64) });
+    let parts = [0, 1].map(|index| {
+        let key = format!("key-{index}");
+        Message { part: Part { index, of: 2 }, key, withheld: withheld.clone(), ..webhook.clone() }
+    });
+
+    // The part that was sent last is received first.
+    assert_eq!(world.deliver(&[sqs(&parts[1], 1)]).await, [""; 0]);
+    let request = world.item(REQUEST, "REQUEST").await;
+    assert_eq!((text(&request, "status"), request.contains_key("completed_at")), ("accepted", false));
+
+    // What another pass has looked at since is asked for by its id, a few in each leg.
+    world.begin_another_pass().await;
+    assert_eq!(world.deliver(&[sqs(&parts[0], 1)]).await, [""; 0]);
+    assert_eq!(text(&world.event(&parts[0]).await, "outcome"), "continued");
+    assert_eq!(text(&world.item(REQUEST, "REQUEST").await, "status"), "accepted");
+
+    assert!(world.deliver_continuations().await > 0);
+    let request = world.item(REQUEST, "REQUEST").await;
+    assert_eq!((text(&request, "status"), request.contains_key("parts_done")), ("completed", false));
 }
 
 #[tokio::test]

@@ -252,11 +252,12 @@ impl World {
     }
 }
 
-/// What a record promises: Belvo's content, but for the times of collection, which may lag.
+/// What a record promises: Belvo's content, but for the times at which it was collected or saved, which may lag.
 fn without_volatile(value: AttributeValue) -> AttributeValue {
     match value {
         AttributeValue::M(members) => {
-            let kept = members.into_iter().filter(|(name, _)| name != "collected_at" && name != "last_accessed_at");
+            let is_kept = |name: &str| !["collected_at", "created_at", "last_accessed_at"].contains(&name);
+            let kept = members.into_iter().filter(|(name, _)| is_kept(name));
             AttributeValue::M(kept.map(|(name, value)| (name, without_volatile(value))).collect())
         }
         AttributeValue::L(items) => AttributeValue::L(items.into_iter().map(without_volatile).collect()),

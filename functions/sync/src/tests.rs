@@ -10,6 +10,7 @@ mod every_resource;
 mod hostile_belvo;
 mod long_lists;
 mod odd_lists;
+mod shown_again;
 
 use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
 

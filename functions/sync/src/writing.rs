@@ -30,12 +30,13 @@ pub(crate) async fn write_objects(
     let records = objects.into_iter().filter_map(|raw| {
         let (record, row) = read(pass, place, &raw, tally)?;
         ids.push(record.id.clone());
-        (row != Row::Doubled).then_some(record)
+        // Of an object that an answer has twice, the comparison below keeps the same one in each pass.
+        (compares || row != Row::Doubled).then_some(record)
     });
     // On a resource's first load nothing stands in the table: then the question is not worth its price, and the
     // conditions of the writes hold all the same.
     if compares {
-        let records: Vec<Record> = records.collect();
+        let records = domain::one_of_each(records);
         let known = table.known(&pass.link, pass.resource, &ids).await?;
         fence(table, pass).await?;
         let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));

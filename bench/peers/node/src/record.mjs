@@ -6,7 +6,7 @@ import { canonical, canonicalOf } from "./number.mjs";
 import { isId } from "./webhook-body.mjs";
 
 /** Members that change without the object changing: they are not in the hash. */
-const VOLATILE = new Set(["collected_at", "last_accessed_at"]);
+const VOLATILE = new Set(["collected_at", "created_at", "last_accessed_at"]);
 /** The document itself is the first of 32 levels, and a value in the innermost container the last. */
 const MAX_CONTAINER_LEVELS = 31;
 /** What stands before a value in the canonical form, and behind a container. */

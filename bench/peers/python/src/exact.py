@@ -4,9 +4,9 @@ import json
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-# DynamoDB's precision and range.
+# DynamoDB's precision, and how far boto3 reads a number back that DynamoDB writes out.
 _MAX_DIGITS = 38
-_MAGNITUDE = range(-130, 126)
+_MAGNITUDE = range(-128, 38)
 # Numbers with more zeros before or after their digits are written with an exponent.
 _MAX_PLAIN_ZEROS = 20
 _WIDE = Context(prec=10_000, Emin=-999_999, Emax=999_999)

@@ -13,7 +13,7 @@ from envelope import is_id
 from exact import Number, Unkept, integer
 
 # They change without the object changing, and are not in the hash.
-VOLATILE = frozenset({"collected_at", "last_accessed_at"})
+VOLATILE = frozenset({"collected_at", "created_at", "last_accessed_at"})
 NO_DATE = "0000-00-00"
 
 Attribute = dict[str, Any]

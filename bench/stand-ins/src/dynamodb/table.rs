@@ -13,7 +13,8 @@ use super::update::Draft;
 use crate::fault::Fault;
 use crate::stats::Units;
 
-/// What of `data` is kept: what the sync reads again.
+/// What of `data` is kept: what decides about a write here. The sync reads `created_at` and an account's `category` too,
+/// which only tell records of version 0.1 and odd accounts apart.
 const KEPT_OF_DATA: &str = "collected_at";
 /// The largest item.
 const MAX_ITEM_BYTES: usize = 400 * 1024;

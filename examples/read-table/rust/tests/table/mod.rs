@@ -54,15 +54,31 @@ pub(crate) fn serve() -> String {
     receiver.recv().expect("the table is filled")
 }
 
+/// Numbers as large and as small as the table keeps them, and beyond: as Belvo sends them, and as they are to be printed.
+fn extremes() -> [(String, String); 6] {
+    let (nines, digits) = ("9".repeat(38), "12345678901234567890123456789012345678");
+    let zeros = |count| "0".repeat(count);
+    [
+        ("1e37".to_owned(), format!("1{}", zeros(37))),
+        (nines.clone(), nines),
+        (format!("{digits}e-165"), format!("0.{}{digits}", zeros(127))),
+        // As text: a reader would have to round these when they are written out.
+        ("1e38".to_owned(), "1e38".to_owned()),
+        ("1e39".to_owned(), "1e39".to_owned()),
+        ("1e-129".to_owned(), "1e-129".to_owned()),
+    ]
+}
+
 /// [`MANY`] transactions in the order of their days: each as Belvo lists it, and the line that is to be printed for it.
 pub(crate) fn many() -> impl Iterator<Item = (String, String)> {
-    let text = "Pix ".repeat(300);
+    let (text, extremes) = ("Pix ".repeat(300), extremes());
     (0..MANY).map(move |n| {
+        let (sent, printed) = &extremes[usize::from(n) % extremes.len()];
         let (id, day) = (format!("a-{n:04}"), format!("2023-{:02}-{:02}", n / 200 + 1, n / 10 % 20 + 1));
         let account = format!(r#""account":{{"id":"{ACCOUNT}"}}"#);
         (
-            format!(r#"{{"id":"{id}",{account},"value_date":"{day}","description":"{text}","amount":{n}.070}}"#),
-            format!(r#"{{"amount":"{n}.07","description":"{text}","id":"{id}","value_date":"{day}"}}"#),
+            format!(r#"{{"id":"{id}",{account},"value_date":"{day}","description":"{text}","amount":{n}.070,"extreme":{sent}}}"#),
+            format!(r#"{{"amount":"{n}.07","description":"{text}","extreme":"{printed}","id":"{id}","value_date":"{day}"}}"#),
         )
     })
 }
