@@ -395,7 +395,7 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     assert "dead letters  2" in deployment.operate("status").stdout
 
     belvo.clear_faults()
-    belvo.configure(unknown_link="empty")
+    belvo.configure(unknown_link="does_not_exist")
     sent_back = json.loads(deployment.operate("--json", "dead-letters", "redrive", "--link", link_id).stdout)
     assert sent_back == {"redriven": 1, "links": {link_id: 1}}
     again = deployment.operate("dead-letters", "redrive", "--link", link_id)

@@ -128,7 +128,7 @@ impl Control {
         Ok(self.truth_from(link, resource, 0, usize::MAX)?.0)
     }
 
-    /// Part of the truth: at most `max` objects from a row on, and the row at which to continue.
+    /// Part of the truth: at most `max` objects from a position on, and the position at which to continue.
     pub(crate) fn truth_from(
         &self,
         link: &str,
@@ -145,7 +145,9 @@ impl Control {
         }
         let end = from.saturating_add(max).min(table.rows.len());
         let mut written = Written::new();
-        let present = (from..end).filter_map(|index| link.place(resource, index)).filter(|place| place.row.present());
+        let order = self.settings().order;
+        let row = |position| link.place(resource, table.at(position, order));
+        let present = (from..end).filter_map(row).filter(|place| place.row.present());
         let texts = present.map(|place| list::whole(resource, place, &mut written)).collect();
         Ok((texts, (end < table.rows.len()).then_some(end)))
     }

@@ -54,7 +54,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::app::{App, State};
 pub use crate::{
     changes::{Change, Changed, Selection},
-    config::{Config, IdIn, Settings, UnknownLink, WebhookConfig},
+    config::{Config, IdIn, Order, Settings, UnknownLink, WebhookConfig},
     control::{Control, ControlError, LinkSummary, NewLink, Refresh, ResourceSummary},
     faults::{Fault, Match, Rule, RuleReport},
     requests::{RequestCount, RequestEntry, RequestReport},

@@ -63,8 +63,7 @@ pub(crate) fn retrieve(app: &App, call: &Call, resource: &'static Resource) -> R
 /// Refuses what the institution would refuse: stored data is still there for `GET`.
 pub(crate) fn check_link(app: &App, link_id: &str, resource: Option<&Resource>) -> Result<(), ApiError> {
     let world = read(&app.world);
-    let unknown = || ApiError::field("does_not_exist", "link", "Object with this id does not exist.");
-    let link = world.link(link_id).ok_or_else(unknown)?;
+    let link = world.link(link_id).ok_or_else(ApiError::unknown_link)?;
     if resource.is_some_and(|resource| !resource.serves(link.institution.country)) {
         let message = "This method is not supported by the institution.";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "unsupported_operation", message));

@@ -1,13 +1,14 @@
 //! Everything that this Belvo knows: links, and for each link the rows of each resource.
 //!
 //! A row holds only what cannot be drawn again from the seed: when it was created, collected, changed and deleted. The order of
-//! rows is the order of their creation, so that new ones land at the end of every listing; a deleted row keeps its place, which
+//! rows is the order of their creation; each table keeps the order of their ids beside it. A deleted row keeps its place, which
 //! lets it come back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     catalogue::{CATALOGUE, Resource},
+    config::Order,
     draw::{Dice, mix, seed_of},
     ids::{Locator, TAG_BITS, dress},
     moment::Day,
@@ -60,6 +61,8 @@ pub(crate) struct News {
 pub(crate) struct Table {
     pub(crate) seed: u64,
     pub(crate) rows: Vec<Row>,
+    /// The numbers of all rows, in the order of their ids.
+    by_id: Vec<u32>,
     /// Rows that the first load brought; later ones arrived as updates.
     pub(crate) loaded: usize,
     /// Before the load has ended, lists are empty.
@@ -70,6 +73,12 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// The number of the row at a position of the order.
+    pub(crate) fn at(&self, position: usize, order: Order) -> usize {
+        let by_id = |position| self.by_id.get(position).map(|row| *row as usize);
+        if order == Order::Id { by_id(position).unwrap_or(position) } else { position }
+    }
+
     /// The rows that are there, with their numbers.
     pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().enumerate().filter(|(_, row)| row.present()).map(|(index, _)| index)
@@ -112,6 +121,21 @@ impl Link {
 
     pub(crate) fn table_mut(&mut self, resource: &Resource) -> &mut Table {
         &mut self.tables[resource.number]
+    }
+
+    /// Sorts the rows of a resource by their ids; due whenever there are more rows or other ids.
+    pub(crate) fn order_by_id(&mut self, resource: &Resource) {
+        let table = &self.tables[resource.number];
+        let mut by_id = table.by_id.clone();
+        by_id.extend((by_id.len()..table.rows.len()).filter_map(|index| u32::try_from(index).ok()));
+        let locator = |index: u32| Locator { tag: self.tag, resource: resource.number, index: index as usize };
+        if self.documented.keys().any(|(number, _)| *number == resource.number) {
+            by_id.sort_by_cached_key(|index| self.place(resource, *index as usize).map(resource.id));
+        } else {
+            // Stable, which is fast on rows that are sorted but for the new ones.
+            by_id.sort_by_key(|index| locator(*index).order());
+        }
+        self.tables[resource.number].by_id = by_id;
     }
 
     /// The object at a row, deleted or not.
@@ -179,7 +203,8 @@ pub(crate) struct Blueprint {
 pub(crate) struct World {
     pub(crate) seed: u64,
     links: BTreeMap<u64, Link>,
-    numbers: HashMap<String, u64>,
+    /// The links' numbers, in the order of their ids.
+    numbers: BTreeMap<String, u64>,
     tags: HashMap<u64, u64>,
     documented: HashMap<&'static str, Locator>,
     /// Holds what belongs to no link.
@@ -193,7 +218,7 @@ impl World {
         Self {
             seed,
             links: BTreeMap::new(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
             tags: HashMap::new(),
             documented: HashMap::new(),
             shared: shared_link(),
@@ -229,8 +254,13 @@ impl World {
         self.links.get_mut(self.numbers.get(id)?)
     }
 
+    /// In the order of their creation.
     pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.values()
+    }
+
+    pub(crate) fn links_by_id(&self) -> impl Iterator<Item = &Link> {
+        self.numbers.values().filter_map(|number| self.links.get(number))
     }
 
     pub(crate) fn shared(&self) -> &Link {
@@ -250,6 +280,7 @@ impl World {
         let Some(link) = self.link_mut(link) else { return };
         link.documented.insert((resource.number, index), id);
         let locator = Locator { tag: link.tag, resource: resource.number, index };
+        link.order_by_id(resource);
         self.documented.insert(id, locator);
     }
 

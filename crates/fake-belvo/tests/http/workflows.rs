@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fake_belvo::{NewLink, Rule, Server, Settings, UnknownLink};
+use fake_belvo::{NewLink, Rule, Server, Settings};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Receiver, client, delete, get, post, send, server};
@@ -238,9 +238,7 @@ async fn a_link_is_deleted_later_and_a_webhook_says_when() {
     assert_eq!(get(&server, "/api/links/link_1/").await.error().0, 404);
     assert_eq!(get(&server, &format!("/api/transactions/{transaction}/")).await.error().0, 404);
     assert_eq!(call(&server, "DELETE", "/api/links/link_1/", "async", "").await.error().0, 404);
-    assert_eq!(count(&server, "/api/transactions/?link=link_1").await, 0);
-    server.control().set_settings(Settings { unknown_link: UnknownLink::NotFound, ..server.control().settings() });
-    assert_eq!(get(&server, "/api/transactions/?link=link_1").await.error().0, 404);
+    assert_eq!(get(&server, "/api/transactions/?link=link_1").await.error().1, "does_not_exist");
 }
 
 #[tokio::test]
