@@ -56,7 +56,7 @@ pub use crate::{
     changes::{Change, Changed, Selection},
     config::{Config, IdIn, Order, Settings, UnknownLink, WebhookConfig},
     control::{Control, ControlError, LinkSummary, NewLink, Refresh, ResourceSummary},
-    faults::{Fault, Match, Rule, RuleReport},
+    faults::{BrokenObject, FailingObject, Fault, Form, Match, Rule, RuleReport},
     requests::{RequestCount, RequestEntry, RequestReport},
     webhooks::{Attempt, Delivery, DeliveryState},
 };

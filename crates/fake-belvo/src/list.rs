@@ -17,6 +17,17 @@ use crate::{
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
 
+/// How faults change what a list looks like.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct View {
+    /// How far the order has moved since page 1.
+    pub(crate) shift: usize,
+    /// Pages are no larger; 0 is off.
+    pub(crate) page_size_cap: usize,
+    /// So many of the first rows stand twice in the list.
+    pub(crate) doubled_rows: usize,
+}
+
 /// What a list was asked for.
 pub(crate) struct ListQuery {
     filters: Vec<Filter>,
@@ -31,17 +42,19 @@ struct Page<'w> {
     places: Vec<Place<'w>>,
 }
 
-/// Which of the matching objects: `size` from `offset` on, in an order in which the first `shift` have moved to the end.
+/// Which of the matching objects: `size` from `offset` on, in an order in which the first `shift` have moved to the end and the
+/// first `doubled` stand twice.
 #[derive(Clone, Copy)]
 struct Window {
     order: Order,
     offset: usize,
     size: usize,
     shift: usize,
+    doubled: usize,
 }
 
 impl ListQuery {
-    pub(crate) fn parse(resource: &Resource, call: &Call, settings: &Settings) -> Result<Self, ApiError> {
+    fn parse(resource: &Resource, call: &Call, settings: &Settings, view: View) -> Result<Self, ApiError> {
         if let Some(required) = resource.required.filter(|name| call.parameter(name).is_none_or(str::is_empty)) {
             return Err(ApiError::required(&[required]));
         }
@@ -51,26 +64,26 @@ impl ListQuery {
         if settings.max_page_size_before_408 > 0 && page_size > settings.max_page_size_before_408 {
             return Err(ApiError::timeout());
         }
-        let cap = settings.page_size_cap;
+        let caps = [settings.page_size_cap, view.page_size_cap].into_iter().filter(|cap| *cap > 0);
         Ok(Self {
             filters: filters(resource, call, settings)?,
             page: call.page(),
-            page_size: if cap > 0 { page_size.min(cap) } else { page_size },
+            page_size: caps.fold(page_size, usize::min),
             projection: projection(call),
         })
     }
 }
 
-/// The body of a list's answer. `shift` is how far a fault has moved the order since page 1.
+/// The body of a list's answer.
 pub(crate) fn list(
     world: &World,
     resource: &'static Resource,
     call: &Call,
     base_url: &str,
     settings: &Settings,
-    shift: usize,
+    view: View,
 ) -> Result<String, ApiError> {
-    let query = ListQuery::parse(resource, call, settings)?;
+    let query = ListQuery::parse(resource, call, settings, view)?;
     let missing = call.parameter("link").is_some_and(|link| world.link(link).is_none());
     match settings.unknown_link {
         UnknownLink::DoesNotExist if missing => return Err(ApiError::unknown_link()),
@@ -78,7 +91,8 @@ pub(crate) fn list(
         _ => {}
     }
     let offset = query.page.checked_sub(1).ok_or_else(ApiError::invalid_page)?.saturating_mul(query.page_size);
-    let window = Window { order: settings.order, offset, size: query.page_size, shift };
+    let View { shift, doubled_rows: doubled, .. } = view;
+    let window = Window { order: settings.order, offset, size: query.page_size, shift, doubled };
     let lag = i64::try_from(settings.stale_reads_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
     let page = select(world, resource, &query.filters, window, now_micros().saturating_sub(lag));
     if offset > 0 && offset >= page.count {
@@ -180,7 +194,10 @@ fn select_of_links<'w>(
     let links: Vec<&Link> = world.links().filter(wanted).filter(|link| link.table(resource).ready).collect();
     match links.as_slice() {
         [link]
-            if window.shift == 0 && filters.iter().all(|filter| of_link(&filter)) && link.table(resource).gone == 0 =>
+            if window.shift == 0
+                && window.doubled == 0
+                && filters.iter().all(|filter| of_link(&filter))
+                && link.table(resource).gone == 0 =>
         {
             untouched(link, resource, window)
         }
@@ -226,10 +243,12 @@ fn by_id<'w>(mut places: Vec<Place<'w>>, resource: &Resource) -> impl Iterator<I
 
 /// One pass: counts all that match and keeps those in the window, which may wrap around to the rows that moved to the end.
 fn cut<'w>(places: impl Iterator<Item = Place<'w>>, filters: &[Filter], window: Window) -> Page<'w> {
-    let Window { offset, size, shift, .. } = window;
+    let Window { offset, size, shift, doubled, .. } = window;
     let start = offset.saturating_add(shift);
     let (mut count, mut moved, mut kept) = (0, Vec::new(), Vec::new());
-    for place in places.filter(|place| filters.iter().all(|filter| filter.passes(*place))) {
+    let matching = places.filter(|place| filters.iter().all(|filter| filter.passes(*place))).enumerate();
+    let copies = |(position, place)| std::iter::repeat_n(place, if position < doubled { 2 } else { 1 });
+    for place in matching.flat_map(copies) {
         if count < shift {
             moved.push(place);
         }
