@@ -71,8 +71,8 @@ pub(crate) const FETCHABLE: [&str; 20] = [
     "TAX_STATUS",
 ];
 
-/// Embedded accounts that were written already, by link number and row.
-pub(crate) type Written = HashMap<(u64, usize), String>;
+/// Embedded accounts that were written already, by link number, row and variant.
+pub(crate) type Written = HashMap<(u64, usize, usize), String>;
 
 /// One resource.
 pub(crate) struct Resource {
@@ -240,8 +240,21 @@ impl Resource {
         CATALOGUE.into_iter().find(fits).unwrap_or(self)
     }
 
-    /// Writes one object: the tame one, or for a wild link one that has everything that can be hard.
+    /// Writes one object, with the members that the control API replaced.
     pub(crate) fn write_object(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
+        self.write_copy(place, 0, object, written);
+    }
+
+    /// Writes one of several copies of an object.
+    pub(crate) fn write_copy(&self, place: Place<'_>, copy: usize, object: &mut Object<'_>, written: &mut Written) {
+        match place.replaced(copy) {
+            Some(members) => object.replace(members, |object| self.write_drawn(place, object, written)),
+            None => self.write_drawn(place, object, written),
+        }
+    }
+
+    /// Writes the tame object, or for a wild link one that has everything that can be hard.
+    fn write_drawn(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
         match self.shape(place).filter(|_| place.link.wild) {
             Some(shape) => shaped::write_wild(self, shape, place, object, written),
             None => (self.write)(place, object, written),

@@ -4,13 +4,17 @@
 //! rows is the order of their creation; each table keeps the order of their ids beside it. A deleted row keeps its place, which
 //! lets it come back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     catalogue::{CATALOGUE, Resource},
     config::Order,
     draw::{Dice, mix, seed_of},
     ids::{Locator, TAG_BITS, dress},
+    json::Members,
     moment::Day,
     resources::institutions::{BANKS, Institution},
 };
@@ -112,6 +116,10 @@ pub(crate) struct Link {
     pub(crate) tables: Vec<Table>,
     /// Ids from Belvo's documentation in place of drawn ones, by resource and row.
     pub(crate) documented: HashMap<(usize, usize), &'static str>,
+    /// Members in place of drawn ones, by resource and row; copies of one object take turns.
+    pub(crate) replaced: HashMap<(usize, usize), Vec<Arc<Members>>>,
+    /// When Belvo wrote an unchanged object again, by resource and row.
+    pub(crate) saved: HashMap<(usize, usize), i64>,
 }
 
 impl Link {
@@ -178,6 +186,31 @@ impl<'a> Place<'a> {
             Some(id) => (*id).to_owned(),
             None => Locator { tag: self.link.tag, resource: self.resource, index: self.index }.to_uuid(),
         }
+    }
+
+    /// `created_at`, which moves when Belvo writes an unchanged object again.
+    pub(crate) fn created(self) -> i64 {
+        self.saved().unwrap_or(self.row.created)
+    }
+
+    /// `collected_at`, which moves with it.
+    pub(crate) fn collected(self) -> i64 {
+        self.saved().map_or(self.row.collected, |saved| saved.max(self.row.collected))
+    }
+
+    fn saved(self) -> Option<i64> {
+        self.link.saved.get(&(self.resource, self.index)).copied()
+    }
+
+    /// How many forms the copies of this object have.
+    pub(crate) fn variants(self) -> usize {
+        self.link.replaced.get(&(self.resource, self.index)).map_or(1, Vec::len)
+    }
+
+    /// The members that stand in place of the copy's own.
+    pub(crate) fn replaced(self, copy: usize) -> Option<&'a Arc<Members>> {
+        let variants = self.link.replaced.get(&(self.resource, self.index))?;
+        variants.get(copy % variants.len().max(1))
     }
 
     /// The account that the object belongs to.
@@ -327,6 +360,8 @@ fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
         history: blueprint.history,
         tables,
         documented: HashMap::new(),
+        replaced: HashMap::new(),
+        saved: HashMap::new(),
     }
 }
 

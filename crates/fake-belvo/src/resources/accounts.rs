@@ -33,7 +33,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
             name: "created_at",
             kind: Kind::MomentByDay,
             operators: INTERVAL,
-            read: Read::By(|place| Cell::ordinal(place.row.created)),
+            read: Read::By(|place| Cell::ordinal(place.created())),
         },
         text("currency", ONE_OF, |place| Cell::text(place.link.institution.currency())),
         text("institution", ONE_OF, |place| Cell::text(place.link.institution.name)),
@@ -132,8 +132,8 @@ pub(crate) fn write(place: Place<'_>, object: &mut Object<'_>, _: &mut Written) 
         object.put("name", institution.name);
         object.put("type", institution.kind);
     });
-    object.put("collected_at", Moment::styled(row.collected, place.seed));
-    object.put("created_at", Moment::styled(row.created, place.seed));
+    object.put("collected_at", Moment::styled(place.collected(), place.seed));
+    object.put("created_at", Moment::styled(place.created(), place.seed));
     object.put("last_accessed_at", (!dice.once_in("accessed", 8)).then(|| Moment::millis(row.collected)));
     object.put("category", kind(place).category);
     object.put("balance_type", kind(place).balance_type);
@@ -175,7 +175,7 @@ fn write_balance(place: Place<'_>, object: &mut Object<'_>) {
 
 fn write_credit(place: Place<'_>, dice: Dice, credit: &mut Object<'_>) {
     let limit = Amount::new(100_000 * (1 + dice.roll("limit", 200)), 2);
-    credit.put("collected_at", Moment::styled(place.row.collected, place.seed));
+    credit.put("collected_at", Moment::styled(place.collected(), place.seed));
     credit.put("credit_limit", limit);
     credit.list_of_one("limits", |object| {
         object.put("identification_number", card_number(place));

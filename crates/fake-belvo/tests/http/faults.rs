@@ -203,7 +203,7 @@ async fn one_object_can_be_broken_wherever_it_stands_and_the_others_stay_as_they
         ("invalid_utf8", b",\"fault\":\"\xff\xfe\"}"),
         ("lone_surrogate", br#","fault":"\ud800"}"#),
         ("deep", &[b'['; 10_000]),
-        ("large", &[b'x'; 500_000]),
+        ("large", &vec![b'x'; 500_000]),
         ("not_an_object", br#""not an object""#),
         ("null", b"null"),
         ("no_id", br#"{"account":"#),

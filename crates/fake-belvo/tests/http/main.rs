@@ -13,6 +13,8 @@ mod faults;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod mishaps;
 #[cfg(test)]
 mod resources;
