@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::{
     app::{App, lock, read},
     call::{Call, Target},
-    catalogue::{Holding, Resource},
+    catalogue::{Holding, Resource, Written},
     connect, edge,
     error::{ApiError, html},
     faults, link_calls,
@@ -77,7 +77,7 @@ fn answer_list(app: &App, call: &Call, resource: &'static Resource, view: View) 
 pub(crate) fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
     let world = read(&app.world);
     let place = find(&world, resource, id).ok_or_else(ApiError::not_found)?;
-    Ok(json(StatusCode::OK, list::one(resource, place, call)))
+    Ok(json(StatusCode::OK, list::one(resource, place, call, &mut Written::new())))
 }
 
 /// The object, if it is there. Lists may lag behind deletions; this never does.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    bodies::Body,
     json::Object,
     resources::{
         accounts, banking, consents, employment, enrichment, fiscal, institutions, links, shaped, transactions,
@@ -109,14 +110,14 @@ pub(crate) struct Drawn {
 }
 
 /// Whether `POST` asks the institution for the resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Retrieval {
     /// There is no such `POST`.
     Never,
-    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing. With what its body must have.
-    Synchronous(&'static [&'static str]),
-    /// While the client waits, or later if it says so. With what its body must have.
-    Asynchronous(&'static [&'static str]),
+    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing.
+    Synchronous(Body),
+    /// While the client waits, or later if it says so.
+    Asynchronous(Body),
 }
 
 /// How large a link is, by webhook type.

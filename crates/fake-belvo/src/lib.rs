@@ -17,6 +17,7 @@
 mod amount;
 mod api;
 mod app;
+mod bodies;
 mod call;
 mod catalogue;
 mod changes;

@@ -111,11 +111,9 @@ pub(crate) fn list(
 }
 
 /// One object as its `/{id}/` shows it.
-pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call) -> String {
+pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call, written: &mut Written) -> String {
     let mut out = String::new();
-    Object::write(&mut out, Some(&projection(call)), |object| {
-        resource.write_object(place, object, &mut Written::new());
-    });
+    Object::write(&mut out, Some(&projection(call)), |object| resource.write_object(place, object, written));
     out
 }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{Announced, Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     draw::Dice,
     json::Object,
@@ -44,7 +45,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
         text("type", EXACT, |place| Cell::text(kind(place).name)),
     ],
     in_account: false,
-    retrieval: Retrieval::Synchronous(&["link"]),
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_TOKEN)),
     drawn: None,
     id: |place| place.located_id(),
     write,

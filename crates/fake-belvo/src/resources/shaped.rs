@@ -7,6 +7,7 @@ use serde_json::{json, value::RawValue};
 use super::transactions::embedded;
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{
         Announced, CATALOGUE, Cell, Column, Drawn, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval,
         Written,
@@ -63,7 +64,7 @@ pub(crate) const fn resource(
         projected: (true, true),
         columns: &[],
         in_account: false,
-        retrieval: Retrieval::Synchronous(&["link"]),
+        retrieval: Retrieval::Synchronous(Body::One(&retrievals::PLAIN)),
         drawn: Some(Drawn { shape, special: |_, _| None }),
         id: |place| place.located_id(),
         write,

@@ -4,6 +4,7 @@
 
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{Announced, Cell, Column, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     json::{Object, Raw},
     moment::{Day, Moment},
@@ -26,7 +27,7 @@ pub(crate) static TRANSACTIONS: Resource = Resource {
     projected: (true, true),
     columns: COLUMNS,
     in_account: true,
-    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::TRANSACTIONS)),
     drawn: None,
     id: |place| place.located_id(),
     write,

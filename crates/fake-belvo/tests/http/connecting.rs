@@ -64,7 +64,7 @@ async fn a_widget_token_connects_one_link() {
     let receiver = Receiver::start(&[]).await;
     server.control().set_webhook(Some(receiver.url.clone()), None, None);
     let request = r#"{"id":"secret-id","password":"secret-password","scopes":"read_institutions,write_links",
-        "external_id":"user-2","fetch_historical":true,"fetch_resources":["ACCOUNTS"],"widget":{"branding":{}}}"#;
+        "external_id":"user-2","fetch_historical":true,"fetch_resources":["ACCOUNTS"]}"#;
     let tokens = post(&server, "/api/token/", request).await;
     assert_eq!(tokens.status, 200);
     let tokens = tokens.json();
@@ -82,7 +82,8 @@ async fn a_widget_token_connects_one_link() {
 #[tokio::test]
 async fn a_token_wants_the_keys_in_its_body_too() {
     let server = server().await;
-    let wrong = r#"{"id":"secret-id","password":"wrong","scopes":"read_institutions,write_links"}"#;
+    let wrong = r#"{"id":"secret-id","password":"wrong","scopes":"read_institutions,write_links",
+        "fetch_historical":true,"fetch_resources":["ACCOUNTS"]}"#;
     assert_eq!(post(&server, "/api/token/", wrong).await.error(), (401, "authentication_failed".into(), None));
 }
 

@@ -1,6 +1,8 @@
 //! The fake over real HTTP, as a client of Belvo's sees it.
 
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod connecting;
 #[cfg(test)]
 mod control;
