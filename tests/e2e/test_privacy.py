@@ -26,8 +26,8 @@ PLANTED = {
 TELLTALES = [CANARY, "918273645"]
 
 
-def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment):
-    link_id = new_link_id()
+def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=0)
     good = webhook(link_id, "HOROSCOPES", "unheard_of", **PLANTED)
     text = json.dumps(good)
     expected = {
@@ -59,8 +59,8 @@ def test_no_log_line_holds_what_belvo_answered(deployment: Deployment, belvo: Co
     assert_not_in_logs(deployment, personal_data(belvo, link_id), proof=link_id)
 
 
-def test_no_log_line_holds_a_credential(deployment: Deployment):
-    body = webhook(new_link_id())
+def test_no_log_line_holds_a_credential(deployment: Deployment, belvo: Control):
+    body = webhook(belvo.create_link(id=new_link_id(), accounts=1, transactions=1))
     deployment.post(body)
     token = deployment.authorization.removeprefix("Bearer ")
     assert_not_in_logs(deployment, [token, deployment.belvo_key.secret_password], proof=body["request_id"])

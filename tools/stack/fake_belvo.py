@@ -76,6 +76,10 @@ class Control:
         """A link with accounts and transactions; nothing is announced yet."""
         return self._call("POST", "links", properties)["link_id"]
 
+    def links(self) -> list[dict]:
+        """What is in each link."""
+        return self._call("GET", "links")
+
     def set_status(self, link_id: str, status: str) -> None:
         """What Belvo finds when it logs in: valid, invalid, token_required or unconfirmed."""
         self._call("PUT", f"links/{link_id}/status", {"status": status})
