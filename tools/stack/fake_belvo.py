@@ -77,7 +77,7 @@ class Control:
         return self._call("POST", "links", properties)["link_id"]
 
     def links(self) -> list[dict]:
-        """What is in each link."""
+        """The contents of each link."""
         return self._call("GET", "links")
 
     def set_status(self, link_id: str, status: str) -> None:

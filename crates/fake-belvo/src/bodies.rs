@@ -1,7 +1,7 @@
 //! The bodies that Belvo takes: which members they must and may have.
 //!
 //! Source: Belvo's OpenAPI of 2026-04-23, unless stated otherwise. The firewall refuses members that are documented nowhere, the API
-//! refuses what is missing or has another type.
+//! refuses a missing member and one of another type.
 
 pub(crate) mod retrievals;
 pub(crate) mod token;
@@ -55,7 +55,7 @@ enum Kind {
 use Kind::{Flag, Number, Object, Objects, Text, Texts};
 
 impl Shape {
-    /// Checks that everything required is there, and that everything has the right type. What is null counts as absent.
+    /// Checks that everything required is there, and that everything has the right type. A null member counts as absent.
     pub(crate) fn check(&self, body: &Map<String, Value>) -> Result<(), ApiError> {
         let absent = |name: &&str| value(body, name).is_none_or(|value| value.as_str() == Some(""));
         let missing: Vec<&str> = self.required.iter().map(|(name, _)| *name).filter(absent).collect();

@@ -92,7 +92,7 @@ pub enum Fault {
     ForeignNext(String),
     /// Pages are silently no larger than this, as with the setting of this name.
     PageSizeCap(usize),
-    /// The first so many rows of the list stand twice in it, and `count` counts them, as after a join.
+    /// This number of rows at the start of the list stand twice in it, as after a join; `count` counts them.
     DoubledRows(usize),
     /// One object is hard to read, in lists and under `/{id}/`.
     BrokenObject(BrokenObject),

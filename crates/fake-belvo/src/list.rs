@@ -24,7 +24,7 @@ pub(crate) struct View {
     pub(crate) shift: usize,
     /// Pages are no larger; 0 is off.
     pub(crate) page_size_cap: usize,
-    /// So many of the first rows stand twice in the list.
+    /// This number of rows at the start of the list stand twice in it.
     pub(crate) doubled_rows: usize,
 }
 

@@ -4,90 +4,30 @@
 //! rows is the order of their creation; each table keeps the order of their ids beside it. A deleted row keeps its place, which
 //! lets it come back.
 
+mod place;
+mod rows;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
 use crate::{
     catalogue::{CATALOGUE, Resource},
-    config::Order,
-    draw::{Dice, mix, seed_of},
+    draw::{mix, seed_of},
     ids::{Locator, TAG_BITS, dress},
     json::Members,
     moment::Day,
     resources::institutions::{BANKS, Institution},
 };
 
+pub(crate) use self::{
+    place::Place,
+    rows::{Row, Table},
+};
+
 /// More links than this are refused.
 pub(crate) const MAX_LINKS: usize = 100_000;
-
-/// The state of one object, 32 bytes.
-#[derive(Debug, Clone)]
-pub(crate) struct Row {
-    /// Microseconds since 1970; grows from row to row.
-    pub(crate) created: i64,
-    /// When Belvo last took it from the institution.
-    pub(crate) collected: i64,
-    /// When it was deleted; 0 while it is there.
-    pub(crate) gone: i64,
-    /// How often it was changed.
-    pub(crate) revision: u32,
-    /// The row of its account, where it has one.
-    pub(crate) account: Option<u16>,
-}
-
-impl Row {
-    pub(crate) fn new(created: i64) -> Self {
-        Self { created, collected: created, gone: 0, revision: 0, account: None }
-    }
-
-    pub(crate) fn present(&self) -> bool {
-        self.gone == 0
-    }
-
-    /// Whether a replica that lags shows it: a deleted row stays visible until the lag has passed.
-    pub(crate) fn listed(&self, seen_at: i64) -> bool {
-        self.present() || self.gone > seen_at
-    }
-}
-
-/// What was changed and not yet announced, as row numbers.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    pub(crate) added: usize,
-    pub(crate) updated: BTreeSet<usize>,
-    pub(crate) deleted: BTreeSet<usize>,
-}
-
-/// All rows of one resource of one link.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    pub(crate) seed: u64,
-    pub(crate) rows: Vec<Row>,
-    /// The numbers of all rows, in the order of their ids.
-    by_id: Vec<u32>,
-    /// Rows that the first load brought; later ones arrived as updates.
-    pub(crate) loaded: usize,
-    /// Before the load has ended, lists are empty.
-    pub(crate) ready: bool,
-    /// How many rows are deleted.
-    pub(crate) gone: usize,
-    pub(crate) news: News,
-}
-
-impl Table {
-    /// The number of the row at a position of the order.
-    pub(crate) fn at(&self, position: usize, order: Order) -> usize {
-        let by_id = |position| self.by_id.get(position).map(|row| *row as usize);
-        if order == Order::Id { by_id(position).unwrap_or(position) } else { position }
-    }
-
-    /// The rows that are there, with their numbers.
-    pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
-        self.rows.iter().enumerate().filter(|(_, row)| row.present()).map(|(index, _)| index)
-    }
-}
 
 /// One link with its data.
 #[derive(Debug)]
@@ -156,66 +96,6 @@ impl Link {
     /// The link itself as an object.
     pub(crate) fn own_place(&self) -> Place<'_> {
         Place { link: self, row: &self.row, seed: self.seed, resource: 0, index: 0 }
-    }
-}
-
-/// One object: where it is and what is known about it.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) link: &'a Link,
-    pub(crate) row: &'a Row,
-    pub(crate) seed: u64,
-    pub(crate) resource: usize,
-    pub(crate) index: usize,
-}
-
-impl<'a> Place<'a> {
-    /// Draws that never change.
-    pub(crate) fn dice(self) -> Dice {
-        Dice::new(self.seed, self.index)
-    }
-
-    /// Draws that change with each revision.
-    pub(crate) fn revised_dice(self) -> Dice {
-        self.dice().revised(self.row.revision)
-    }
-
-    /// The id of an object that belongs to a link.
-    pub(crate) fn located_id(self) -> String {
-        match self.link.documented.get(&(self.resource, self.index)) {
-            Some(id) => (*id).to_owned(),
-            None => Locator { tag: self.link.tag, resource: self.resource, index: self.index }.to_uuid(),
-        }
-    }
-
-    /// `created_at`, which moves when Belvo writes an unchanged object again.
-    pub(crate) fn created(self) -> i64 {
-        self.saved().unwrap_or(self.row.created)
-    }
-
-    /// `collected_at`, which moves with it.
-    pub(crate) fn collected(self) -> i64 {
-        self.saved().map_or(self.row.collected, |saved| saved.max(self.row.collected))
-    }
-
-    fn saved(self) -> Option<i64> {
-        self.link.saved.get(&(self.resource, self.index)).copied()
-    }
-
-    /// How many forms the copies of this object have.
-    pub(crate) fn variants(self) -> usize {
-        self.link.replaced.get(&(self.resource, self.index)).map_or(1, Vec::len)
-    }
-
-    /// The members that stand in place of the copy's own.
-    pub(crate) fn replaced(self, copy: usize) -> Option<&'a Arc<Members>> {
-        let variants = self.link.replaced.get(&(self.resource, self.index))?;
-        variants.get(copy % variants.len().max(1))
-    }
-
-    /// The account that the object belongs to.
-    pub(crate) fn account(self) -> Option<Place<'a>> {
-        self.link.place(&crate::resources::accounts::ACCOUNTS, usize::from(self.row.account?))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 
 /// A link's accounts are numbered in 16 bits and written into each transaction.
 const MAX_ACCOUNTS: usize = 1_000;
-/// 32 bytes each.
+/// 36 bytes each.
 const MAX_ROWS: usize = 10_000_000;
 /// How many objects of a resource a link loads, unless a setting says otherwise.
 const USUALLY_LOADED: usize = 3;
