@@ -199,10 +199,12 @@ async fn truth(
 struct ConnectBody {
     access: String,
     institution: Option<String>,
+    access_mode: Option<String>,
 }
 
 async fn connect_widget(State(app): State<App>, Json(body): Json<ConnectBody>) -> Answer<impl Serialize> {
-    Ok(Json(Control::of(&app).connect_widget(&body.access, body.institution.as_deref())?))
+    let (institution, mode) = (body.institution.as_deref(), body.access_mode.as_deref());
+    Ok(Json(Control::of(&app).connect_widget_as(&body.access, institution, mode)?))
 }
 
 #[derive(Deserialize)]

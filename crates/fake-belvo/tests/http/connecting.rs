@@ -70,12 +70,14 @@ async fn a_widget_token_connects_one_link() {
     let tokens = tokens.json();
     assert!(tokens["refresh"].is_string());
 
-    let body = format!(r#"{{"access":"{}"}}"#, tokens["access"].as_str().unwrap());
+    let body = format!(r#"{{"access":"{}","access_mode":"single"}}"#, tokens["access"].as_str().unwrap());
     let connected = post(&server, "/_control/widget/connect", &body).await;
     assert_eq!((connected.status, &connected.json()["external_id"]), (200, &"user-2".into()));
     let webhooks = receiver.wait_for(1).await;
     assert_eq!(webhooks[0].1["link_id"], connected.json()["link_id"]);
     assert_eq!(webhooks[0].1["webhook_type"], "ACCOUNTS");
+    let link = format!("/api/links/{}/", connected.json()["link_id"].as_str().unwrap());
+    assert_eq!(get(&server, &link).await.json()["access_mode"], "single");
     assert_eq!(post(&server, "/_control/widget/connect", &body).await.status, 404, "a token works once");
 }
 
