@@ -85,6 +85,7 @@ class Environment:
             "AWS_SECRET_ACCESS_KEY": "test",
             "STACK_NAME": "a-stack",
             "QUEUE_URL": f"{aws.url}/123456789012/queue.fifo",
+            "DEAD_LETTER_QUEUE_URL": f"{aws.url}/123456789012/dead-letter.fifo",
             "WEBHOOK_SECRET_ARN": "webhook",
             "BELVO_SECRET_ARN": "belvo",
             "TABLE_NAME": TABLE,

@@ -115,8 +115,9 @@ def create_resources(aws: LocalAws) -> None:
         Name=names["WebhookFunction"]["WEBHOOK_SECRET_ARN"], SecretString=json.dumps({"token": WEBHOOK_TOKEN})
     )
     secrets.create_secret(Name=names["SyncFunction"]["BELVO_SECRET_ARN"], SecretString=json.dumps(vars(BELVO_KEY)))
-    queue = names["WebhookFunction"]["QUEUE_URL"].rpartition("/")[2]
-    aws.client("sqs").create_queue(QueueName=queue, Attributes={"FifoQueue": "true"})
+    for variable in ("QUEUE_URL", "DEAD_LETTER_QUEUE_URL"):
+        queue = names["SyncFunction"][variable].rpartition("/")[2]
+        aws.client("sqs").create_queue(QueueName=queue, Attributes={"FifoQueue": "true"})
     create_table(aws, names["SyncFunction"]["TABLE_NAME"])
 
 

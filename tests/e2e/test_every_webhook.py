@@ -53,7 +53,8 @@ LISTED = {
     "investments-historical-update": Listed("INVESTMENTS", 5, BRAZILIAN_BANK, check="verified"),
     # Its type is ACCOUNTS.
     "investments-new-investments-available": Listed("INVESTMENTS", 3, BRAZILIAN_BANK),
-    "investment-transactions-historical-update": Listed("INVESTMENT_TRANSACTIONS", 5, BRAZILIAN_BANK, check="verified"),
+    # Fewer than the 19 of the example.
+    "investment-transactions-historical-update": Listed("INVESTMENT_TRANSACTIONS", 5, BRAZILIAN_BANK, check="drift"),
     "investment-transactions-new-investment-transactions-available": Listed(
         "INVESTMENT_TRANSACTIONS", 3, BRAZILIAN_BANK, check="verified"
     ),
@@ -99,7 +100,11 @@ STATUSES = {
 NOTED = ["consent-unrecoverable-resources", "consent-temporarily-unavailable-resources"]
 # Payments have no link. The others are types that Belvo has retired, or never had.
 UNKNOWN = ["tax-declarations-historical-update", "unknown-type"]
-WITHOUT_LINK = ["payments-transactions-object-created", "payments-payment-intents-status-update", "payments-direct-debit"]
+WITHOUT_LINK = [
+    "payments-transactions-object-created", "payments-payment-intents-status-update", "payments-direct-debit",
+    "payments-direct-debit-payment-request-failed", "payments-direct-debit-payment-method-registered",
+    "payments-direct-debit-customer-blocked",
+]
 
 
 def test_no_example_is_left_out():

@@ -1,15 +1,18 @@
 """What a webhook is answered, and what it leaves behind."""
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from deployment import Deployment, new_link_id, wait_until, webhook
+from metric_lines import lines
 
 # What Belvo waits for an answer before it counts the webhook as undelivered.
 BELVO_PATIENCE_SECONDS = 5
@@ -28,6 +31,19 @@ NEAR_MISSES: dict[str, Callable[[str], str | None]] = {
     "upper and lower case swapped": lambda right: "Bearer " + right.removeprefix("Bearer ").swapcase(),
     "two blanks": lambda right: right.replace(" ", "  "),
     "twice": lambda right: f"{right}, {right}",
+    "the header's name in the value": lambda right: f"Authorization: {right}",
+    "in quotes": lambda right: f'"{right}"',
+}
+
+# What the function's log says of some of them. 401 says nothing.
+MISMATCHES = {
+    "no header": "no header",
+    "something else": "unknown token",
+    "the token without its scheme": "scheme",
+    "another scheme": "scheme",
+    "two blanks": "white space",
+    "the header's name in the value": "header name in the value",
+    "in quotes": "quotes",
 }
 
 
@@ -41,6 +57,28 @@ def test_wrong_missing_and_near_miss_credentials_get_401_and_leave_nothing_in_th
         # The counter-check: the right credentials do leave something.
         assert deployment.post(harmless()).status_code == 202
         assert deployment.depth() == 1
+
+
+@pytest.mark.parametrize("kind", MISMATCHES)
+def test_the_log_says_what_is_wrong_with_a_header_and_does_not_repeat_it(deployment: Deployment, kind: str):
+    before = len(refusals(deployment))
+    assert deployment.post(harmless(), authorization=NEAR_MISSES[kind](deployment.authorization)).status_code == 401
+    wait_until(lambda: len(refusals(deployment)) > before, "the line")
+    line = refusals(deployment)[-1]
+    assert (line["reason"], line["mismatch"]) == ("credentials", MISMATCHES[kind])
+    assert deployment.authorization.removeprefix("Bearer ") not in json.dumps(line)
+
+
+def refusals(deployment: Deployment) -> list[dict]:
+    """The lines about wrong credentials, oldest first."""
+    found = [line for line in lines(deployment) if line.get("reason") == "credentials"]
+    return sorted(found, key=lambda line: line["timestamp"])
+
+
+def test_the_case_of_the_scheme_does_not_count(deployment: Deployment):
+    for scheme in ("bearer", "BEARER"):
+        answer = deployment.post(harmless(), authorization=deployment.authorization.replace("Bearer", scheme))
+        assert answer.status_code == 202, scheme
 
 
 def test_wrong_credentials_get_401_before_anybody_looks_at_the_body(deployment: Deployment):
@@ -103,6 +141,30 @@ def test_belvos_check_of_the_url_is_answered_without_credentials(deployment: Dep
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_other_methods_get_405(deployment: Deployment, method: str):
     assert deployment.request(method, harmless(), deployment.authorization).status_code == 405
+
+
+@pytest.mark.parametrize("query", ["a=<", 'a="{}|\\^`', "a=%ZZ&%", "?#a=[", "a=%00%FF"])
+def test_whatever_the_query_is_a_stranger_gets_401_and_belvo_gets_202(deployment: Deployment, query: str):
+    """An invocation that failed would be 502, and would set off an alarm."""
+    for authorization, status in ((None, 401), ("Bearer of a stranger", 401), (deployment.authorization, 202)):
+        assert post_as_it_is(deployment, query, authorization) == status, authorization
+
+
+@pytest.mark.parametrize("header", [{"X-Forwarded-Proto": "ht tp"}, {"X-Forwarded-Proto": "<"}, {"User-Agent": "<é>"}])
+def test_whatever_the_headers_are_a_stranger_gets_401(deployment: Deployment, header: dict[str, str]):
+    assert post_as_it_is(deployment, "", None, header) == 401
+
+
+def post_as_it_is(deployment: Deployment, query: str, authorization: str | None, more: dict | None = None) -> int:
+    """Posts a webhook to a URL that clients would not send without escapes; gives the status."""
+    url = urlsplit(deployment.webhook_url)
+    headers = {"Content-Type": "application/json"} | (more or {})
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", f"{url.path}?{query}", json.dumps(harmless()), headers)
+        return connection.getresponse().status
 
 
 def test_only_listed_sources_get_in_whatever_they_know(deployment: Deployment):

@@ -22,6 +22,15 @@ def test_the_header_for_belvos_dashboard_is_printed(deployment: Deployment):
     assert deployment.webhook_url.rpartition("/")[2] in printed.stderr
 
 
+def test_the_value_to_paste_into_belvos_dashboard_is_named_and_printed_alone(deployment: Deployment):
+    assert "--value" in deployment.operate("authorization-header").stderr
+    printed = deployment.operate("authorization-header", "--value")
+    assert printed.stdout == f"{deployment.authorization}\n"
+    assert "value of the header Authorization" in printed.stderr
+    told = json.loads(deployment.operate("--json", "authorization-header").stdout)
+    assert (told["header"], told["value"], told["authorization"]) == ("Authorization", *[deployment.authorization] * 2)
+
+
 def test_a_stack_that_is_not_there_is_named(deployment: Deployment):
     refused = deployment.operate("--stack", "another", "authorization-header", status=1, administrator=True)
     assert 'there is no stack "another" of belvo-sync here' in refused.stderr
@@ -65,6 +74,29 @@ def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deploym
         for start in ("cold", "warm"):
             assert deployment.post(horoscope(), authorization=old).status_code == 401, start
             assert deployment.post(horoscope()).status_code == 202, start
+
+
+def test_white_space_that_was_pasted_into_the_secrets_is_no_part_of_them(deployment: Deployment, belvo: Control):
+    """Neither webhooks nor requests to Belvo are refused for it. To the command line this is a rotation, so it stands behind
+    the test of that."""
+    secrets, names = deployment.aws.client("secretsmanager"), ("WebhookSecretArn", "BelvoSecretArn")
+    original = {name: secrets.get_secret_value(SecretId=deployment.outputs[name])["SecretString"] for name in names}
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    try:
+        for name, text in original.items():
+            padded = {key: f" \t{value}\r\n" for key, value in json.loads(text).items()}
+            secrets.put_secret_value(SecretId=deployment.outputs[name], SecretString=json.dumps(padded))
+        # Fresh environments, which know nothing yet, and no grace for the version before.
+        with (
+            deployment.environment("WebhookFunctionName", "SECRET_GRACE_HOURS", "0"),
+            deployment.environment("SyncFunctionName", "RESTARTED", "yes"),
+        ):
+            assert deployment.post(webhook(link_id)).status_code == 202
+            deployment.wait_for_applied(link_id, 1)
+        assert deployment.operate("authorization-header", "--value").stdout == f"{deployment.authorization}\n"
+    finally:
+        for name, text in original.items():
+            secrets.put_secret_value(SecretId=deployment.outputs[name], SecretString=text)
 
 
 def test_a_key_that_belvo_refuses_is_not_stored(deployment: Deployment, belvo: Control):
@@ -459,6 +491,22 @@ def test_links_are_listed_again_one_or_all(deployment: Deployment, belvo: Contro
     deployment.wait_for_applied(second, 2)
     assert "missing_since" in deployment.records(first, "TRANSACTIONS")[gone[0]]
     assert len(deployment.records(second, "TRANSACTIONS")) == 3
+    wait_until(lambda: deployment.depth() == 0, "an empty queue")
+
+
+def test_a_page_of_links_that_belvo_does_not_give_is_named_and_holds_back_no_other(deployment: Deployment, belvo: Control):
+    for _ in range(11):
+        belvo.create_link(id=new_link_id(), accounts=1, transactions=1)
+    belvo.set_faults({"match": {"path_prefix": "/api/links/", "page": 1}, "fault": {"status": 500}})
+    begin = ("--page", "1", "--page-size", "10")
+
+    resync = ("--json", "resync", "--all", "--resource", "ACCOUNTS", "--per-minute", "6000", *begin)
+    ended = deployment.operate(*resync, status=1)
+
+    assert json.loads(ended.stdout)["links"] >= 1
+    assert "to go on where the first page is missing: --page 1 --page-size 10" in ended.stderr.splitlines()[-1]
+    ended = deployment.operate("links", "--action-needed", *begin, status=1)
+    assert "links need their users" in ended.stderr and "--page 1 --page-size 10" in ended.stderr
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
 
 

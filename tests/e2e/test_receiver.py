@@ -7,13 +7,14 @@ what may not show in a log in test_privacy.py.
 
 import json
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from deployment import Deployment, new_link_id, webhook
+from deployment import Deployment, new_link_id, wait_until, webhook
 from sqs_proxy import ANSWER_LOST, HALF_TAKEN, between
 from stack.fake_belvo import Control
 from stack.table import content
@@ -119,6 +120,22 @@ def test_scenario(deployment: Deployment, name: str):
         assert scenario.deeds(deployment, body) == scenario.statuses
         # A delivery whose sender went away may still be at work.
         deployment.wait_for_depth(scenario.messages)
+
+
+def test_a_webhook_of_direct_debit_that_is_too_large_for_a_message_is_kept_as_unknown(deployment: Deployment):
+    """Cut to its envelope, it still has the members from which type and code are read."""
+    code = f"payment_request_failed_{new_link_id()}"
+    body = {"eventType": "payment_request_update", "eventCode": code, "details": {"documentNumber": "X", "notes": "x" * 300_000}}
+    assert deployment.post(body).status_code == 202
+
+    def kept() -> list[dict]:
+        days = [time.strftime("UNROUTED#%Y-%m-%d", time.gmtime(time.time() - ago)) for ago in (0, 24 * 60 * 60)]
+        events = [event for day in days for event in deployment.items(day).values()]
+        return [event for event in events if event["webhook_code"] == code and event["outcome"] == "unknown"]
+
+    [event] = wait_until(kept, "the event")
+    assert event["webhook_type"] == "payment_request_update"
+    assert int(event["withheld_bytes"]) == len(json.dumps(body))
 
 
 def test_what_comes_in_reversed_order_ends_as_if_it_had_come_in_order(deployment: Deployment, belvo: Control):

@@ -25,15 +25,15 @@ FLAWED = {
         "SyncRole has a managed policy",
     ),
     "every action of a service": (
-        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.2.Action", "dynamodb:*"),
+        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.3.Action", "dynamodb:*"),
         "SyncRole may dynamodb:*",
     ),
     "making log groups": (
-        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.3.Action", ["logs:CreateLogGroup"]),
+        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.5.Action", ["logs:CreateLogGroup"]),
         "SyncRole may logs:CreateLogGroup",
     ),
     "every resource": (
-        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.2.Resource", "*"),
+        ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.3.Resource", "*"),
         "SyncRole may do something to resources that are not listed: KeepTheTable",
     ),
     "every index": (

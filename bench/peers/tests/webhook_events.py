@@ -92,7 +92,9 @@ OTHERS: dict[str, Callable[[], Event]] = {
     "a request id that is a number": lambda: with_body(webhook(request_id=7)),
     "an invalid webhook with a request id": lambda: with_body({"request_id": "4363b08b51eb"}),
     "no request id": lambda: with_body(webhook()),
-    "direct debit's names": lambda: with_body({"eventType": "PAYMENT", "eventCode": "x", "webhook_code": None}),
+    "direct debit's names": lambda: with_body(
+        {"eventType": "payment_request_update", "eventCode": "payment_request_failed", "webhook_code": None}
+    ),
     "both names": lambda: with_body(webhook(eventType="OTHER")),
     "words beyond ASCII": lambda: with_body(json.dumps(webhook(data={"name": "José 🌵", "é": 1}), ensure_ascii=False)),
     "exact numbers": lambda: with_body(
@@ -115,6 +117,9 @@ OTHERS: dict[str, Callable[[], Event]] = {
     )),
     "a webhook that is too large for a message": lambda: with_body(webhook(data={"note": "x" * 300_000})),
     "a webhook that is too large but for an unknown member": lambda: with_body(webhook(data={}, novel="x" * 300_000)),
+    "direct debit that is too large for a message": lambda: with_body(
+        {"eventType": "payment_request_update", "eventCode": "payment_request_failed", "details": {"notes": "x" * 300_000}}
+    ),
     "a body of 1 MiB": lambda: with_body(json.dumps(webhook()).ljust(1024 * 1024)),
     "a body of more than 1 MiB": lambda: with_body(" " * (1024 * 1024 + 1)),
 }

@@ -2,7 +2,7 @@
 
 use belvo::{CannotStart, Class, Client, Credentials, Limits};
 use platform::metrics::{self, Metric};
-use platform::{Line, Secret, SecretUnavailable};
+use platform::{Line, Secret, SecretText, SecretUnavailable};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -31,8 +31,8 @@ pub enum NoAccess {
 /// The form of the secret.
 #[derive(Deserialize)]
 struct Stored {
-    secret_id: String,
-    secret_password: String,
+    secret_id: SecretText,
+    secret_password: SecretText,
 }
 
 impl Access {
@@ -82,10 +82,17 @@ impl Access {
 
     async fn read(&self) -> Result<Credentials, SecretUnavailable> {
         let version = self.secret.current().await?;
-        let stored: Stored =
-            serde_json::from_str(version.text.expose_secret()).map_err(|_| SecretUnavailable::Malformed)?;
-        Ok(Credentials { secret_id: stored.secret_id, secret_password: stored.secret_password.into() })
+        credentials(version.text.expose_secret())
     }
+}
+
+/// Belvo's key, from the text of its secret.
+///
+/// # Errors
+/// [`SecretUnavailable::Malformed`] when it has another form.
+pub fn credentials(text: &str) -> Result<Credentials, SecretUnavailable> {
+    let stored: Stored = serde_json::from_str(text).map_err(|_| SecretUnavailable::Malformed)?;
+    Ok(Credentials { secret_id: stored.secret_id.expose().to_owned(), secret_password: stored.secret_password.into() })
 }
 
 fn metric(class: Class) -> &'static Metric {
@@ -100,5 +107,23 @@ fn metric(class: Class) -> &'static Metric {
         Class::TimedOut => &metrics::BELVO_TIMEOUT,
         Class::Unreachable => &metrics::BELVO_UNREACHABLE,
         Class::Other => &metrics::BELVO_OTHER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_that_was_pasted_along_is_no_part_of_the_key() {
+        let read = credentials(r#"{"secret_id":" key-id\n","secret_password":"\tpass word\r\n"}"#).unwrap();
+        assert_eq!((read.secret_id.as_str(), read.secret_password.expose_secret()), ("key-id", "pass word"));
+    }
+
+    #[test]
+    fn a_secret_of_another_form_is_malformed() {
+        for text in ["", "key", r#"{"secret_id":"key-id"}"#] {
+            assert!(matches!(credentials(text), Err(SecretUnavailable::Malformed)), "{text}");
+        }
     }
 }

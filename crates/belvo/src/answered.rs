@@ -78,6 +78,7 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorBody;
 
     #[test]
     fn each_request_is_counted_once_in_its_class() {
@@ -94,7 +95,8 @@ mod tests {
             (408, "[]"),
             (302, ""),
         ] {
-            answered.note(&Err::<(), _>(Error::of_answer(status, None, body.as_bytes())));
+            let body = ErrorBody::whole(body.into());
+            answered.note(&Err::<(), _>(Error::of_answer(status, None, &body)));
         }
         answered.note(&Err::<(), _>(Error::Unreachable("no connection".to_owned())));
         assert_eq!(answered.take().map(|(_, count)| count), [1, 1, 1, 1, 1, 2, 1, 1, 1, 1]);

@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 
+use crate::error::ErrorBody;
 use crate::requests::waiting_time;
 use crate::{Error, Link, Links, Page};
 
@@ -31,5 +32,5 @@ pub fn link(body: &[u8]) -> Result<Link, Error> {
 /// Reads an answer that is no success, and the seconds that its text asks to wait.
 #[must_use]
 pub fn refusal(status: u16, body: &[u8]) -> (Error, Option<u64>) {
-    (Error::of_answer(status, None, body), waiting_time(body).map(|wait| wait.as_secs()))
+    (Error::of_answer(status, None, &ErrorBody::whole(body.to_vec())), waiting_time(body).map(|wait| wait.as_secs()))
 }

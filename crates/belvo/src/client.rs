@@ -7,16 +7,14 @@ use std::time::{Duration, Instant};
 use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
 use crate::answered::Answered;
+use crate::connections::{self, Connections, Pool, Unanswered};
+use crate::response::{body_of_ok, of_transport};
 use crate::{CLASSES, Class, Error, Link, Page, Retry};
-
-/// An error page says what it has to say in its first bytes.
-pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
 const SLOW: Duration = Duration::from_mins(1);
@@ -45,6 +43,8 @@ pub struct Limits {
     pub requests_per_30s: NonZeroU32,
     /// How many connections are kept for later requests.
     pub idle_connections: usize,
+    /// How long a connection is kept without a request.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -60,6 +60,8 @@ impl Default for Limits {
             requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),
             // As many pages of a list as are asked for at once, and some.
             idle_connections: 8,
+            // Far below the minute after which proxies and load balancers begin to drop idle connections.
+            idle: Duration::from_secs(15),
         }
     }
 }
@@ -91,7 +93,7 @@ pub enum CannotStart {
 /// Asks Belvo. One for the life of an execution environment: it keeps connections.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    connections: Connections,
     base: Url,
     credentials: RwLock<Arc<Credentials>>,
     pub(crate) limits: Limits,
@@ -111,20 +113,9 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
             return Err(CannotStart::InvalidBaseUrl);
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(limits.connect)
-            .timeout(limits.answer)
-            .redirect(reqwest::redirect::Policy::none())
-            // What is repeated is decided here and not by the library: a POST never is.
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(limits.idle_connections)
-            // `X-Belvo-Request-Mode`, as Belvo writes it.
-            .http1_title_case_headers()
-            .user_agent(concat!("belvo-sync/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| CannotStart::NoHttpClient)?;
+        let connections = Connections::new(limits).map_err(|_| CannotStart::NoHttpClient)?;
         Ok(Self {
-            http,
+            connections,
             base,
             credentials: RwLock::new(Arc::new(credentials)),
             limits,
@@ -216,9 +207,14 @@ impl Client {
         let attempt = || self.get_once(url.clone());
         let result = attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await;
         if matches!(result, Err(Error::RefusedByEdge)) && !asks_for_ids(&url) {
-            *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
+            self.slow_down();
         }
         result
+    }
+
+    /// Halves the pace for a while.
+    pub(crate) fn slow_down(&self) {
+        *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
     }
 
     /// Waits for a request's turn.
@@ -233,34 +229,72 @@ impl Client {
         self.slow_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
     }
 
+    /// One attempt. A request that gets no answer on a kept connection is sent again at once on a new one: the connection
+    /// may have died while nothing was sent, and that is no sign of a slow Belvo.
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
+        let pool = self.connections.pool();
+        match self.ask(&pool, url.clone()).await {
+            Err(Failed { was_kept: true, .. }) => {
+                self.connections.discard(&pool);
+                self.ask(&self.connections.pool(), url).await.map_err(|failed| failed.error)
+            }
+            result => result.map_err(|failed| failed.error),
+        }
+    }
+
+    /// One request, when its turn has come.
+    async fn ask(&self, pool: &Pool, url: Url) -> Result<Vec<u8>, Failed> {
         self.turn().await;
-        let result = self.ask(url).await;
-        self.answered.note(&result);
+        let answer = connections::send(self.request(pool, Method::GET, url)).await;
+        let result = match answer {
+            Ok(response) => body_of_ok(response, self.limits.bytes).await.map_err(Failed::from),
+            Err(unanswered) => Err(unanswered.into()),
+        };
+        self.answered.note(&result.as_ref().map_err(Failed::seen));
         result
     }
 
-    async fn ask(&self, url: Url) -> Result<Vec<u8>, Error> {
-        let request = self.request(Method::GET, url);
-        let response = request.send().await.map_err(|error| of_transport(&error))?;
-        let (status, retry_after) = (response.status(), retry_after(&response));
-        if status == StatusCode::OK {
-            return read_body(response, self.limits.bytes).await;
-        }
-        let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
-        Err(Error::of_answer(status.as_u16(), retry_after, &body))
-    }
-
     /// A request in our name.
-    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+    pub(crate) fn request(&self, pool: &Pool, method: Method, url: Url) -> RequestBuilder {
         let credentials = self.credentials();
-        self.http
+        pool.http
             .request(method, url)
             .basic_auth(&credentials.secret_id, Some(credentials.secret_password.expose_secret()))
     }
 
+    /// The connections for the next request.
+    pub(crate) fn pool(&self) -> Pool {
+        self.connections.pool()
+    }
+
     pub(crate) fn credentials(&self) -> Arc<Credentials> {
         Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Why a request did not give what was asked for.
+struct Failed {
+    error: Error,
+    /// Whether it got no answer on a connection that an earlier request had used.
+    was_kept: bool,
+}
+
+impl Failed {
+    /// What was seen of Belvo: nothing, if a kept connection gave no answer.
+    fn seen(&self) -> Error {
+        if self.was_kept { Error::Unreachable("a kept connection".to_owned()) } else { self.error.clone() }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, was_kept: false }
+    }
+}
+
+impl From<Unanswered> for Failed {
+    fn from(Unanswered { error, was_kept }: Unanswered) -> Self {
+        Self { error: of_transport(&error), was_kept }
     }
 }
 
@@ -278,35 +312,6 @@ fn quota(requests_per_30s: NonZeroU32) -> Quota {
     quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
 }
 
-pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
-    let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
-    let mut body = Vec::with_capacity(announced.min(limit));
-    while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
-        if body.len() + chunk.len() > limit {
-            return Err(Error::TooLarge(limit));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// Names the fault without the URL, which holds ids.
-pub(crate) fn of_transport(error: &reqwest::Error) -> Error {
-    if error.is_connect() {
-        return Error::Unreachable("no connection".to_owned());
-    }
-    if error.is_timeout() {
-        return Error::TimedOut;
-    }
-    Error::Unreachable("the connection broke off".to_owned())
-}
-
-/// `Retry-After` in seconds. Its other form, a date, is not worth a parser: Belvo documents neither.
-pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
@@ -314,6 +319,7 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+    use crate::LinksPage;
 
     #[tokio::test]
     async fn after_the_edge_refused_a_request_the_pace_is_halved_for_a_minute_but_not_after_a_refused_filter() {
@@ -331,6 +337,24 @@ mod tests {
         assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
         let now = Instant::now();
         assert!(client.is_slow(now) && !client.is_slow(now + SLOW));
+    }
+
+    #[tokio::test]
+    async fn a_long_page_of_the_edge_halves_the_pace_whatever_was_asked() {
+        let server = MockServer::start().await;
+        let html = format!("<html>{}", "x".repeat(100 * 1024));
+        let refusal = ResponseTemplate::new(403).set_body_raw(html, "text/html");
+        Mock::given(wiremock::matchers::any()).respond_with(refusal).mount(&server).await;
+        for is_list in [true, false] {
+            let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
+            let client = Client::new(&server.uri(), credentials, Limits::default()).unwrap();
+            if is_list {
+                assert_eq!(client.links(LinksPage::FIRST).await.unwrap_err(), Error::RefusedByEdge);
+            } else {
+                assert!(client.widget_token(&serde_json::Map::new()).await.is_err());
+            }
+            assert!(client.is_slow(Instant::now()), "a list: {is_list}");
+        }
     }
 
     /// How many requests pass in the first 30 seconds, when as many as possible are sent.

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::page::object;
+use crate::members::{decoded, members, text};
 
 /// Words of Belvo's that say that the link itself cannot be used until the user acts.
 const LINK_CODES: [&str; 6] =
@@ -39,10 +38,12 @@ pub enum Error {
     /// 401. Passes only when the credentials are read again or replaced.
     #[error("Belvo refused our credentials")]
     Unauthorized,
-    /// 404. Without a reason from Belvo itself it may come from anything on the way.
+    /// 404, or 400 for a link that Belvo does not know. Without a reason from Belvo itself it may come from anything on
+    /// the way.
     #[error("Belvo does not have it")]
     NotFound {
-        /// Did Belvo say so with its code `not_found`?
+        /// Did Belvo say so with a 404 and its code `not_found`? A 400 confirms nothing: it is about a filter's value, and
+        /// nothing is deleted for it.
         confirmed: bool,
     },
     /// The link cannot be used until the user acts: 428, or one of Belvo's words for it. Does not pass by itself.
@@ -75,11 +76,68 @@ pub enum Retry {
     Never,
 }
 
-/// Belvo's errors come as an array of these.
-#[derive(Deserialize)]
+/// The body of an answer that is no success, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorBody {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether these are all its bytes. Only then does it confirm anything.
+    pub(crate) is_whole: bool,
+    /// Whether `Content-Type` says HTML.
+    pub(crate) is_declared_html: bool,
+}
+
+/// One of the errors that Belvo sends as an array.
 struct Reason {
-    #[serde(default)]
     code: String,
+    /// The parameter that it is about.
+    field: Option<String>,
+}
+
+impl ErrorBody {
+    /// A body that was read to its end.
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, is_whole: true, is_declared_html: false }
+    }
+
+    /// Does it come from the edge in front of Belvo? Its first bytes say so, else `Content-Type`: a page may begin with
+    /// more white space than is read.
+    fn is_html(&self) -> bool {
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
+        match bytes.trim_ascii_start().first() {
+            Some(b'<') => true,
+            Some(b'[' | b'{') => false,
+            _ => self.is_declared_html,
+        }
+    }
+
+    /// The first error of the array. What follows it may be missing.
+    fn first_reason(&self) -> Option<Reason> {
+        let body = decoded(&self.bytes);
+        let errors = body.trim_ascii_start().strip_prefix('[')?;
+        let first = serde_json::Deserializer::from_str(errors).into_iter::<&RawValue>().next()?.ok()?;
+        Reason::read(first)
+    }
+
+    /// Does Belvo itself say that there is no such thing? Objects are deleted on the strength of this: a body that is cut
+    /// off or damaged says nothing.
+    fn confirms_not_found(&self) -> bool {
+        let reasons: Vec<&RawValue> =
+            if self.is_whole { serde_json::from_slice(&self.bytes).unwrap_or_default() } else { Vec::new() };
+        reasons.first().and_then(|first| Reason::read(first)).is_some_and(|reason| reason.code == "not_found")
+    }
+}
+
+impl Reason {
+    /// Reads a reason; only its code is demanded.
+    fn read(reason: &RawValue) -> Option<Self> {
+        let [code, field] = members(reason.get(), ["code", "field"])?;
+        Some(Self { code: text(code)?, field: text(field) })
+    }
+
+    /// Does Belvo refuse a list because it does not know the link? It says so of a filter's value with a 400, not a 404.
+    fn is_unknown_link(&self) -> bool {
+        self.code == "does_not_exist" && self.field.as_deref().is_none_or(|field| field == "link")
+    }
 }
 
 impl Error {
@@ -106,6 +164,12 @@ impl Error {
         matches!(self, Self::TimedOut | Self::TooLarge(_))
     }
 
+    /// May another page of the same list be answered? Not when Belvo refuses whoever asks, whatever is asked for.
+    #[must_use]
+    pub fn concerns_one_page(&self) -> bool {
+        !matches!(self, Self::Unauthorized | Self::RateLimited { .. } | Self::RefusedByEdge)
+    }
+
     /// A short word for logs, metrics and the table.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -125,21 +189,20 @@ impl Error {
     }
 
     /// Reads an answer that is no success.
-    pub(crate) fn of_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let reasons: Vec<&RawValue> = serde_json::from_slice(body).unwrap_or_default();
-        let reason: Option<Reason> = reasons.first().and_then(|reason| object(reason.get().as_bytes()));
-        let is_html = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
+    pub(crate) fn of_answer(status: u16, retry_after: Option<Duration>, body: &ErrorBody) -> Self {
+        let reason = body.first_reason();
         let code = reason.as_ref().map_or("", |reason| reason.code.as_str());
         match status {
             401 if code == "consent_without_accounts" => Self::LinkRefused { code: word(code) },
             401 => Self::Unauthorized,
-            403 if is_html => Self::RefusedByEdge,
-            404 => Self::NotFound { confirmed: code == "not_found" },
+            403 if body.is_html() => Self::RefusedByEdge,
+            404 => Self::NotFound { confirmed: body.confirms_not_found() },
             408 => Self::TimedOut,
             428 => Self::LinkRefused { code: word(code) },
             429 => Self::RateLimited { retry_after },
             400 if code == "too_many_sessions" => Self::RateLimited { retry_after },
             400 if LINK_CODES.contains(&code) => Self::LinkRefused { code: word(code) },
+            400 if reason.as_ref().is_some_and(Reason::is_unknown_link) => Self::NotFound { confirmed: false },
             400..=499 => Self::Refused { status, code: word(code) },
             500..=599 => Self::Unavailable(status),
             _ => Self::Malformed("an unexpected status"),
@@ -158,7 +221,7 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> Error {
-        Error::of_answer(status, None, body.as_bytes())
+        Error::of_answer(status, None, &ErrorBody::whole(body.into()))
     }
 
     fn array(code: &str) -> String {
@@ -205,6 +268,52 @@ mod tests {
         for body in [r#"[["not_found"]]"#, r#"{"code":"not_found"}"#, r#"[{"code":"not_found","code":"not_found"}]"#] {
             assert_eq!(error(404, body), Error::NotFound { confirmed: false }, "{body}");
         }
+    }
+
+    #[test]
+    fn a_list_of_a_link_that_belvo_does_not_know_is_not_found_and_confirms_nothing() {
+        let of_field = |field: &str| format!(r#"[{{"code":"does_not_exist","field":{field},"message":"CANARY"}}]"#);
+        for body in [array("does_not_exist"), of_field(r#""link""#), of_field("null"), of_field("7")] {
+            assert_eq!(error(400, &body), Error::NotFound { confirmed: false }, "{body}");
+        }
+        let refused = Error::Refused { status: 400, code: "does_not_exist".to_owned() };
+        assert_eq!(error(400, &of_field(r#""account""#)), refused);
+    }
+
+    #[test]
+    fn an_odd_member_of_a_reason_does_not_hide_its_code() {
+        for odd in ["7", "null", "[]", "{}", r#""\ud800""#, "1e999"] {
+            let body = format!(r#"[{{"request_id":{odd},"message":{odd},"field":{odd},"code":"login_error"}},{odd}]"#);
+            assert_eq!(error(400, &body), Error::LinkRefused { code: "login_error".to_owned() }, "{odd}");
+            let body = format!(r#"[{{"code":{odd}}}]"#);
+            assert_eq!(error(400, &body), Error::Refused { status: 400, code: "other".to_owned() }, "{odd}");
+        }
+        let latin = ErrorBody::whole(b"[{\"message\":\"caf\xe9\",\"code\":\"too_many_sessions\"}]".to_vec());
+        assert_eq!(Error::of_answer(400, None, &latin), Error::RateLimited { retry_after: None });
+    }
+
+    #[test]
+    fn a_body_that_is_cut_off_still_says_what_its_beginning_says_but_confirms_nothing() {
+        let cut = |bytes: &str| ErrorBody { bytes: bytes.into(), is_whole: false, is_declared_html: false };
+        let read = |status, bytes: &str| Error::of_answer(status, None, &cut(bytes));
+        assert_eq!(read(403, "<html><head>"), Error::RefusedByEdge);
+        let login_error = Error::LinkRefused { code: "login_error".to_owned() };
+        assert_eq!(read(400, r#"[{"code":"login_error"},{"mess"#), login_error);
+        assert_eq!(read(404, r#"[{"code":"not_found"}]  "#), Error::NotFound { confirmed: false });
+        assert_eq!(read(400, r#"[{"code":"login_er"#), Error::Refused { status: 400, code: "other".to_owned() });
+    }
+
+    #[test]
+    fn the_content_type_decides_only_where_the_first_bytes_do_not() {
+        let html = |bytes: &str| {
+            let body = ErrorBody { bytes: bytes.into(), is_whole: true, is_declared_html: true };
+            Error::of_answer(403, None, &body)
+        };
+        assert_eq!(html(""), Error::RefusedByEdge);
+        assert_eq!(html(&" ".repeat(1_000)), Error::RefusedByEdge);
+        let permission = Error::Refused { status: 403, code: "permission_denied".to_owned() };
+        assert_eq!(html(&array("permission_denied")), permission);
+        assert_eq!(error(403, "\u{feff}<html>"), Error::RefusedByEdge);
     }
 
     #[test]

@@ -7,22 +7,27 @@
 //! And it starts work at Belvo, each time with exactly one attempt: [`Client::retrieve`], [`Client::refresh_link`],
 //! [`Client::delete_link`], [`Client::widget_token`].
 //!
-//! Belvo is not trusted either: answers are bounded in bytes and time, redirects are not followed, `next` must stay on
-//! our origin, and only ids that need no escaping go into a path. Errors never carry content of an answer.
+//! A connection that was idle may have died while the environment was frozen: see the module `connections`.
+//!
+//! Belvo is not trusted either: answers are bounded in bytes and time, neither redirects nor `next` are followed, and only
+//! ids that need no escaping go into a path. Errors never carry content of an answer.
 
 mod answered;
 pub mod answers;
 mod client;
+mod connections;
 mod error;
 mod link;
 mod links;
+mod members;
 mod page;
 mod requests;
+mod response;
 
 pub use answered::{CLASSES, Class};
 pub use client::{CannotStart, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
 pub use link::Link;
-pub use links::Links;
+pub use links::{Links, LinksPage};
 pub use page::Page;
 pub use requests::{NotTaken, Taken};

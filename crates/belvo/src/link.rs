@@ -1,13 +1,11 @@
 //! A link as Belvo has it, as far as it matters here.
 
-use serde::Deserialize;
-
 use crate::Error;
-use crate::links::MAX_EXTERNAL_ID;
-use crate::page::object;
+use crate::links::external_id;
+use crate::members::{decoded, members, text};
 
 /// A link.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// Belvo's word for whether it can use the link: `valid`, `invalid`, `unconfirmed`, `token_required`.
     pub status: Option<String>,
@@ -18,11 +16,13 @@ pub struct Link {
 }
 
 impl Link {
+    /// Reads a link. A member of another type than documented counts as absent.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
-        let link: Self = object(body).ok_or(Error::Malformed("not a link"))?;
-        let institution = link.institution.filter(|name| is_name(name));
-        let external_id = link.external_id.filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len()));
-        Ok(Self { institution, external_id, ..link })
+        let body = decoded(body);
+        let [status, institution, id] =
+            members(&body, ["status", "institution", "external_id"]).ok_or(Error::Malformed("not a link"))?;
+        let institution = text(institution).filter(|name| is_name(name));
+        Ok(Self { status: text(status), institution, external_id: external_id(id) })
     }
 }
 
@@ -43,9 +43,28 @@ mod tests {
         let link = Link { status: text("valid"), institution: text("sat_mx_fiscal"), external_id: text("u") };
         assert_eq!(Link::read(body), Ok(link));
         assert_eq!(Link::read(b"{}"), Ok(Link { status: None, institution: None, external_id: None }));
-        for body in ["[]", r#"["valid","sat_mx_fiscal"]"#, r#"{"status":"valid","status":"invalid"}"#, "<html>"] {
+        for body in ["[]", r#"["valid","sat_mx_fiscal"]"#, r#"{"status":"valid""#, "<html>"] {
             assert_eq!(Link::read(body.as_bytes()), Err(Error::Malformed("not a link")), "{body}");
         }
+    }
+
+    #[test]
+    fn an_odd_member_counts_as_absent_and_costs_only_itself() {
+        let absent = Link { status: None, institution: None, external_id: None };
+        for odd in ["12345", "1e999", "true", "null", "[null]", r#"{"name":"x"}"#, r#""\ud800""#, r#""""#] {
+            let body = format!(r#"{{"id":7,"status":"valid","external_id":{odd},"institution":{odd}}}"#);
+            let valid = Link { status: Some("valid".to_owned()), ..absent.clone() };
+            assert_eq!(Link::read(body.as_bytes()), Ok(valid), "{odd}");
+        }
+        for body in [r#"{"status":null}"#, r#"{"status":{}}"#, r#"{"status":"valid","status":"invalid"}"#] {
+            assert_eq!(Link::read(body.as_bytes()), Ok(absent.clone()), "{body}");
+        }
+        let latin = b"{\"external_id\":\"caf\xe9\",\"status\":\"valid\"}";
+        assert_eq!(
+            Link::read(latin),
+            Ok(Link { status: Some("valid".to_owned()), ..absent }),
+            "no id that was not sent"
+        );
     }
 
     #[test]

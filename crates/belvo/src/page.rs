@@ -9,24 +9,29 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 
-/// Belvo's largest page. What has more is no page, however many were asked for.
-const MAX_OBJECTS: usize = 1_000;
+/// A page of more objects than this is not read. Belvo's largest has 1,000; a page that is longer than the one that was asked
+/// for is read all the same.
+const MAX_OBJECTS: usize = 10_000;
 
 /// One page: some objects, still unread, and how many there are in all.
 #[derive(Debug)]
 pub struct Page {
-    /// How many objects the whole list has, at this moment.
-    pub count: u64,
+    /// How many objects the whole list has, at this moment. None when Belvo gives no number that can be one.
+    pub count: Option<u64>,
     /// Does Belvo say that another page follows?
     pub has_next: bool,
+    /// Is `next` something other than a URL on Belvo's origin? It is not followed, so this is only worth a line in the log.
+    pub has_odd_next: bool,
     /// The objects of this page.
     pub objects: Vec<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
-struct Body {
-    count: u64,
-    next: Option<String>,
+struct Body<'a> {
+    #[serde(borrow)]
+    count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    next: Option<&'a RawValue>,
     #[serde(deserialize_with = "results")]
     results: Vec<Box<RawValue>>,
 }
@@ -64,16 +69,23 @@ pub(crate) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
 }
 
 impl Page {
-    /// Reads the body of a page. `next` is only looked at, never followed: pages are asked for by their number. All the
-    /// same a `next` that leaves our origin means that this is not the Belvo that we know.
+    /// Reads the body of a page. Pages are asked for by their number: `next` is never followed, and only its presence counts.
     pub(crate) fn read(body: &[u8], base: &Url) -> Result<Self, Error> {
-        let body: Body = object(body).ok_or(Error::Malformed("not a page"))?;
-        let is_ours = |next: &String| base.join(next).is_ok_and(|next| next.origin() == base.origin());
-        if !body.next.iter().all(is_ours) {
-            return Err(Error::Malformed("the next page is not on Belvo"));
-        }
-        Ok(Self { count: body.count, has_next: body.next.is_some(), objects: body.results })
+        let body: Body<'_> = object(body).ok_or(Error::Malformed("not a page"))?;
+        let count = body.count.and_then(|count| serde_json::from_str(count.get()).ok());
+        let has_next = body.next.is_some_and(|next| !NO_NEXT.contains(&next.get()));
+        let has_odd_next = has_next && !body.next.is_some_and(|next| is_on(base, next));
+        Ok(Self { count, has_next, has_odd_next, objects: body.results })
     }
+}
+
+/// Values of `next` that announce no page.
+const NO_NEXT: [&str; 3] = ["null", "false", r#""""#];
+
+/// Is this the text of a URL with the origin of `base`?
+fn is_on(base: &Url, next: &RawValue) -> bool {
+    let url = serde_json::from_str::<String>(next.get()).ok().and_then(|next| base.join(&next).ok());
+    url.is_some_and(|next| next.origin() == base.origin())
 }
 
 #[cfg(test)]
@@ -88,27 +100,48 @@ mod tests {
     #[test]
     fn objects_stay_as_they_were_sent() {
         let page = read("null").unwrap();
-        assert_eq!((page.count, page.has_next, page.objects[0].get()), (2, false, r#"{"amount":10.50}"#));
+        assert_eq!((page.count, page.has_next, page.objects[0].get()), (Some(2), false, r#"{"amount":10.50}"#));
     }
 
     #[test]
-    fn a_next_page_on_another_origin_is_refused() {
-        assert!(read(r#""https://api.belvo.com/api/accounts/?page=2""#).unwrap().has_next);
-        assert!(read(r#""/api/accounts/?page=2""#).unwrap().has_next);
-        for foreign in [
-            "https://evil.example/?page=2",
-            "http://api.belvo.com/?page=2",
-            "https://api.belvo.com:444/",
-            "https://api.belvo.com@evil.example/",
-            "https://api.belvo.com.evil.example/",
-            "//evil.example/",
-            r"\\\\evil.example",
-            r"\t//evil.example",
-            "file:///etc/passwd",
-            "javascript:alert(1)",
-        ] {
-            assert!(matches!(read(&format!("\"{foreign}\"")), Err(Error::Malformed(_))), "{foreign}");
+    fn only_the_presence_of_a_next_page_counts_and_an_odd_one_fails_nothing() {
+        for usual in [r#""https://api.belvo.com/api/accounts/?page=2""#, r#""/api/accounts/?page=2""#, r#""?page=2""#] {
+            let page = read(usual).unwrap();
+            assert_eq!((page.has_next, page.has_odd_next), (true, false), "{usual}");
         }
+        for odd in [
+            r#""http://api.belvo.com/?page=2""#,
+            r#""http://proxy.internal/api/accounts/?page=2""#,
+            r#""https://api.belvo.com:444/""#,
+            r#""https://api.belvo.com@evil.example/""#,
+            r#""//evil.example/""#,
+            r#""\\\\evil.example""#,
+            r#""file:///etc/passwd""#,
+            r#""https://[""#,
+            "2",
+            "true",
+            r#"{"page":2}"#,
+        ] {
+            let page = read(odd).unwrap();
+            assert_eq!((page.has_next, page.has_odd_next), (true, true), "{odd}");
+        }
+        for absent in ["null", "false", r#""""#] {
+            let page = read(absent).unwrap();
+            assert_eq!((page.has_next, page.has_odd_next), (false, false), "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_no_number_of_objects_counts_as_absent() {
+        let base = Url::parse("https://api.belvo.com").unwrap();
+        let count = |member: &str| {
+            Page::read(format!(r#"{{{member}"next":null,"results":[]}}"#).as_bytes(), &base).unwrap().count
+        };
+        for odd in [r#""450""#, "-1", "null", "4.5", "1e999999999", "[]", "18446744073709551616"] {
+            assert_eq!(count(&format!(r#""count":{odd},"#)), None, "{odd}");
+        }
+        assert_eq!((count(""), count(r#""count":450,"#)), (None, Some(450)));
+        assert!(Page::read(br#"{"results":[]}"#, &base).is_ok(), "`next` may be absent, too");
     }
 
     #[test]
@@ -120,23 +153,24 @@ mod tests {
             "{}",
             "<html>",
             "[2,null,[]]",
-            r#"{"count":-1,"next":null,"results":[]}"#,
-            r#"{"count":1e999999999,"next":null,"results":[]}"#,
+            r#"{"count":0,"next":null,"results":null}"#,
+            r#"{"count":0,"next":null,"results":{}}"#,
             r#"{"count":2,"next":null,"results":[{"id":"a"}],"results":[]}"#,
             r#"{"count":2,"next":null,"next":"https://evil.example/","results":[]}"#,
+            r#"{"count":1,"next":null,"results":[{"amount":NaN}]}"#,
         ] {
             assert_eq!(Page::read(body.as_bytes(), &base).unwrap_err(), Error::Malformed("not a page"), "{body}");
         }
     }
 
     #[test]
-    fn a_page_has_at_most_as_many_objects_as_belvos_largest() {
+    fn a_page_that_is_longer_than_the_largest_that_can_be_asked_for_is_read_within_a_bound() {
         let base = Url::parse("https://api.belvo.com").unwrap();
         let page = |objects: usize| {
             let results = vec!["{}"; objects].join(",");
             Page::read(format!(r#"{{"count":9,"next":null,"results":[{results}]}}"#).as_bytes(), &base)
         };
-        assert_eq!(page(1_000).unwrap().objects.len(), 1_000);
-        assert_eq!(page(1_001).unwrap_err(), Error::Malformed("not a page"));
+        assert_eq!(page(10_000).unwrap().objects.len(), 10_000);
+        assert_eq!(page(10_001).unwrap_err(), Error::Malformed("not a page"));
     }
 }

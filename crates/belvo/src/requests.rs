@@ -11,10 +11,11 @@ use domain::{LinkId, RequestId};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::client::{MAX_ERROR_BYTES, of_transport, read_body, retry_after};
+use crate::error::ErrorBody;
+use crate::members::{decoded, members, text};
+use crate::response::{of_transport, read_body, read_error_body, retry_after};
 use crate::{Client, Error};
 
 /// With this header Belvo answers at once and does the work later. The value is case-sensitive: with another spelling
@@ -47,16 +48,6 @@ pub enum NotTaken {
     /// The request left, and no answer says what became of it. Whoever repeats it risks having it done twice.
     #[error("it is not known whether Belvo took the request: {0}")]
     Unknown(Error),
-}
-
-#[derive(Deserialize)]
-struct Accepted {
-    request_id: String,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    access: String,
 }
 
 struct Answer {
@@ -103,8 +94,8 @@ impl Client {
         body.insert("id".to_owned(), credentials.secret_id.as_str().into());
         body.insert("password".to_owned(), credentials.secret_password.expose_secret().into());
         let answer = self.send_once(Method::POST, "/api/token/", false, Some(&body)).await?;
-        let token = serde_json::from_slice::<Token>(&answer.body);
-        token.map(|token| token.access.into()).map_err(|_| NotTaken::Unknown(Error::Malformed("not a token")))
+        let token = text_member(&answer.body, "access").map(SecretString::from);
+        token.ok_or(NotTaken::Unknown(Error::Malformed("not a token")))
     }
 
     /// Sends a request exactly once. Gives any 2xx.
@@ -116,7 +107,11 @@ impl Client {
         body: Option<&Map<String, Value>>,
     ) -> Result<Answer, NotTaken> {
         let result = self.send(method, path, is_async, body).await;
-        self.answered.note(&result.as_ref().map_err(NotTaken::error));
+        let answered = result.as_ref().map_err(NotTaken::error);
+        self.answered.note(&answered);
+        if matches!(answered, Err(Error::RefusedByEdge)) {
+            self.slow_down();
+        }
         result
     }
 
@@ -127,7 +122,7 @@ impl Client {
         is_async: bool,
         body: Option<&Map<String, Value>>,
     ) -> Result<Answer, NotTaken> {
-        let mut request = self.request(method, self.url(path).map_err(NotTaken::Refused)?);
+        let mut request = self.request(&self.pool(), method, self.url(path).map_err(NotTaken::Refused)?);
         if is_async {
             request = request.header(REQUEST_MODE.0, REQUEST_MODE.1);
         }
@@ -143,8 +138,7 @@ impl Client {
             let body = read_body(response, self.limits.bytes).await.map_err(NotTaken::Unknown)?;
             return Ok(Answer { status, body });
         }
-        let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
-        Err(refused(status, retry_after, &body))
+        Err(refused(status, retry_after, &read_error_body(response).await))
     }
 }
 
@@ -165,10 +159,10 @@ fn not_sent(error: &reqwest::Error) -> NotTaken {
 }
 
 /// Belvo does nothing after a 4xx but a 408: there it had begun, and ran out of time.
-fn refused(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> NotTaken {
+fn refused(status: StatusCode, retry_after: Option<Duration>, body: &ErrorBody) -> NotTaken {
     let error = Error::of_answer(status.as_u16(), retry_after, body);
     if matches!(&error, Error::Refused { status: 409, code } if code == "link_refreshed") {
-        return NotTaken::RefreshedAlready { wait: retry_after.or_else(|| waiting_time(body)) };
+        return NotTaken::RefreshedAlready { wait: retry_after.or_else(|| waiting_time(&body.bytes)) };
     }
     let is_certain = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
     if is_certain { NotTaken::Refused(error) } else { NotTaken::Unknown(error) }
@@ -178,15 +172,19 @@ fn taken(answer: &Answer) -> Result<Taken, NotTaken> {
     if answer.status != StatusCode::ACCEPTED {
         return Ok(Taken::AtOnce);
     }
-    let accepted = serde_json::from_slice::<Accepted>(&answer.body).ok();
-    let id = accepted.and_then(|accepted| RequestId::parse(&accepted.request_id).ok());
+    let id = text_member(&answer.body, "request_id").and_then(|id| RequestId::parse(&id).ok());
     id.map(Taken::Later).ok_or(NotTaken::Unknown(Error::Malformed("not a request id")))
+}
+
+/// Reads one member of an answer. The others may be of any type.
+fn text_member(body: &[u8], name: &str) -> Option<String> {
+    members(&decoded(body), [name]).and_then(|[value]| text(value))
 }
 
 /// Belvo says "Please wait X minutes before trying again." in the message of a refusal, and nowhere else. Nothing of the
 /// text itself is kept.
 pub(crate) fn waiting_time(body: &[u8]) -> Option<Duration> {
-    let text = std::str::from_utf8(&body[..body.len().min(MAX_SEARCHED_BYTES)]).ok()?;
+    let text = decoded(&body[..body.len().min(MAX_SEARCHED_BYTES)]);
     let (before, _) = text.split_once(" minute")?;
     let start = before.rfind(|character: char| !character.is_ascii_digit()).map_or(0, |last| last + 1);
     let minutes: u64 = before.get(start..)?.parse().ok()?;
@@ -202,13 +200,17 @@ mod tests {
         StatusCode::from_u16(code).unwrap()
     }
 
+    fn no_reason() -> ErrorBody {
+        ErrorBody::whole(b"[]".to_vec())
+    }
+
     #[test]
     fn only_a_refusal_of_belvos_is_certain() {
         for code in [400, 401, 403, 404, 428, 429] {
-            assert!(matches!(refused(status(code), None, b"[]"), NotTaken::Refused(_)), "{code}");
+            assert!(matches!(refused(status(code), None, &no_reason()), NotTaken::Refused(_)), "{code}");
         }
         for code in [302, 408, 500, 502, 503, 504] {
-            assert!(matches!(refused(status(code), None, b"[]"), NotTaken::Unknown(_)), "{code}");
+            assert!(matches!(refused(status(code), None, &no_reason()), NotTaken::Unknown(_)), "{code}");
         }
     }
 
@@ -221,6 +223,24 @@ mod tests {
         for message in ["Please wait some minutes.", "é minutes", "", "wait 99999999999 minutes", "wait 5000 minutes"]
         {
             assert_eq!(wait(message), None, "{message}");
+        }
+        let cut_inside_a_letter = format!("Please wait 7 minutes. {}", "é".repeat(MAX_SEARCHED_BYTES));
+        assert_eq!(wait(&cut_inside_a_letter), Some(420));
+    }
+
+    #[test]
+    fn an_odd_member_beside_the_request_id_does_not_hide_that_belvo_took_the_request() {
+        let answer = |body: &[u8]| taken(&Answer { status: StatusCode::ACCEPTED, body: body.to_vec() });
+        let id = "b5d0106ac9cc43d5b36199fe831f6bbe";
+        for odd in ["null", "7", "1e999", r#""\ud800""#, "[[]]"] {
+            let body = format!(r#"{{"message":{odd},"request_id":"{id}","status":{odd},"status":{odd}}}"#);
+            assert_eq!(answer(body.as_bytes()), Ok(Taken::Later(RequestId::parse(id).unwrap())), "{odd}");
+        }
+        let latin = [br#"{"message":"caf"#, &b"\xe9"[..], br#"","request_id":""#, id.as_bytes(), br#""}"#].concat();
+        assert!(matches!(answer(&latin), Ok(Taken::Later(_))));
+        for body in [r#"{"request_id":7}"#, &format!(r#"["{id}"]"#), "", "<html>"] {
+            let unknown = NotTaken::Unknown(Error::Malformed("not a request id"));
+            assert_eq!(answer(body.as_bytes()), Err(unknown), "{body}");
         }
     }
 }

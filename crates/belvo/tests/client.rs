@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use belvo::{Client, Credentials, Error, Limits, Listing};
+use belvo::{Client, Credentials, Error, Limits, LinksPage, Listing};
 use domain::{LinkId, ObjectId};
 use wiremock::matchers::{basic_auth, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -51,7 +51,7 @@ async fn a_page_is_asked_for_with_credentials_link_size_number_and_filters() {
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(client(&server).page(&transactions(), 3).await.unwrap().count, 0);
+    assert_eq!(client(&server).page(&transactions(), 3).await.unwrap().count, Some(0));
 }
 
 #[tokio::test]
@@ -112,6 +112,34 @@ async fn a_link_is_gone_only_when_belvo_itself_says_so() {
     assert!(client(&belvo_answering(json(200, "{}"), 1).await).link_exists(&link).await.unwrap());
     let proxy = belvo_answering(ResponseTemplate::new(404).set_body_raw("<html>", "text/html"), 1).await;
     assert!(client(&proxy).link_exists(&link).await.is_err());
+}
+
+#[tokio::test]
+async fn a_list_of_an_unknown_link_is_not_found_and_its_400_deletes_nothing() {
+    let unknown = r#"[{"request_id":"b5d0","message":"Object with id=CANARY does not exist.","code":"does_not_exist",
+        "field":"link"}]"#;
+    let server = belvo_answering(json(400, unknown), 2).await;
+    let client = client(&server);
+    let error = client.page(&transactions(), 1).await.unwrap_err();
+    assert_eq!(error, Error::NotFound { confirmed: false });
+    let link = LinkId::parse(LINK).unwrap();
+    assert_eq!(client.link_exists(&link).await, Err(error), "only a 404 in Belvo's words says that a link is gone");
+}
+
+#[tokio::test]
+async fn links_with_odd_members_are_listed_and_read() {
+    let odd = r#"{"id":"l-1","status":"valid","external_id":12345,"refresh_rate":24,"institution":{"name":"x"},
+        "fetch_resources":[null],"access_mode":null,"created_at":7}"#;
+    let server = MockServer::start().await;
+    let list = format!(r#"{{"count":1,"next":null,"previous":null,"results":[{odd}]}}"#);
+    Mock::given(path("/api/links/")).respond_with(json(200, &list)).mount(&server).await;
+    Mock::given(path("/api/links/l-1/")).respond_with(json(200, odd)).mount(&server).await;
+    let client = client(&server);
+    let found = client.links(LinksPage::FIRST).await.unwrap();
+    assert_eq!((found.unreadable, found.links[0].id.as_str(), found.links[0].access.is_some()), (0, "l-1", true));
+    assert!(found.links[0].external_id.is_none() && found.links[0].fetch_resources.is_empty());
+    let link = client.link(&LinkId::parse("l-1").unwrap()).await.unwrap();
+    assert_eq!((link.status.as_deref(), link.institution, link.external_id), (Some("valid"), None, None));
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn nothing_compressed_is_asked_for_or_unpacked() {
 #[tokio::test]
 async fn what_an_answer_is_decides_its_body_and_not_its_content_type() {
     let as_type = |body: &str, content_type| page_of(ResponseTemplate::new(200).set_body_raw(body, content_type));
-    assert_eq!(as_type(EMPTY_PAGE, "text/html").await.unwrap().count, 0);
+    assert_eq!(as_type(EMPTY_PAGE, "text/html").await.unwrap().count, Some(0));
     for body in ["<html><body>Sign in</body></html>", "", "null", "[]"] {
         assert_eq!(as_type(body, "application/json").await.unwrap_err(), Error::Malformed("not a page"), "{body}");
     }
@@ -151,6 +151,27 @@ async fn an_absurd_time_to_wait_is_passed_on_and_overflows_nothing() {
     assert_eq!(answer("18446744073709551615").await.unwrap_err(), wait(u64::MAX));
     for text in ["-1", "1e9", "18446744073709551616", "Wed, 21 Oct 2015 07:28:00 GMT", ""] {
         assert_eq!(answer(text).await.unwrap_err(), Error::RateLimited { retry_after: None }, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_page_is_classified_by_its_beginning_however_long_it_is() {
+    let page = |head: &str| format!("{head}{}", "x".repeat(100 * 1024));
+    let of_type = |body: String, content_type| page_of(ResponseTemplate::new(403).set_body_raw(body, content_type));
+    assert_eq!(of_type(page("<html>"), "text/html").await.unwrap_err(), Error::RefusedByEdge);
+    let spaces = format!("{}<html>", " ".repeat(100 * 1024));
+    assert_eq!(of_type(spaces, "text/html; charset=UTF-8").await.unwrap_err(), Error::RefusedByEdge);
+    let refused = Error::Refused { status: 403, code: "permission_denied".to_owned() };
+    let error = page(r#"[{"code":"permission_denied"},{"message":""#);
+    assert_eq!(of_type(error, "application/json").await.unwrap_err(), refused);
+}
+
+#[tokio::test]
+async fn an_error_page_that_breaks_off_is_classified_by_what_came() {
+    let head = "HTTP/1.1 403 Forbidden\r\ncontent-length: 900000\r\n\r\n<html>";
+    for pause in [Duration::ZERO, PATIENCE] {
+        let uri = dripping(head, b"x", pause).await;
+        assert_eq!(client(&uri).page(&accounts(), 1).await.unwrap_err(), Error::RefusedByEdge, "{pause:?}");
     }
 }
 

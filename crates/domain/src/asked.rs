@@ -22,7 +22,7 @@ impl Message {
                              "data": {}});
         let webhook = Webhook::parse(webhook.to_string().as_bytes()).ok()?;
         let part = Part { index: 0, of: 1 };
-        Some(Self { received_at, source, key, part, webhook, withheld: None, listing: None })
+        Some(Self { received_at, source, key, part, webhook, withheld: None, listing: None, continuations: 0 })
     }
 
     /// What the message asks for. Erasing a link is not for a webhook to ask: whoever has the webhook's token cannot have

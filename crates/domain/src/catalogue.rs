@@ -1,7 +1,7 @@
 //! The catalogue itself: one row for each resource, one more for each country that has a list of its own.
 //!
 //! Adding a resource is adding a row; nothing else knows the resources by name. Sources: paths, filters and members are
-//! those of Belvo's OpenAPI description 1.223.0; the names of the totals are those of Belvo's webhook pages, as
+//! those of Belvo's OpenAPI description of 2026-04-23; the names of the totals are those of Belvo's webhook pages, as
 //! `docs/belvo-coverage.md` lists them. Where Belvo documents no total, the name that its own rule would give is used: a
 //! total that is called otherwise leaves the listing unverified and does no harm.
 
@@ -42,8 +42,10 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "INVESTMENT_TRANSACTIONS",
         path: "/api/br/investment-transactions/",
-        total: "total_investment_transactions",
+        // So Belvo's page about its webhook calls it.
+        total: "total_transactions",
         new: Some("new_investment_transactions"),
+        date: Some("value_date"),
         ..MOST
     },
     Resource { webhook_type: "BALANCES", path: "/api/br/balances/", total: "total_balances", ..MOST },
@@ -59,10 +61,9 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "EMPLOYMENTS",
         country: Some(Country::Colombia),
-        // Named on Belvo's page of the Colombian variant only. Its filters are not described: none is used.
+        // In Belvo's OpenAPI description of November 2024 (1.176.0), with `id__in`; that of 2026-04-23 leaves Colombia out.
         path: "/api/co/employments/",
         total: "total_employments",
-        filters_by_id: false,
         ..MOST
     },
     Resource {

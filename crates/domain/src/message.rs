@@ -53,6 +53,8 @@ pub struct Message {
     pub withheld: Option<Withheld>,
     /// Set when a listing that this webhook asks for has begun, and is to be gone on with.
     pub listing: Option<Progress>,
+    /// How many continuations came before this message in its chain; 0 for a message that is not a continuation.
+    pub continuations: u32,
 }
 
 /// How far a listing has come that did not fit into one invocation. It is gone on with only if the page that was read last
@@ -67,9 +69,10 @@ pub struct Progress {
     pub since: Option<String>,
     /// The last page that was written, counted from 1.
     pub page: u64,
-    /// How many objects the list had.
-    pub count: u64,
-    /// SHA-256 of the ids of that page.
+    /// How many objects the list had. None when Belvo did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// SHA-256 of the ids of that page. Empty when Belvo could not give that page in one answer: then it is not compared.
     pub digest: String,
     /// How often it was begun anew because the list had moved.
     pub relistings: usize,
@@ -88,6 +91,9 @@ pub struct Progress {
     /// Set when every page was read: the last stored id that was compared with the list.
     #[serde(default)]
     pub compared_to: Option<String>,
+    /// `row_sum` of the reading before this one, if that reading reached the end of the list and found too few ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_row_sum: Option<u64>,
 }
 
 /// What a listing has found.
@@ -103,6 +109,18 @@ pub struct Found {
     pub outflows: u64,
     /// Objects that could not be read.
     pub unreadable: u64,
+    /// Rows that repeat an id of the same answer.
+    #[serde(default)]
+    pub doubled: u64,
+    /// Rows that repeat an id of another answer.
+    #[serde(default)]
+    pub repeated: u64,
+    /// Rows that Belvo could not give, and that were not isolated to single objects.
+    #[serde(default)]
+    pub unread: u64,
+    /// The wrapping sum of the fingerprints of all rows. Two readings with the same sum have seen the same rows.
+    #[serde(default)]
+    pub row_sum: u64,
     /// Did the list move, so that this may not be all?
     pub moved: bool,
     /// Were tombstones met that Belvo was not asked about?
@@ -159,6 +177,13 @@ struct Written<'a> {
     withheld: Option<&'a Withheld>,
     #[serde(skip_serializing_if = "Option::is_none")]
     listing: Option<&'a Progress>,
+    #[serde(skip_serializing_if = "is_zero")]
+    continuations: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Deserialize)]
@@ -171,6 +196,8 @@ struct Read<'a> {
     webhook: &'a RawValue,
     withheld: Option<Withheld>,
     listing: Option<Progress>,
+    #[serde(default)]
+    continuations: u32,
 }
 
 impl Read<'_> {
@@ -186,8 +213,9 @@ impl Read<'_> {
 
 impl Progress {
     fn is_countable(&self) -> bool {
-        let Found { distinct, matching, inflows, outflows, unreadable, .. } = self.found;
-        let mut counts = [distinct, matching, inflows, outflows, unreadable, self.count, self.page].into_iter();
+        let Found { distinct, matching, inflows, outflows, unreadable, doubled, repeated, unread, .. } = self.found;
+        let found = [distinct, matching, inflows, outflows, unreadable, doubled, repeated, unread];
+        let mut counts = found.into_iter().chain(self.count).chain([self.page]);
         // What only has the comparison before it stands on no page.
         let is_placed = self.page > 0 || self.compared_to.is_some();
         is_placed && self.relistings < 1_000 && counts.all(|count| count <= MAX_COUNT)
@@ -220,6 +248,7 @@ impl Message {
             webhook,
             withheld: (!is_whole).then(|| withheld.clone()),
             listing: None,
+            continuations: 0,
         };
         parts.into_iter().enumerate().map(message).map(|message| message.cut_to_fit(&withheld)).collect()
     }
@@ -245,7 +274,13 @@ impl Message {
     #[must_use]
     pub fn next_leg(&self, leg: EpochMillis) -> Self {
         let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
-        Self { source: Source::Continuation, key, ..self.clone() }
+        Self { source: Source::Continuation, key, continuations: self.continuations.saturating_add(1), ..self.clone() }
+    }
+
+    /// The same message as the first of a chain. For the dead-letter queue: a redrive then has the whole chain again.
+    #[must_use]
+    pub fn as_start_of_chain(self) -> Self {
+        Self { continuations: 0, ..self }
     }
 
     /// What it says of its link.
@@ -267,6 +302,7 @@ impl Message {
             webhook: &self.webhook,
             withheld: self.withheld.as_ref(),
             listing: self.listing.as_ref(),
+            continuations: self.continuations,
         };
         // A struct of strings, numbers and JSON that was already read cannot fail to be written.
         escape_to_ascii(serde_json::to_string(&written).unwrap_or_default())
@@ -294,6 +330,7 @@ impl Message {
             webhook,
             withheld: read.withheld,
             listing: read.listing,
+            continuations: read.continuations,
         })
     }
 
@@ -517,7 +554,7 @@ mod tests {
             stamp: 2,
             since: None,
             page: 1,
-            count: MAX_COUNT,
+            count: Some(MAX_COUNT),
             digest: String::new(),
             relistings: 0,
             found: Found::default(),
@@ -525,6 +562,7 @@ mod tests {
             is_first_load: false,
             piece: None,
             compared_to: None,
+            previous_row_sum: None,
         };
         let decodes = |message: &Message| Message::decode(&message.encode()).is_ok();
         let comparing = Progress { page: 0, compared_to: Some("t-1".to_owned()), ..count.clone() };
@@ -534,7 +572,7 @@ mod tests {
         for listing in [
             Progress { page: 0, ..count.clone() },
             Progress { page: u64::MAX, ..count.clone() },
-            Progress { count: MAX_COUNT + 1, ..count.clone() },
+            Progress { count: Some(MAX_COUNT + 1), ..count.clone() },
             Progress { relistings: usize::MAX, ..count.clone() },
             Progress { found: Found { distinct: u64::MAX, ..Found::default() }, ..count },
         ] {
@@ -578,7 +616,7 @@ mod tests {
             stamp: 2,
             since: Some("2024-02-29".to_owned()),
             page: 7,
-            count: 12_345,
+            count: Some(12_345),
             digest: sha256_hex(b"ids"),
             relistings: 1,
             found: Found { distinct: 7_000, moved: true, ..Found::default() },
@@ -586,10 +624,30 @@ mod tests {
             is_first_load: true,
             piece: Some(25),
             compared_to: Some("t-1".to_owned()),
+            previous_row_sum: Some(u64::MAX),
         };
         let leg = Message::decode(&whole.listing_continuation(progress.clone(), 9).encode()).unwrap();
         assert_eq!((leg.listing, leg.source), (Some(progress), Source::Continuation));
         assert_eq!(ids_of(&whole).len(), 3);
+    }
+
+    #[test]
+    fn a_continuation_says_how_many_came_before_it() {
+        let first = carry(&with_ids(3, "")).remove(0);
+        let through_the_queue = |message: &Message| Message::decode(&message.encode()).unwrap();
+        let third = through_the_queue(&through_the_queue(&first.next_leg(1)).continuation(UPDATED, &[], 2)).next_leg(3);
+        assert_eq!((first.continuations, third.continuations), (0, 3));
+        assert!(!first.encode().contains("continuations"), "a message that is no continuation is written as before");
+        assert_eq!(through_the_queue(&third.as_start_of_chain()).continuations, 0);
+    }
+
+    #[test]
+    fn the_progress_that_0_1_wrote_is_read() {
+        let written = r#"{"began_at":1,"stamp":2,"since":null,"page":7,"count":7500,"digest":"ab","relistings":0,
+            "found":{"distinct":7000,"matching":7000,"inflows":1,"outflows":2,"unreadable":0,"moved":false,"unasked":false},
+            "legs":null,"is_first_load":true,"piece":1000,"compared_to":null}"#;
+        let progress: Progress = serde_json::from_str(written).unwrap();
+        assert_eq!((progress.count, progress.found.distinct, progress.previous_row_sum), (Some(7_500), 7_000, None));
     }
 
     #[test]

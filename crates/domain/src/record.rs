@@ -185,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_over_1024_bytes_makes_its_object_text_and_the_whole_unreadable() {
+        let (longest, too_long) = ("n".repeat(1024), "n".repeat(1025));
+        let inside = |name: &str| read("ACCOUNTS", &format!(r#"{{"id":"a","b":{{"{name}":1}}}}"#)).unwrap().as_text;
+        assert_eq!((inside(&longest), inside(&too_long)), (vec![], vec!["b".to_owned()]));
+        let directly = |name: &str| read("ACCOUNTS", &format!(r#"{{"id":"a","{name}":1}}"#));
+        assert!(directly(&longest).is_ok());
+        assert_eq!(directly(&too_long), Err(Unreadable));
+    }
+
+    #[test]
     fn an_object_whose_names_fill_an_item_is_unreadable() {
         let named = |count: usize| {
             let members: Vec<_> = (0..count).map(|n| format!(r#""{n:01000}":0"#)).collect();

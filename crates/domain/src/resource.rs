@@ -130,7 +130,7 @@ mod tests {
             ("INVOICES", "sii_cl_fiscal", "/api/cl/invoices/"),
             ("TAX_STATUS", "sii_cl_fiscal", "/api/cl/tax-status/"),
             ("EMPLOYMENTS", "inss_br_employment", "/api/br/employments/"),
-            ("EMPLOYMENTS", "adres_co_employment", "/api/co/employments/"),
+            ("EMPLOYMENTS", "pila_co_employment", "/api/co/employments/"),
             ("EMPLOYMENTS", "somewhere_else", "/api/br/employments/"),
             ("ACCOUNTS", "erebor_br_retail", "/api/accounts/"),
             ("INVOICES", "co_cl_fiscal", "/api/cl/invoices/"),

@@ -13,6 +13,19 @@ use crate::{Fields, LinkId, RequestId, Resource};
 /// The longest webhook type, code or external id, in bytes. Belvo's longest code has 55.
 const MAX_WORD_BYTES: usize = 256;
 
+/// The names of the webhook's type: Belvo's usual one, and the one of its direct debit.
+const TYPE: [&str; 2] = ["webhook_type", "eventType"];
+/// The names of the webhook's code.
+const CODE: [&str; 2] = ["webhook_code", "eventCode"];
+/// The members that a webhook is read from, `data` apart. A reader needs them all, so a webhook that is cut keeps them all.
+const ENVELOPE: [&str; 9] =
+    [TYPE[0], TYPE[1], CODE[0], CODE[1], LINK_ID, REQUEST_ID, EXTERNAL_ID, WEBHOOK_ID, PROCESS_TYPE];
+const LINK_ID: &str = "link_id";
+const REQUEST_ID: &str = "request_id";
+const EXTERNAL_ID: &str = "external_id";
+const WEBHOOK_ID: &str = "webhook_id";
+const PROCESS_TYPE: &str = "process_type";
+
 /// Types that may be logged beside those of the catalogue; see [`Webhook::loggable_kind`].
 const OTHER_TYPES: [&str; 2] = ["LINK", "CONSENT"];
 /// Codes that may be logged: those that Belvo documents.
@@ -98,12 +111,11 @@ impl Webhook {
         if read.is_err() {
             return Err(InvalidWebhook { request_id, errors: vec![not_an_object()] });
         }
-        let named = |name, of_direct_debit| {
-            let name = if fields.get(name).is_none() { of_direct_debit } else { name };
-            word(&fields, name)
+        let named = |[name, of_direct_debit]: [&'static str; 2]| {
+            let sent = if fields.get(name).is_none() { of_direct_debit } else { name };
+            word(&fields, sent).map_err(|error| error.about(name))
         };
-        let webhook_type = named("webhook_type", "eventType").map_err(|error| error.about("webhook_type"));
-        let webhook_code = named("webhook_code", "eventCode").map_err(|error| error.about("webhook_code"));
+        let (webhook_type, webhook_code) = (named(TYPE), named(CODE));
         let link_id = link_id(&fields);
         match (webhook_type, webhook_code, link_id) {
             (Ok(webhook_type), Ok(webhook_code), Ok(link_id)) => Ok(Self {
@@ -111,7 +123,7 @@ impl Webhook {
                 webhook_code,
                 link_id,
                 request_id,
-                external_id: word(&fields, "external_id").ok(),
+                external_id: word(&fields, EXTERNAL_ID).ok(),
                 members: fields.iter().map(|(name, raw)| (name.to_owned(), raw.to_owned())).collect(),
             }),
             (webhook_type, webhook_code, link_id) => {
@@ -162,13 +174,13 @@ impl Webhook {
     /// The webhook's own id, where it is usable as one.
     #[must_use]
     pub fn webhook_id(&self) -> Option<String> {
-        self.short_text("webhook_id")
+        self.short_text(WEBHOOK_ID)
     }
 
     /// `historical_update` or `recurrent_update`, where given.
     #[must_use]
     pub fn process_type(&self) -> Option<String> {
-        self.short_text("process_type")
+        self.short_text(PROCESS_TYPE)
     }
 
     /// The members of `data`; none when it is absent or not an object.
@@ -194,11 +206,10 @@ impl Webhook {
         Self { members, ..self.clone() }
     }
 
-    /// The same webhook with only the envelope that Belvo documents, each member at most `max_bytes` long.
+    /// The same webhook with only its envelope, each member at most `max_bytes` long. Every member that was read from the
+    /// body is shorter than 2 KiB, so with that bound what is read from the result is the same.
     #[must_use]
     pub(crate) fn envelope_only(&self, max_bytes: usize) -> Self {
-        const ENVELOPE: [&str; 7] =
-            ["webhook_id", "webhook_type", "process_type", "webhook_code", "link_id", "request_id", "external_id"];
         let kept =
             |(name, raw): &&(String, Box<RawValue>)| ENVELOPE.contains(&name.as_str()) && raw.get().len() <= max_bytes;
         Self { members: self.members.iter().filter(kept).cloned().collect(), ..self.clone() }
@@ -248,20 +259,20 @@ fn word(fields: &Fields<'_>, name: &'static str) -> Result<String, FieldError> {
 }
 
 fn link_id(fields: &Fields<'_>) -> Result<Option<LinkId>, FieldError> {
-    let Some(raw) = fields.get("link_id").filter(|raw| !is_null(raw)) else {
+    let Some(raw) = fields.get(LINK_ID).filter(|raw| !is_null(raw)) else {
         return Ok(None);
     };
     let id = crate::json::text(raw).and_then(|text| LinkId::parse(&text).ok());
     id.map(Some).ok_or(FieldError {
         code: "invalid",
         message: "This field must be 1 to 128 characters of A-Z, a-z, 0-9, _ and -.",
-        field: Some("link_id"),
+        field: Some(LINK_ID),
     })
 }
 
 /// Belvo's request id goes into our answer, so it is only taken when it is harmless there.
 fn usable_request_id(fields: &Fields<'_>) -> Option<String> {
-    let text = fields.text("request_id")?;
+    let text = fields.text(REQUEST_ID)?;
     RequestId::parse(&text).is_ok().then(|| text.into_owned())
 }
 
@@ -291,6 +302,17 @@ mod tests {
         let invalid = |field| ("invalid", Some(field));
         assert_eq!(errors(body), [invalid("webhook_type"), invalid("webhook_code"), invalid("link_id")]);
         assert!(!format!("{:?}", Webhook::parse(body.as_bytes())).contains("secret"));
+    }
+
+    #[test]
+    fn a_webhook_that_is_cut_to_its_envelope_reads_as_before_in_either_spelling() {
+        for (webhook_type, webhook_code) in TYPE.into_iter().flat_map(|kind| CODE.map(|code| (kind, code))) {
+            let body = format!(r#"{{"{webhook_type}":"payment_request","{webhook_code}":"failed","details":{{}}}}"#);
+            let cut = Webhook::parse(body.as_bytes()).unwrap().envelope_only(1_024);
+            let read = Webhook::parse(&serde_json::to_vec(&cut).unwrap()).unwrap();
+            assert_eq!((read.webhook_type(), read.webhook_code()), ("payment_request", "failed"), "{body}");
+            assert!(read.member("details").is_none(), "{body}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 const REQUESTS: [&str; 3] = ["bad-json", "url-validation", "wrong-credentials"];
 
 /// The event, and the plan that it must become.
-const EXPECTED: [(&str, &str); 54] = [
+const EXPECTED: [(&str, &str); 57] = [
     ("accounts-historical-update", "list ACCOUNTS whole, total 5"),
     ("accounts-new-accounts-available", "list ACCOUNTS whole"),
     (
@@ -28,7 +28,10 @@ const EXPECTED: [(&str, &str); 54] = [
     ("investments-historical-update", "list INVESTMENTS whole, total 5"),
     // Belvo's example has the type ACCOUNTS.
     ("investments-new-investments-available", "list INVESTMENTS whole"),
-    ("investment-transactions-historical-update", "list INVESTMENT_TRANSACTIONS whole, total 5"),
+    (
+        "investment-transactions-historical-update",
+        "list INVESTMENT_TRANSACTIONS whole, total 19, inflows 10, outflows 9, 2023-01-03 to 2024-01-03",
+    ),
     (
         "investment-transactions-new-investment-transactions-available",
         "list INVESTMENT_TRANSACTIONS since watermark, total 1",
@@ -66,6 +69,9 @@ const EXPECTED: [(&str, &str); 54] = [
     ("payments-transactions-object-created", "unknown"),
     ("payments-payment-intents-status-update", "unknown"),
     ("payments-direct-debit", "unknown"),
+    ("payments-direct-debit-payment-request-failed", "unknown"),
+    ("payments-direct-debit-payment-method-registered", "unknown"),
+    ("payments-direct-debit-customer-blocked", "unknown"),
     ("unknown-type", "unknown"),
     // Documented by name alone: their data follow Belvo's rule.
     ("invoices-historical-update", "list INVOICES whole, total 12"),

@@ -1,7 +1,7 @@
 //! The bodies that Belvo takes: which members they must and may have.
 //!
-//! Source: Belvo's OpenAPI of 2026-04-23, unless stated otherwise. The firewall refuses members that are documented nowhere, the API
-//! refuses a missing member and one of another type.
+//! Source: Belvo's OpenAPI description of 2026-04-23, unless stated otherwise. The firewall refuses members that are documented
+//! nowhere, the API refuses a missing member and one of another type.
 
 pub(crate) mod retrievals;
 pub(crate) mod token;

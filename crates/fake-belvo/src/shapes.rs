@@ -17,7 +17,7 @@ pub(crate) use self::{
 };
 
 /// Every shape: the webhook type that it belongs to, its name, its text. Several may belong to one type.
-const TEXTS: [(&str, &str, &str); 29] = [
+const TEXTS: [(&str, &str, &str); 30] = [
     ("ACCOUNTS", "accounts", include_str!("../shapes/accounts.txt")),
     ("TRANSACTIONS", "transactions", include_str!("../shapes/transactions.txt")),
     ("OWNERS", "owners", include_str!("../shapes/owners.txt")),
@@ -29,6 +29,7 @@ const TEXTS: [(&str, &str, &str); 29] = [
     ("INVESTMENTS", "investments", include_str!("../shapes/investments.txt")),
     ("INVESTMENT_TRANSACTIONS", "investment_transactions", include_str!("../shapes/investment_transactions.txt")),
     ("EMPLOYMENTS", "employments", include_str!("../shapes/employments.txt")),
+    ("EMPLOYMENTS", "employments_co", include_str!("../shapes/employments_co.txt")),
     ("EMPLOYMENT_RECORDS", "employment_records", include_str!("../shapes/employment_records.txt")),
     ("EMPLOYMENT_METRICS", "employment_metrics", include_str!("../shapes/employment_metrics.txt")),
     ("CURRENT_EMPLOYMENTS", "current_employments", include_str!("../shapes/current_employments.txt")),

@@ -5,8 +5,8 @@ use domain::Resource;
 use serde_json::value::RawValue;
 
 const BASE_URL: &str = "https://api.belvo.com";
-/// Belvo's largest page.
-const MAX_OBJECTS: usize = 1_000;
+/// The longest page that is read.
+const MAX_OBJECTS: usize = 10_000;
 const STATUSES: [u16; 14] = [204, 302, 400, 401, 403, 404, 408, 409, 418, 428, 429, 500, 503, 600];
 
 /// - What is taken for a page is an object with a bounded number of objects, and each of those can be dealt with.

@@ -69,6 +69,23 @@ fn webhooks() -> Vec<Large> {
                 fill(BODY / 2, |n| format!("\"{n}\":0"))
             )),
         ),
+        (
+            "direct debit with more details than a message holds",
+            format!(
+                r#"{{"eventType":"payment_request_update","eventCode":"payment_request_failed","details":{{"documentNumber":"X",
+                   "notes":"{}"}}}}"#,
+                "x".repeat(300_000)
+            )
+            .into_bytes(),
+        ),
+        (
+            "direct debit's names and many ids",
+            format!(
+                r#"{{"eventType":"A","eventCode":"x","data":{{"updated_x":[{}]}}}}"#,
+                fill(BODY / 2, |n| format!("\"{n}\""))
+            )
+            .into_bytes(),
+        ),
         ("many members", with(&fill(BODY - 200, |n| format!("\"{n}\":0")))),
         ("characters that SQS does not take", with(&format!("\"n\":\"{}\"", "\u{FFFF}".repeat(BODY / 3 - 100)))),
         ("a huge number", with(&format!("\"n\":{},\"m\":1e999999999", "9".repeat(BODY / 2)))),

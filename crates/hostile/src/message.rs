@@ -41,8 +41,9 @@ pub fn message(body: &[u8]) {
         let offset = listing.page.checked_add(1).and_then(|next| next.checked_mul(1_000));
         assert!((listing.page > 0 || listing.compared_to.is_some()) && offset.is_some(), "page {}", listing.page);
         let found = listing.found;
-        let sum = [found.distinct, found.matching, found.inflows, found.outflows, found.unreadable, listing.count];
-        assert!(sum.iter().all(|count| count.checked_mul(1_000).is_some()), "a count that overflows");
+        let sum = [found.distinct, found.matching, found.inflows, found.outflows, found.unreadable, found.doubled];
+        let sum = sum.into_iter().chain([found.repeated, found.unread]).chain(listing.count);
+        assert!(sum.into_iter().all(|count: u64| count.checked_mul(1_000).is_some()), "a count that overflows");
     }
     let _ = Plan::of(&message.webhook);
 

@@ -8,11 +8,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use belvo::LinksPage;
 use clap::Args;
 use domain::LinkId;
 use serde_json::json;
 
 use crate::json::{Item, text};
+use crate::link_pages::{LinkPages, options};
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::trouble::{Trouble, failed};
@@ -35,13 +37,16 @@ pub(crate) struct Which {
     /// With --action-needed: begin with this page of Belvo's list.
     #[arg(long, default_value_t = 1, requires = "action_needed", value_parser = clap::value_parser!(u64).range(1..))]
     page: u64,
+    /// With --page: its size, where a command that was broken off names one.
+    #[arg(long, default_value_t = 1_000, requires = "action_needed", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    page_size: u32,
 }
 
 /// Shows them.
 pub(crate) async fn run(stack: &Stack, output: &Output, which: &Which) -> Result<(), Trouble> {
     match &which.external_id {
         Some(external_id) => of_user(stack, output, external_id).await,
-        None => action_needed(stack, output, which.page).await,
+        None => action_needed(stack, output, LinksPage::new(which.page, which.page_size)).await,
     }
 }
 
@@ -66,29 +71,25 @@ async fn of_user(stack: &Stack, output: &Output, external_id: &str) -> Result<()
     Ok(())
 }
 
-async fn action_needed(stack: &Stack, output: &Output, from: u64) -> Result<(), Trouble> {
-    let belvo = crate::resync::belvo(stack).await?;
+async fn action_needed(stack: &Stack, output: &Output, from: LinksPage) -> Result<(), Trouble> {
+    let mut pages = LinkPages::new(crate::resync::belvo(stack).await?, from);
     let bar = output.progress("asking Belvo for its links");
-    let (mut page, mut looked_at, mut found) = (from, 0, 0);
-    loop {
-        let listed = belvo.links(page).await.map_err(Trouble::BelvoList).map_err(Trouble::at_page(page))?;
+    let (mut looked_at, mut found) = (0, 0);
+    while let Some(page) = pages.upcoming() {
+        bar.set_message(format!("{looked_at} links; to go on after a break: {}", options(page)));
+        let Some(listed) = pages.read().await? else { continue };
         let ids: BTreeSet<_> = listed.links.into_iter().map(|link| link.id).collect();
-        let items = items(&stack.dynamodb, &stack.table_name, &ids).await.map_err(Trouble::at_page(page))?;
+        let items = items(&stack.dynamodb, &stack.table_name, &ids).await.map_err(pages.at(page))?;
         for item in items.iter().filter(|item| needs_action(item)) {
             found += 1;
             // Not in the midst of the progress, where both go to one terminal.
             bar.suspend(|| show(*output, item));
         }
         looked_at += ids.len();
-        if !listed.has_next {
-            break;
-        }
-        page += 1;
-        bar.set_message(format!("{looked_at} links; to go on after a break: --page {page}"));
     }
     bar.finish_and_clear();
     output.hint(&format!("{found} of {looked_at} links need their users."));
-    Ok(())
+    pages.finish(*output)
 }
 
 fn show(output: Output, item: &Item) {

@@ -11,6 +11,7 @@ mod events;
 mod export;
 mod json;
 mod letters;
+mod link_pages;
 mod links;
 mod look;
 mod oldest;
@@ -60,8 +61,8 @@ enum Command {
     DeadLetters(letters::What),
     /// Has data listed again and stored, of some links or of all.
     Resync(resync::Resync),
-    /// Prints the Authorization header to paste into Belvo's dashboard. It is a credential.
-    AuthorizationHeader,
+    /// Prints the Authorization header, whose value to paste into Belvo's dashboard. It is a credential.
+    AuthorizationHeader(authorization::Print),
     /// Replaces a secret, without a gap and without a deployment.
     #[command(subcommand)]
     Rotate(rotate::Which),
@@ -131,7 +132,7 @@ async fn run(arguments: Arguments, output: &Output) -> Result<(), Trouble> {
         Command::Links(which) => links::run(&stack, output, &which).await,
         Command::DeadLetters(what) => letters::run(&stack, output, what).await,
         Command::Resync(resync) => resync::run(&stack, output, &resync).await,
-        Command::AuthorizationHeader => authorization::print(&stack, output).await,
+        Command::AuthorizationHeader(print) => authorization::print(&stack, output, print).await,
         Command::Rotate(which) => rotate::run(&stack, output, which).await,
         Command::Export { link_id: LinkArgument(link), to } => export::run(&stack, output, &link, &to).await,
         Command::Erase { link_ids, receipts, yes } => {

@@ -2,18 +2,20 @@
 //!
 //! A resync goes through the same queue and engine as a webhook, behind whatever of the link is waiting there. Doing it
 //! twice is harmless. All links are taken from Belvo's own list, page by page, at a pace that leaves the queue room for
-//! what comes in. Each page is named when it begins, and in the error that ends it: there it goes on.
+//! what comes in. Each page is named when it begins, and in the error that ends it: there it goes on. A page that Belvo does not
+//! give holds back no other; what is missing is said at the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use belvo::LinksPage;
 use clap::Args;
 use domain::{LinkId, ListedLink, Message, Resource, Source, now};
-use serde::Deserialize;
 use serde_json::json;
-use store::Table;
+use store::{StoreTrouble, Table};
 
 use crate::LinkArgument;
+use crate::link_pages::{LinkPages, options};
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::trouble::{Trouble, failed};
@@ -34,16 +36,12 @@ pub(crate) struct Resync {
     /// With --all: begin with this page of Belvo's list.
     #[arg(long, default_value_t = 1, requires = "all", value_parser = clap::value_parser!(u64).range(1..))]
     page: u64,
+    /// With --page: its size, where a command that was broken off names one.
+    #[arg(long, default_value_t = 1_000, requires = "all", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    page_size: u32,
     /// With --all: so many links a minute.
     #[arg(long, default_value_t = 60, requires = "all", value_parser = clap::value_parser!(u32).range(1..=6_000))]
     per_minute: u32,
-}
-
-/// Belvo's API key, as its secret keeps it.
-#[derive(Deserialize)]
-struct Key {
-    secret_id: String,
-    secret_password: String,
 }
 
 pub(crate) fn resource(word: &str) -> Result<&'static Resource, String> {
@@ -71,30 +69,34 @@ pub(crate) async fn run(stack: &Stack, output: &Output, resync: &Resync) -> Resu
 }
 
 async fn all(stack: &Stack, output: &Output, table: &Table, resync: &Resync) -> Result<(), Trouble> {
-    let belvo = belvo(stack).await?;
+    let mut pages = LinkPages::new(belvo(stack).await?, LinksPage::new(resync.page, resync.page_size));
     let pause = Duration::from_mins(1) / resync.per_minute;
     let bar = output.progress("asking Belvo for its links");
-    let (mut page, mut links) = (resync.page, 0);
-    loop {
+    let (mut links, mut last) = (0, resync.page);
+    while let Some(page) = pages.upcoming() {
         // Not only in the progress, which no file and no program sees.
-        let words = format!("page {page}, after {links} links; to go on here after a break: --page {page}");
-        bar.suspend(|| output.note(&words, &json!({ "page": page, "links": links })));
-        let found = belvo.links(page).await.map_err(Trouble::BelvoList).map_err(Trouble::at_page(page))?;
+        let (number, options) = (page.number(), options(page));
+        let words = format!("page {number}, after {links} links; to go on here after a break: {options}");
+        bar.suspend(|| output.note(&words, &json!({ "page": number, "links": links })));
+        let Some(found) = pages.read().await? else { continue };
+        last = last.max(number);
         for listed in &found.links {
-            bar.set_message(format!("page {page}: {links} links"));
-            if queue_one(stack, table, listed, &resync.resources).await.map_err(Trouble::at_page(page))? {
-                links += 1;
-                tokio::time::sleep(pause).await;
+            bar.set_message(format!("page {number}: {links} links"));
+            match queue_one(stack, table, listed, &resync.resources).await {
+                Ok(true) => {
+                    links += 1;
+                    tokio::time::sleep(pause).await;
+                }
+                Ok(false) => {}
+                // That the table's items of one link cannot be read is no reason to stop for the others.
+                Err(Trouble::Table(StoreTrouble::Unreadable(_))) => pages.leave_out(1),
+                Err(trouble) => return Err(pages.at(page)(trouble)),
             }
         }
-        if !found.has_next {
-            break;
-        }
-        page += 1;
     }
     bar.finish_and_clear();
-    output.result(&format!("{links} links are going to be listed."), &json!({ "links": links, "pages": page }));
-    Ok(())
+    output.result(&format!("{links} links are going to be listed."), &json!({ "links": links, "pages": last }));
+    pages.finish(*output)
 }
 
 /// Has a link listed, if there is anything to list of it.
@@ -139,9 +141,8 @@ async fn enqueue(stack: &Stack, link: &LinkId, resources: &[&str]) -> Result<(),
 pub(crate) async fn belvo(stack: &Stack) -> Result<belvo::Client, Trouble> {
     let read = stack.secrets.get_secret_value().secret_id(stack.output("BelvoSecretArn")?);
     let output = read.send().await.map_err(failed("Secrets Manager"))?;
-    let key: Key =
-        serde_json::from_str(output.secret_string().unwrap_or_default()).map_err(|_| Trouble::SecretMalformed)?;
-    let credentials = belvo::Credentials { secret_id: key.secret_id, secret_password: key.secret_password.into() };
+    let text = output.secret_string().unwrap_or_default();
+    let credentials = belvo_access::credentials(text).map_err(|_| Trouble::SecretMalformed)?;
     let base_url = stack.parameter("BelvoBaseUrl").unwrap_or_default();
     belvo::Client::new(base_url, credentials, belvo::Limits::default())
         .map_err(|error| Trouble::Input(error.to_string()))

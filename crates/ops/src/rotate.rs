@@ -10,12 +10,14 @@ use std::io::{self, IsTerminal};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
+use belvo::LinksPage;
 use clap::Subcommand;
 use domain::{EpochMillis, ListedLink, now};
+use platform::WebhookCredentials;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::authorization::Credentials;
+use crate::authorization::{self, Header};
 use crate::links;
 use crate::output::{Output, moment};
 use crate::stack::Stack;
@@ -28,6 +30,8 @@ const CACHE_MS: EpochMillis = 5 * 60 * 1_000;
 const HOUR_MS: EpochMillis = 60 * 60 * 1_000;
 /// A table whose first pages, of a megabyte each, name no link is taken to have some further on.
 const MAX_PAGES: usize = 50;
+/// Links that are asked for when Belvo fails at a large page of them.
+const A_FEW: u32 = 10;
 /// The template's default.
 const DEFAULT_GRACE_HOURS: EpochMillis = 24;
 
@@ -62,11 +66,11 @@ async fn webhook(stack: &Stack, output: &Output, force: bool) -> Result<(), Trou
     if !force && let Some(until) = accepted_until(&stack.secrets, id, grace_ms, now()).await? {
         return Err(Trouble::Input(format!(
             "the token was rotated already, and until {until} the one before it is accepted, which Belvo may still send; \
-             another rotation would have that refused at once. The header to enter in Belvo's dashboard is what belvo-sync \
-             authorization-header prints; --force rotates all the same"
+             another rotation would have that refused at once. The value to enter in Belvo's dashboard is what belvo-sync \
+             authorization-header --value prints; --force rotates all the same"
         )));
     }
-    let current = Credentials::current(stack).await?;
+    let current = authorization::current(stack).await?;
     let made = stack.secrets.get_random_password().password_length(TOKEN_CHARACTERS).exclude_punctuation(true);
     let made = made.send().await.map_err(failed("Secrets Manager"))?.random_password;
     let made = made.filter(|made| !made.is_empty()).ok_or(Trouble::SecretMalformed)?;
@@ -74,15 +78,16 @@ async fn webhook(stack: &Stack, output: &Output, force: bool) -> Result<(), Trou
     let put = stack.secrets.put_secret_value().secret_id(id).secret_string(text);
     put.send().await.map_err(failed("Secrets Manager"))?;
 
-    let header = next.header()?;
+    let header = Header::of(&next)?;
     let enter_after = moment(now() + CACHE_MS);
     let old_until = moment(now() + grace_ms);
-    output.result(
-        &format!("Authorization: {header}"),
-        &json!({ "authorization": header, "enter_after": enter_after, "old_accepted_until": old_until }),
-    );
+    let mut object = header.object();
+    object["enter_after"] = enter_after.as_str().into();
+    object["old_accepted_until"] = old_until.as_str().into();
+    output.result(&header.line(), &object);
     output.hint(&format!(
-        "Enter it in Belvo's dashboard after {enter_after}: by then every warm function knows it.\n\
+        "Enter its value in Belvo's dashboard after {enter_after}: by then every warm function knows it. The value is what \
+         follows \"Authorization: \", without the name; belvo-sync authorization-header --value prints it alone.\n\
          The old one is accepted until {old_until}. Do not rotate again before the new one is entered."
     ));
     Ok(())
@@ -111,18 +116,18 @@ async fn accepted_until(
 }
 
 /// The next version, as the secret keeps it and as credentials: of the same kind as the one in force.
-fn succeeding(current: &Credentials, made: String) -> (String, Credentials) {
-    let next = match &current.username {
+fn succeeding(current: &WebhookCredentials, made: String) -> (String, WebhookCredentials) {
+    match &current.username {
         Some(user) if current.token.is_none() => {
-            Credentials { token: None, username: Some(user.clone()), password: Some(made) }
+            let text = json!({ "username": user.expose(), "password": made });
+            let (username, password) = (Some(user.clone()), Some(made.into()));
+            (text.to_string(), WebhookCredentials { token: None, username, password })
         }
-        _ => Credentials { token: Some(made), username: None, password: None },
-    };
-    let text = match (&next.token, &next.username, &next.password) {
-        (Some(token), ..) => json!({ "token": token }),
-        (None, username, password) => json!({ "username": username, "password": password }),
-    };
-    (text.to_string(), next)
+        _ => {
+            let text = json!({ "token": made });
+            (text.to_string(), WebhookCredentials { token: Some(made.into()), username: None, password: None })
+        }
+    }
 }
 
 async fn belvo(stack: &Stack, output: &Output, another_account: bool) -> Result<(), Trouble> {
@@ -132,8 +137,7 @@ async fn belvo(stack: &Stack, output: &Output, another_account: bool) -> Result<
         belvo::Credentials { secret_id: secret_id.expose_secret().to_owned(), secret_password: password.clone() };
     let client = belvo::Client::new(base_url, credentials, belvo::Limits::default())
         .map_err(|error| Trouble::Input(error.to_string()))?;
-    // A page of links is the cheapest question that needs a key.
-    let links = client.links(1).await.map_err(Trouble::Belvo)?.links;
+    let links = some_links(&client).await.map_err(Trouble::Belvo)?;
     if !another_account && is_of_another_account(&stack.dynamodb, &stack.table_name, &links).await? {
         // To this stack all links would be gone, and a webhook that says that one was deleted would be believed.
         return Err(Trouble::Input(
@@ -153,6 +157,15 @@ async fn belvo(stack: &Stack, output: &Output, another_account: bool) -> Result<
          like.",
     );
     Ok(())
+}
+
+/// Some of Belvo's links: the cheapest question that needs a key. That Belvo fails at a large page says nothing about the key:
+/// then a small one is asked for.
+async fn some_links(client: &belvo::Client) -> Result<Vec<ListedLink>, belvo::Error> {
+    match client.links(LinksPage::FIRST).await {
+        Err(error) if error.concerns_one_page() => Ok(client.links(LinksPage::new(1, A_FEW)).await?.links),
+        answer => Ok(answer?.links),
+    }
 }
 
 /// Has the table links, and none of these, of which there are some? A table that has none may become that of any account.
@@ -201,14 +214,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_succeeded_by_one_of_its_kind() {
-        let secret = |text: &str| serde_json::from_str::<Credentials>(text).unwrap();
+        let secret = |text: &str| WebhookCredentials::parse(text).unwrap();
         let next = |text: &str| {
             let (next, _) = succeeding(&secret(text), "new".to_owned());
             serde_json::from_str::<serde_json::Value>(&next).unwrap()
         };
         assert_eq!(next(r#"{"token":"old"}"#), json!({ "token": "new" }));
         let basic = json!({ "username": "belvo", "password": "new" });
-        assert_eq!(next(r#"{"username":"belvo","password":"old"}"#), basic);
+        assert_eq!(next(r#"{"username":"belvo\n","password":"old"}"#), basic);
     }
 
     #[tokio::test]

@@ -56,12 +56,22 @@ pub(crate) enum Trouble {
     #[error("Belvo did not give its list of links: {0}")]
     BelvoList(belvo::Error),
     /// Belvo's list of links was gone through up to here.
-    #[error("{trouble}; to go on where this stopped: --page {page}")]
+    #[error("{trouble}; to go on where this stopped: {page}")]
     AtPage {
-        /// The page that did not come to its end.
-        page: u64,
+        /// The options that name the page that did not come to its end.
+        page: String,
         /// Why.
         trouble: Box<Trouble>,
+    },
+    /// Belvo gave its list of links but for some pages.
+    #[error(
+        "Belvo did not give all of its list of links: {error}; everything else was done; to go on where the first page is missing: {first}"
+    )]
+    PagesLeftOut {
+        /// The options that name the first of them.
+        first: String,
+        /// Why it is missing.
+        error: belvo::Error,
     },
     /// Something was waited for in vain.
     #[error("{0}")]
@@ -69,11 +79,6 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// For `map_err` on whatever is done for a page of Belvo's list.
-    pub(crate) fn at_page(page: u64) -> impl FnOnce(Self) -> Self {
-        move |trouble| Self::AtPage { page, trouble: Box::new(trouble) }
-    }
-
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::File { path, error }

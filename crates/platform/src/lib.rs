@@ -7,7 +7,9 @@ pub mod logging;
 pub mod metrics;
 mod secret;
 mod settings;
+mod webhook_credentials;
 
 pub use journal::{Journal, Level, Line, Value};
-pub use secret::{Secret, SecretUnavailable, SecretVersion};
+pub use secret::{Secret, SecretText, SecretUnavailable, SecretVersion};
 pub use settings::{InvalidSetting, optional, parsed, required};
+pub use webhook_credentials::{Authorization, Scheme, WebhookCredentials};

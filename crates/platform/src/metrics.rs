@@ -72,6 +72,8 @@ pub const SYNCS: Metric = count_by("syncs", &[&[STACK, "outcome"]]);
 pub const FAILURES: Metric = count_by("failures", &[&[STACK, "error"]]);
 /// How long ago a message that was given back came for the first time.
 pub const FAILING_MS: Metric = milliseconds("failing_ms", BY_STACK);
+/// Chains of continuations that reached the limit and went to the dead-letter queue.
+pub const CHAINS_STOPPED: Metric = count("chains_stopped");
 /// How long the work on a message took.
 pub const ELAPSED_MS: Metric = milliseconds("elapsed_ms", BY_TYPE_TOO);
 /// How old a message was when what it asks for was in the table.
@@ -133,13 +135,14 @@ pub const DISCOVERED: Metric = count("discovered");
 pub const STATUS_READS: Metric = count("status_reads");
 
 /// All of them.
-pub const ALL: [&Metric; 34] = [
+pub const ALL: [&Metric; 35] = [
     &ACCEPTED,
     &REFUSED,
     &ENQUEUE_MS,
     &SYNCS,
     &FAILURES,
     &FAILING_MS,
+    &CHAINS_STOPPED,
     &ELAPSED_MS,
     &AGE_MS,
     &WRITTEN,

@@ -4,7 +4,8 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use domain::EpochMillis;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
 
 /// One secret and its versions.
 #[derive(Debug, Clone)]
@@ -22,6 +23,11 @@ pub struct SecretVersion {
     pub created_at: EpochMillis,
 }
 
+/// A text within a secret, without the white space around it. White space comes with pasting and piping (`"abc\n"`), and
+/// no header can hold it at its end. Prints as `[REDACTED]`.
+#[derive(Debug, Clone)]
+pub struct SecretText(SecretString);
+
 /// The secret could not be read: our own trouble, never the caller's.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretUnavailable {
@@ -31,6 +37,33 @@ pub enum SecretUnavailable {
     /// It is there but is not what it should be.
     #[error("the secret does not have the documented form")]
     Malformed,
+}
+
+impl SecretText {
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        let text = SecretString::from(text);
+        Self(text.expose_secret().trim().into())
+    }
+}
+
+impl From<SecretText> for SecretString {
+    fn from(text: SecretText) -> Self {
+        text.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl Secret {
@@ -79,7 +112,6 @@ mod tests {
     use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
     use aws_sdk_secretsmanager::types::error::{InternalServiceError, ResourceNotFoundException};
     use aws_smithy_mocks::{Rule, mock, mock_client};
-    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -103,6 +135,17 @@ mod tests {
         let rule = || mock!(Client::get_secret_value).then_error(absent);
         assert!(secret(&rule()).previous().await.unwrap().is_none());
         assert!(secret(&rule()).current().await.is_err(), "but without a current version there is no secret");
+    }
+
+    #[test]
+    fn white_space_around_a_text_is_no_part_of_it() {
+        for (json, text) in
+            [(r#""abc\n""#, "abc"), (r#""\r\n\t abc \r\n""#, "abc"), (r#""\u00a0a b\u2003""#, "a b"), (r#"" \n""#, "")]
+        {
+            let read: SecretText = serde_json::from_str(json).unwrap();
+            assert_eq!(read.expose(), text, "{json}");
+            assert!(!format!("{read:?}").contains("abc"));
+        }
     }
 
     #[tokio::test]

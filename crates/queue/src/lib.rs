@@ -1,4 +1,4 @@
-//! The SQS FIFO queue between the two functions.
+//! The SQS FIFO queue between the functions.
 //!
 //! [`Queue::send`] succeeds only when SQS has taken every message: the webhook function acknowledges on that alone.
 

@@ -30,7 +30,7 @@ pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
 pub use purge::{Purge, Purged, Receipt};
 pub use records::{Known, Upsert, Written};
 pub use requests::{NewRequest, Request, RequestStatus};
-pub use schedule::{Due, DueItem, Met, SHARDS};
+pub use schedule::{DiscoveryPlace, Due, DueItem, Met, SHARDS};
 pub use table::{StoreTrouble, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch

@@ -1,7 +1,8 @@
 //! The link's own item: its status, and the facts that the status rests on.
 //!
-//! What is learned of a link is written under its clock, like a record: a slower host never sets back what a quicker one
-//! has read since. A link that was deleted or erased stays so.
+//! What a pass over the link learns is written under its clock, like a record: a slower host never sets back what a
+//! quicker one has read since. The institution's name, and the status that a failed request to Belvo shows, are written
+//! without the clock, on a condition on the status alone. A link that was deleted or erased stays so.
 
 use domain::{Consent, Day, EpochMillis, Heard, KnownConsent, LinkId, LinkStatus};
 

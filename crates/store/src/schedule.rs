@@ -47,6 +47,17 @@ pub struct Met {
     pub has_other_status: bool,
 }
 
+/// Where discovery goes on in Belvo's list of links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscoveryPlace {
+    /// The page, counted from 1.
+    pub page: u64,
+    /// Links a page. None before Belvo's page size is known.
+    pub page_size: Option<u32>,
+    /// How many pages before this one Belvo did not give, one after the other.
+    pub failed_pages: u32,
+}
+
 impl Table {
     /// What is due in a shard, the longest overdue first.
     ///
@@ -178,24 +189,34 @@ impl Table {
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
 
-    /// The page of Belvo's list of links with which discovery goes on, counted from 1.
+    /// Where discovery goes on.
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn discovery_page(&self) -> Result<u64, StoreTrouble> {
+    pub async fn discovery_place(&self) -> Result<DiscoveryPlace, StoreTrouble> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::discovery())).consistent_read(true);
-        let output = get.send().await.map_err(|error| call_failed(&error))?;
-        let page = output.item.as_ref().and_then(|item| number(item, "page"));
-        Ok(page.and_then(|page| page.try_into().ok()).unwrap_or(1))
+        let item = get.send().await.map_err(|error| call_failed(&error))?.item.unwrap_or_default();
+        let read = |name| number(&item, name);
+        Ok(DiscoveryPlace {
+            page: read("page").and_then(|page| page.try_into().ok()).unwrap_or(1),
+            page_size: read("page_size").and_then(|size| size.try_into().ok()),
+            failed_pages: read("failed_pages").and_then(|pages| pages.try_into().ok()).unwrap_or_default(),
+        })
     }
 
-    /// From which page discovery is to go on.
+    /// Stores where discovery is to go on.
     ///
     /// # Errors
     /// [`StoreTrouble`]
-    pub async fn set_discovery_page(&self, page: u64) -> Result<(), StoreTrouble> {
-        let update = self.update(keys::discovery()).update_expression("SET page = :page");
-        update.expression_attribute_values(":page", n(page)).send().await.map_err(|error| call_failed(&error))?;
+    pub async fn set_discovery_place(&self, place: DiscoveryPlace) -> Result<(), StoreTrouble> {
+        let expression = Expression::default()
+            .set("page", n(place.page))
+            .set_or_remove("page_size", place.page_size.map(n))
+            .set("failed_pages", n(place.failed_pages));
+        let update = self.update(keys::discovery()).update_expression(expression.text());
+        let (names, values) = expression.names_and_values();
+        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
+        update.send().await.map_err(|error| call_failed(&error))?;
         Ok(())
     }
 }

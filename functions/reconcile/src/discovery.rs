@@ -4,61 +4,140 @@
 //!
 //! Each run reads a few pages and notes where it stopped. Links that move from one page to another meanwhile are met the next
 //! time round.
+//!
+//! A page that Belvo does not give costs only itself: the run goes on behind it, and comes back to it the next time round. A
+//! link that cannot be looked up in the table costs only itself, too. The run's report and log say what was left out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use belvo::{Error, Links};
+use belvo::{Error, Links, LinksPage};
 use domain::schedule::GRACE;
 use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
+use store::DiscoveryPlace;
 use tracing::warn;
 
 use crate::links::key;
 use crate::{Reconciler, Report, Trouble};
 
-/// Pages of a thousand links that one run reads.
+/// Pages of Belvo's list that one run asks for.
 const PAGES_PER_RUN: u64 = 3;
+/// After so many pages that Belvo did not give, one after the other, the list is read from its beginning. Without this a
+/// Belvo that answers 500 also behind the last page would be asked for pages that it never had.
+const MAX_FAILED_PAGES: u32 = 8;
+/// So many links may fail in the table, one after the other. After one more the table counts as down.
+const FAILED_LINKS: usize = 2;
+/// How long before the end of its time a run gives up a page, so that it can still note where it stopped; of a short time a
+/// fifth.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// What asking for a page came to.
+enum Asked {
+    Read(Links),
+    /// There is no such page (any more).
+    BehindTheEnd,
+    /// Belvo did not give this page. It may give another.
+    Failed(Trouble),
+}
 
 impl Reconciler {
     /// Reads some pages of Belvo's list of links and takes down what they say.
+    ///
+    /// # Errors
+    /// What kept it from going on; or why the first page that was left out was not read.
     pub(crate) async fn discover(&self, until: Instant, report: &mut Report) -> Result<(), Trouble> {
-        for _ in 0..PAGES_PER_RUN {
-            let number = self.table.discovery_page().await?;
-            let Some(Links { links, unreadable, has_next }) = self.links(number).await? else {
-                self.table.set_discovery_page(1).await?;
-                return Ok(());
-            };
-            if unreadable > 0 {
-                warn!(unreadable, "Belvo lists links that cannot be read");
-            }
-            for link in &links {
-                if Instant::now() >= until {
-                    return Ok(());
+        let margin = MARGIN.min(until.saturating_duration_since(Instant::now()) / 5);
+        let until = until.checked_sub(margin).unwrap_or(until);
+        let DiscoveryPlace { page, page_size, mut failed_pages } = self.table.discovery_place().await?;
+        let mut page = LinksPage::new(page, page_size.unwrap_or(LinksPage::FIRST.size()));
+        let mut left_out = None;
+        let mut last_failed = false;
+        for asked in 0..PAGES_PER_RUN {
+            match self.ask_for(page, until).await? {
+                Asked::Read(links) => {
+                    if !self.meet_all(&links, until, report).await? {
+                        break;
+                    }
+                    report.pages += 1;
+                    (failed_pages, last_failed) = (0, false);
+                    let next = links.next(page);
+                    page = next.unwrap_or(LinksPage::FIRST);
+                    self.note_place(page, failed_pages).await?;
+                    if next.is_none() {
+                        break;
+                    }
                 }
-                self.meet(link, report).await?;
-            }
-            report.pages += 1;
-            self.table.set_discovery_page(if has_next { number + 1 } else { 1 }).await?;
-            if !has_next {
-                return Ok(());
+                Asked::BehindTheEnd => {
+                    (failed_pages, last_failed) = (0, false);
+                    page = LinksPage::FIRST;
+                    self.note_place(page, failed_pages).await?;
+                }
+                // Two pages, one after the other: Belvo may be away. The next run begins with the second one.
+                Asked::Failed(_) if last_failed => break,
+                // It did not have the whole time. The next run begins with it.
+                Asked::Failed(Trouble::OutOfTime) if asked > 0 => break,
+                Asked::Failed(trouble) => {
+                    warn!(page = page.number(), error = trouble.kind(), "left out a page of Belvo's list of links");
+                    report.unread_pages += 1;
+                    left_out.get_or_insert(trouble);
+                    last_failed = true;
+                    failed_pages = (failed_pages + 1) % MAX_FAILED_PAGES;
+                    page = if failed_pages == 0 { LinksPage::FIRST } else { page.behind() };
+                    self.note_place(page, failed_pages).await?;
+                }
             }
         }
-        Ok(())
+        left_out.map_or(Ok(()), Err)
     }
 
-    /// One page. None when there is no such page (any more).
-    async fn links(&self, number: u64) -> Result<Option<Links>, Trouble> {
-        let ask = async || self.access.client().await?.links(number).await.map_err(Trouble::from);
-        let answer = match ask().await {
-            Err(Trouble::Belvo(Error::Unauthorized)) => {
-                self.access.renew().await?;
-                ask().await
+    async fn note_place(&self, page: LinksPage, failed_pages: u32) -> Result<(), Trouble> {
+        let place = DiscoveryPlace { page: page.number(), page_size: Some(page.size()), failed_pages };
+        Ok(self.table.set_discovery_place(place).await?)
+    }
+
+    /// One page.
+    async fn ask_for(&self, page: LinksPage, until: Instant) -> Result<Asked, Trouble> {
+        let ask = async || self.access.client().await?.links(page).await.map_err(Trouble::from);
+        let answer = tokio::time::timeout(until.saturating_duration_since(Instant::now()), async {
+            match ask().await {
+                Err(Trouble::Belvo(Error::Unauthorized)) => {
+                    self.access.renew().await?;
+                    ask().await
+                }
+                answer => answer,
             }
-            answer => answer,
-        };
-        match answer {
-            Err(Trouble::Belvo(Error::NotFound { .. })) if number > 1 => Ok(None),
-            answer => answer.map(Some),
+        });
+        match answer.await.unwrap_or(Err(Trouble::OutOfTime)) {
+            Ok(links) => Ok(Asked::Read(links)),
+            Err(Trouble::Belvo(Error::NotFound { .. })) if !page.is_first() => Ok(Asked::BehindTheEnd),
+            Err(trouble @ Trouble::OutOfTime) => Ok(Asked::Failed(trouble)),
+            Err(Trouble::Belvo(error)) if error.concerns_one_page() => Ok(Asked::Failed(error.into())),
+            Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Takes down what a page says. `false` when the time was over before its end.
+    async fn meet_all(&self, links: &Links, until: Instant, report: &mut Report) -> Result<bool, Trouble> {
+        if links.unreadable > 0 {
+            warn!(unreadable = links.unreadable, "Belvo lists links that cannot be read");
+        }
+        let (mut left_out, mut failed_in_a_row) = (links.unreadable, 0);
+        for link in &links.links {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            match self.meet(link, report).await {
+                Err(Trouble::Store(trouble)) if failed_in_a_row < FAILED_LINKS => {
+                    warn!(link_id = %link.id, error = %trouble, "left out a link of Belvo's list");
+                    (left_out, failed_in_a_row) = (left_out + 1, failed_in_a_row + 1);
+                }
+                result => {
+                    result?;
+                    failed_in_a_row = 0;
+                }
+            }
+        }
+        report.unreadable_links += left_out;
+        Ok(true)
     }
 
     async fn meet(&self, link: &ListedLink, report: &mut Report) -> Result<(), Trouble> {

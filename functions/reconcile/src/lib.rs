@@ -25,7 +25,8 @@ use serde::Serialize;
 use store::{DueItem, SHARDS, StoreTrouble, Table};
 use tracing::warn;
 
-/// How long before Lambda's deadline nothing new is begun; of a short invocation a fifth.
+/// How long before Lambda's deadline nothing new is begun, at least; of a long invocation it is a fifth of the time, of a
+/// short one at most half.
 const MARGIN: Duration = Duration::from_secs(10);
 /// Of each shard a run takes up at most so many.
 const DUE_PER_SHARD: i32 = 50;
@@ -57,6 +58,10 @@ pub struct Report {
     pub status_reads: usize,
     /// Pages of Belvo's list of links that were read.
     pub pages: u64,
+    /// Pages of it that Belvo did not give, and that were left out until the next time round.
+    pub unread_pages: u64,
+    /// Links in it that cannot be read or looked up, and that were left out.
+    pub unreadable_links: usize,
     /// Was more due than a run takes up?
     pub has_more: bool,
 }
@@ -139,6 +144,7 @@ impl Reconciler {
     fn log(&self, report: &Report, no_discovery: Option<&Trouble>, trouble: Option<&Trouble>, elapsed: Duration) {
         let (level, message) = match (trouble, no_discovery) {
             (Some(_), _) => (Level::Error, "a run ended early"),
+            (None, Some(_)) if report.pages > 0 => (Level::Warn, "reconciled, but not all pages of links were read"),
             (None, Some(_)) => (Level::Warn, "reconciled, but discovered no links"),
             (None, None) => (Level::Info, "reconciled"),
         };
@@ -146,7 +152,8 @@ impl Reconciler {
         line.count(&LINKS, report.links as u64).count(&LISTINGS, report.listings as u64);
         line.count(&TIMED_OUT, report.timed_out as u64).count(&DISCOVERED, report.discovered as u64);
         line.count(&STATUS_READS, report.status_reads as u64);
-        line.field("pages", report.pages).field("has_more", report.has_more);
+        line.field("pages", report.pages).field("unread_pages", report.unread_pages);
+        line.field("unreadable_links", report.unreadable_links as u64).field("has_more", report.has_more);
         line.count_some(&RUNS, u64::from(trouble.is_none()));
         if let Some(trouble) = trouble.or(no_discovery) {
             line.word("error", trouble.kind()).count(&FAILURES, 1).count(&RUN_FAILURES, 1);

@@ -28,7 +28,24 @@ async fn a_run_without_belvo_came_to_its_end_and_failed_at_something() {
     let (line, series) = world.lines.take_one();
     assert_eq!((&line["level"], line["cause"].is_string()), (&json!("WARN"), true));
     let failure = "failures{error=belvo_unavailable}";
-    assert_eq!(json!(series), json!({"runs": 1.0, "run_failures": 1.0, failure: 1.0, "belvo_5xx": 3.0}));
+    assert_eq!(json!(series), json!({"runs": 1.0, "run_failures": 1.0, failure: 1.0, "belvo_5xx": 6.0}));
+}
+
+#[tokio::test]
+async fn a_run_that_left_out_a_page_of_links_says_so_and_failed_at_something() {
+    let world = World::new().await;
+    world.links(0..3);
+    world.goes_on_at(2, 0).await;
+    world.breaks(r#"[{"match":{"page":2},"fault":{"status":500}}]"#);
+    world.run().await;
+    let (line, series) = world.lines.take_one();
+    let message = json!("reconciled, but not all pages of links were read");
+    assert_eq!((&line["message"], &line["pages"], &line["unread_pages"]), (&message, &json!(1), &json!(1)));
+    let of = |name: &str| series.get(name).copied();
+    assert_eq!(
+        (of("run_failures"), of("failures{error=belvo_unavailable}"), of("discovered")),
+        (Some(1.0), Some(1.0), Some(3.0))
+    );
 }
 
 #[tokio::test]

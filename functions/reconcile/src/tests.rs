@@ -16,7 +16,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use local_table::TABLE_NAME;
 use platform::{Journal, Secret};
 use queue::Queue;
-use store::{Check, Checkpoint, Counts, EventKey, NewRequest, Outcome, RequestStatus, Table};
+use store::{Check, Checkpoint, Counts, DiscoveryPlace, EventKey, NewRequest, Outcome, RequestStatus, Table};
 
 use crate::{Reconciler, Report};
 
@@ -61,13 +61,39 @@ impl World {
         LinkId::parse(id).unwrap()
     }
 
+    /// So many links at Belvo, made long ago.
+    pub(crate) fn links(&self, numbers: std::ops::Range<usize>) {
+        for n in numbers {
+            self.link(&format!("l-{n:04}"), "single");
+        }
+    }
+
+    pub(crate) fn breaks(&self, faults: &str) {
+        self.belvo.control().add_faults(serde_json::from_str(faults).unwrap()).unwrap();
+    }
+
+    /// Discovery goes on with this page of a hundred links.
+    pub(crate) async fn goes_on_at(&self, page: u64, failed_pages: u32) {
+        let place = DiscoveryPlace { page, page_size: Some(100), failed_pages };
+        self.table.set_discovery_place(place).await.unwrap();
+    }
+
+    async fn place(&self) -> (u64, Option<u32>, u32) {
+        let DiscoveryPlace { page, page_size, failed_pages } = self.table.discovery_place().await.unwrap();
+        (page, page_size, failed_pages)
+    }
+
     pub(crate) async fn run(&self) -> Report {
         self.try_to_run().await.unwrap()
     }
 
     pub(crate) async fn try_to_run(&self) -> Result<Report, lambda_runtime::Error> {
+        self.try_to_run_within(Duration::from_hours(1)).await
+    }
+
+    async fn try_to_run_within(&self, limit: Duration) -> Result<Report, lambda_runtime::Error> {
         let mut context = Context::default();
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + limit;
         context.deadline = u64::try_from(deadline.as_millis()).unwrap();
         self.reconciler.handle(LambdaEvent { payload: serde_json::json!({}), context }).await
     }
@@ -318,13 +344,12 @@ async fn two_runs_at_once_do_not_both_take_a_link() {
 #[tokio::test]
 async fn discovery_goes_on_where_the_last_run_stopped() {
     let world = World::new().await;
-    for n in 0..3_500 {
-        world.link(&format!("l-{n:04}"), "single");
-    }
+    world.links(0..350);
+    world.goes_on_at(1, 0).await;
     let first = world.run().await;
-    assert_eq!((first.pages, first.discovered), (3, 3_000));
+    assert_eq!((first.pages, first.discovered), (3, 300));
     let second = world.run().await;
-    assert_eq!((second.pages, second.discovered), (1, 500));
+    assert_eq!((second.pages, second.discovered), (1, 50));
     assert_eq!(world.run().await.discovered, 0, "from the beginning again");
 }
 
@@ -398,4 +423,90 @@ async fn facts_that_belvo_gives_no_more_are_given_up_and_an_earlier_due_time_sta
     world.table.meet(&listed(None, "user-2"), soon, now).await.unwrap();
     let item = world.link_item(&link).await;
     assert_eq!(item["gsi1pk"], AttributeValue::S("EXTERNAL#user-2".to_owned()));
+}
+
+const PAGE_2_FAILS: &str = r#"[{"match":{"path_prefix":"/api/links/","page":2},"fault":{"status":500}}]"#;
+
+#[tokio::test]
+async fn a_page_of_links_that_belvo_never_gives_holds_back_no_other_page() {
+    let world = World::new().await;
+    world.links(0..250);
+    world.goes_on_at(1, 0).await;
+    world.breaks(PAGE_2_FAILS);
+    let first = world.run().await;
+    assert_eq!((first.pages, first.discovered, first.unread_pages), (2, 150, 1));
+    assert_eq!(world.place().await, (1, Some(1_000), 0), "the list is begun again");
+    world.links(250..251);
+    world.goes_on_at(1, 0).await;
+    assert_eq!(world.run().await.discovered, 1);
+    world.belvo.control().clear_faults();
+    world.goes_on_at(1, 0).await;
+    assert_eq!(world.run().await.discovered, 100, "the next time round the page is asked for again");
+}
+
+#[tokio::test]
+async fn a_last_page_of_links_that_belvo_never_gives_holds_back_no_other_page() {
+    let world = World::new().await;
+    world.links(0..150);
+    world.goes_on_at(2, 0).await;
+    world.breaks(PAGE_2_FAILS);
+    let report = world.run().await;
+    assert_eq!((report.pages, report.discovered, report.unread_pages), (1, 150, 1), "behind the end is the beginning");
+}
+
+#[tokio::test]
+async fn while_belvo_is_away_discovery_moves_on_by_a_page_a_run_and_ends_up_at_the_beginning() {
+    let world = World::new().await;
+    world.breaks(r#"[{"fault":{"status":500}}]"#);
+    world.goes_on_at(3, 0).await;
+    assert_eq!((world.run().await.unread_pages, world.place().await), (1, (4, Some(100), 1)));
+    world.goes_on_at(9, 7).await;
+    world.run().await;
+    assert_eq!(world.place().await, (1, Some(1_000), 0));
+}
+
+#[tokio::test]
+async fn a_refusal_of_whoever_asks_leaves_discovery_where_it_is() {
+    let world = World::new().await;
+    world.goes_on_at(3, 0).await;
+    for fault in [r#""html_403""#, r#"{"status":429}"#, r#"{"status":401}"#] {
+        world.breaks(&format!(r#"[{{"fault":{fault}}}]"#));
+        assert_eq!((world.run().await.unread_pages, world.place().await), (0, (3, Some(100), 0)), "{fault}");
+        world.belvo.control().clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_links_that_takes_the_whole_time_of_a_run_is_left_out_of_the_next() {
+    let world = World::new().await;
+    world.links(0..150);
+    world.goes_on_at(1, 0).await;
+    world.breaks(r#"[{"match":{"path_prefix":"/api/links/","page":1},"fault":"hang"}]"#);
+    let report = world.try_to_run_within(Duration::from_secs(2)).await.unwrap();
+    assert_eq!((report.unread_pages, world.place().await), (1, (2, Some(100), 1)));
+    assert_eq!(world.run().await.discovered, 50);
+}
+
+#[tokio::test]
+async fn pages_of_links_that_are_smaller_than_asked_for_are_gone_through_in_their_own_size() {
+    let world = World::new().await;
+    world.links(0..250);
+    world.goes_on_at(2, 0).await;
+    let report = world.run().await;
+    assert_eq!((report.pages, report.discovered, world.place().await), (2, 150, (1, Some(1_000), 0)));
+}
+
+#[tokio::test]
+async fn a_link_that_the_table_refuses_holds_back_no_other_link() {
+    let world = World::new().await;
+    world.links(0..3);
+    let large = [
+        ("pk", AttributeValue::S("LINK#l-0001".to_owned())),
+        ("sk", AttributeValue::S("LINK".to_owned())),
+        ("large", AttributeValue::S("x".repeat(400 * 1024 - 30))),
+    ];
+    let large = large.map(|(name, value)| (name.to_owned(), value));
+    world.dynamodb.put_item().table_name(TABLE_NAME).set_item(Some(HashMap::from(large))).send().await.unwrap();
+    let report = world.run().await;
+    assert_eq!((report.pages, report.discovered, report.unreadable_links), (1, 2, 1));
 }

@@ -1,7 +1,7 @@
 //! What can be retrieved asynchronously: one row for each endpoint that takes `X-Belvo-Request-Mode: async`.
 //!
-//! Source: Belvo's OpenAPI 1.223.0, and its page on asynchronous workflows for financial statements, whose 202 the
-//! OpenAPI leaves out. Parameters that are missing here are missing on purpose: `token` is a credential of the bank's,
+//! Source: Belvo's OpenAPI description of 2026-04-23, and its page on asynchronous workflows for financial statements,
+//! whose 202 the OpenAPI leaves out. Parameters that are missing here are missing on purpose: `token` is a credential of the bank's,
 //! `save_data: false` would leave nothing to fetch, and `attach_xml` and `attach_pdf` ask for what is not stored.
 
 use domain::LinkId;

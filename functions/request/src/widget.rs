@@ -2,7 +2,7 @@
 //!
 //! | widget | told by | source |
 //! |---|---|---|
-//! | hosted, Brazil's open finance | `widget.openfinance_feature` | OpenAPI of 2026-04-23, `POST /api/token/` |
+//! | hosted, Brazil's open finance | `widget.openfinance_feature` | OpenAPI description of 2026-04-23, `POST /api/token/` |
 //! | hosted, the others | `widget` | the same |
 //! | update mode | `link_id` | page on the Connect widget's update mode |
 //! | without a `widget` object | neither | page on asynchronous workflows, also for `external_id` |

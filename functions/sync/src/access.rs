@@ -26,7 +26,7 @@ impl Access {
         Self {
             belvo: belvo_access::Access::new(base_url, secret, limits),
             id_in_failed_at: AtomicI64::new(0),
-            piece: Piece::new(),
+            piece: Piece::default(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Access {
 
     #[cfg(test)]
     pub(crate) fn forget_piece(&mut self) {
-        self.piece = Piece::new();
+        self.piece = Piece::default();
     }
 
     /// Is it worth listing objects with `id__in`?

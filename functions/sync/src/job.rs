@@ -1,23 +1,31 @@
 //! One message, from its plan to its outcome.
 
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
 use domain::{
     Announced, DELETED, EpochMillis, Filter, LinkId, LinkStatus, Message, ObjectId, Plan, Progress, Resource, UPDATED,
-    now,
+    fingerprint, now,
 };
+use platform::Journal;
 use queue::Queue;
 use store::{Check, Checkpoint, Content, Counts, EventKey, LinkChange, Outcome, Pass, PassRefused, SyncState, Table};
+use tokio::sync::OnceCell;
 
 use crate::access::Access;
 use crate::ended::Ended;
 use crate::failure::Failure;
+use crate::isolation::{FROM_ATTEMPT, Isolation};
 use crate::leg::{Leg, Start};
+use crate::line::log_stopped_chain;
 use crate::link::status_of_refusal;
 use crate::listing::{Reader, Reading};
 use crate::objects::{Objects, add, bury_all};
+use crate::page_cap::PageCap;
 use crate::piece::PAGE_SIZE;
+use crate::tally::Tally;
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
@@ -32,6 +40,12 @@ const MAX_RECHECKED: usize = 500;
 /// An event counts as covered when it was received so long before a listing began: hosts' clocks differ by less.
 const CLOCK_MARGIN_MS: EpochMillis = 250;
 
+/// The longest chain of continuations. The longest list that is read, 10,000 pages, needs some 150 legs at the default pace
+/// of requests, and is read three times at most; a chain that is longer makes no progress. The bound takes the place of
+/// Lambda's recursive loop detection, which would stop the function after about 16 rounds.
+pub(crate) const MAX_CONTINUATIONS: u32 = 1_000;
+const CHAIN_TOO_LONG: &str = "the chain of continuations is too long: the message went to the dead-letter queue";
+
 const ERASED: &str = "the link was erased";
 const DELETED_LINK: &str = "the link was deleted";
 
@@ -41,6 +55,8 @@ pub(crate) struct Job<'a> {
     pub(crate) access: &'a Access,
     pub(crate) table: &'a Table,
     pub(crate) queue: &'a Queue,
+    pub(crate) dead_letters: &'a Queue,
+    pub(crate) journal: &'a Journal,
     /// How often the message was received.
     pub(crate) attempt: u32,
     /// After this no page of a listing is begun.
@@ -172,13 +188,18 @@ impl Job<'_> {
         };
         let is_whole = checkpoint.listed.is_some() && tally.found_so_far().unreadable == 0;
         let mut compared_to = None;
-        if rest.is_none() && is_whole {
-            compared_to = self.mark_missing(&pass, &start, &tally, None).await?.map(|id| id.to_string());
+        let mut doubtful = std::mem::take(&mut tally.buried);
+        if rest.is_none() && (is_whole || !expected.is_empty()) {
+            let listed = self.listed(&pass, &start, &tally).await?;
+            if is_whole && start.legs().is_some() {
+                compared_to = self.mark_missing(&pass, &start, &listed, None).await?.map(|id| id.to_string());
+            }
+            doubtful.extend(expected.iter().filter(|id| !listed.contains(&fingerprint(id))).cloned());
         }
         let goes_on = rest.is_some() || compared_to.is_some();
         if goes_on && start.legs().is_some() {
             let seen: Vec<u64> = tally.seen.fingerprints().collect();
-            // Of nothing nothing is kept, and nothing is looked for.
+            // Nothing was listed, so there are no ids to store.
             if !seen.is_empty() {
                 self.table.keep_seen(&pass, start.stamp, &seen, now()).await?;
                 start.add_leg(&pass);
@@ -186,27 +207,39 @@ impl Job<'_> {
         }
         let accounts = std::mem::take(&mut tally.accounts);
         add(&mut tally.counts, accounts.store(self.table, &pass).await?);
-        let mut doubtful = std::mem::take(&mut tally.buried);
-        if !goes_on && start.stamp == pass.stamp {
-            doubtful.extend(expected.iter().filter(|id| !tally.seen.has(id)).cloned());
-        }
-        let (pass, all_rechecked) = self.recheck(belvo, pass, &doubtful, &mut tally.counts).await?;
-        if !all_rechecked {
+        let mut outcome = Outcome::Applied;
+        let stamp_of_listing = pass.stamp;
+        let (pass, unasked) = self.recheck(belvo, pass, &doubtful, &mut tally.counts).await?;
+        if !unasked.is_empty() {
             tally.note_unasked();
             checkpoint.check = checkpoint.check.map(|_| Check::Drift);
             checkpoint.listed = None;
+            let of_webhook: Vec<_> = unasked.into_iter().filter(|id| expected.contains(id)).collect();
+            if !of_webhook.is_empty() {
+                // The stamp of the listing: a continuation of the listing itself carries that of the pass behind it.
+                self.go_on_with(self.message.continuation(UPDATED, &of_webhook, stamp_of_listing)).await?;
+                outcome = Outcome::Continued;
+            }
         }
         checkpoint.link = self.read_back(&pass, true).await?;
-        let mut outcome = Outcome::Applied;
         if goes_on {
             let progress = Progress {
                 compared_to,
                 ..start.progress(&tally, rest.unwrap_or_default(), self.access.piece().size(now()))
             };
-            self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
+            self.go_on_with(self.message.listing_continuation(progress, pass.stamp)).await?;
             outcome = Outcome::Continued;
         }
         self.finish(event, &pass, &checkpoint, outcome, tally.counts).await
+    }
+
+    /// Fingerprints of all ids that the listing has seen, in this leg and in earlier ones whose ids are in the table.
+    pub(crate) async fn listed(&self, pass: &Pass, start: &Start, tally: &Tally) -> Result<HashSet<u64>, Failure> {
+        let mut listed: HashSet<u64> = tally.seen.fingerprints().collect();
+        if let Some(legs) = start.legs().filter(|legs| !legs.is_empty()) {
+            listed.extend(self.table.seen(&pass.link, pass.resource, start.stamp, legs).await?);
+        }
+        Ok(listed)
     }
 
     /// Reads the list, or goes on with it; again from the beginning when it moved meanwhile. Each reading is a pass of its
@@ -221,6 +254,8 @@ impl Job<'_> {
     ) -> Result<Leg, Stopped> {
         let mut from = self.message.listing.as_ref();
         let mut relistings = from.map_or(0, |progress| progress.relistings);
+        let mut previous_row_sum = from.and_then(|progress| progress.previous_row_sum);
+        let (cap, has_logged_next) = (PageCap::new(), AtomicBool::new(false));
         if let Some((progress, size)) = from.and_then(|progress| Some((progress, progress.piece?))) {
             self.access.piece().learn(size, progress.began_at, now());
         }
@@ -241,13 +276,18 @@ impl Job<'_> {
                 listing: &listing,
                 until: self.until,
                 piece: self.access.piece(),
+                cap: &cap,
+                isolation: Isolation::new(self.attempt, self.end),
+                link_is_there: OnceCell::new(),
+                has_logged_next: &has_logged_next,
                 stops_when_moved: may_begin_anew,
                 compares: !start.is_first_load || self.attempt > 1,
             };
-            let Reading { tally, rest } = reader.read(announced, from).await?;
+            let Reading { tally, rest } = reader.read(announced, from, previous_row_sum).await?;
             if !tally.moved() || !may_begin_anew {
                 return Ok(Leg { pass, tally, start, rest });
             }
+            previous_row_sum = tally.row_sum_to_confirm();
             from = None;
             relistings += 1;
         }
@@ -255,19 +295,19 @@ impl Job<'_> {
 
     /// Asks for objects by their ids of which a listing leaves doubt, in a pass of its own: the tombstones that it met, which
     /// only that brings back, and what should have been listed and was not. When Belvo does not answer for all of them, the
-    /// listing stands all the same; the next one meets the others.
+    /// listing stands all the same. Gives the ids that were not asked for.
     async fn recheck(
         &self,
         belvo: &Client,
         listing: Pass,
         doubtful: &[ObjectId],
         counts: &mut Counts,
-    ) -> Result<(Pass, bool), Stopped> {
+    ) -> Result<(Pass, Vec<ObjectId>), Stopped> {
         if doubtful.is_empty() {
-            return Ok((listing, true));
+            return Ok((listing, Vec::new()));
         }
         let pass = self.table.follow_pass(&listing, now()).await?.ok_or(Failure::Overtaken)?;
-        let some = &doubtful[..doubtful.len().min(MAX_RECHECKED)];
+        let (some, others) = doubtful.split_at(doubtful.len().min(MAX_RECHECKED));
         let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
         // As many as there is time for.
         let fetched = objects.fetch_each(some, self.end.min(Instant::now() + self.leg)).await;
@@ -277,7 +317,7 @@ impl Job<'_> {
             Some(failure) => return Err(failure.into()),
         }
         add(counts, objects.store_accounts().await?);
-        Ok((pass, fetched.left.is_empty() && some.len() == doubtful.len()))
+        Ok((pass, [fetched.left.as_slice(), others].concat()))
     }
 
     async fn get(
@@ -297,7 +337,8 @@ impl Job<'_> {
         }
         let belvo = self.access.client().await?;
         let pass = self.begin_pass(link, resource).await?;
-        let objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
+        let mut objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
+        objects.leaves_out = self.attempt >= FROM_ATTEMPT;
         let mut counts = Counts::default();
         let mut left = ids.to_vec();
         if pass.resource.filters_by_id && ids.len() > FEW_IDS && self.access.allows_id_in(now()) {
@@ -317,7 +358,9 @@ impl Job<'_> {
         add(&mut counts, more);
         add(&mut counts, objects.store_accounts().await?);
         let link = if ids.is_empty() { LinkChange::default() } else { self.read_back(&pass, false).await? };
-        let checkpoint = Checkpoint { link, ..Checkpoint::default() };
+        // What was left out is looked for by a whole listing.
+        let check = (counts.unreadable > 0).then_some(Check::Drift);
+        let checkpoint = Checkpoint { link, check, ..Checkpoint::default() };
         self.finish(event, &pass, &checkpoint, outcome, counts).await
     }
 
@@ -369,9 +412,23 @@ impl Job<'_> {
         if !fetched.left.is_empty() {
             outcome = Outcome::Continued;
             // Before this event ends: if that fails, the message comes back and both are done again, which is harmless.
-            self.queue.send(&[self.message.continuation(prefix, &fetched.left, pass.stamp)]).await?;
+            self.go_on_with(self.message.continuation(prefix, &fetched.left, pass.stamp)).await?;
         }
         Ok((fetched.counts, outcome))
+    }
+
+    /// Sends a continuation to the link's queue; at the end of a chain that is too long, to the dead-letter queue, with a
+    /// line of its own in the log and the reason in the message's event item.
+    pub(crate) async fn go_on_with(&self, continuation: Message) -> Result<(), Failure> {
+        if continuation.continuations <= MAX_CONTINUATIONS {
+            return Ok(self.queue.send(&[continuation]).await?);
+        }
+        let continuation = continuation.as_start_of_chain();
+        let event = self.table.begin_event(&continuation, Content::Kept, now()).await?;
+        self.table.end_event(&event, Outcome::Refused, Some(CHAIN_TOO_LONG)).await?;
+        self.dead_letters.send(std::slice::from_ref(&continuation)).await?;
+        log_stopped_chain(self.journal, &continuation);
+        Ok(())
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {

@@ -95,11 +95,14 @@ impl Start {
 
     /// What the finished listing leaves behind. One that moved does not count as a listing.
     pub(crate) fn checkpoint(&self, tally: &Tally) -> Checkpoint {
+        // An object that Belvo cannot give by itself holds nothing back: a listing that is in doubt is repeated whole. Rows of
+        // which nothing is known do.
+        let is_read = !tally.moved() && tally.found_so_far().unread == 0;
         let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
         Checkpoint {
-            watermark: (!tally.moved() && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
+            watermark: (is_read && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
             // What it did not find out cannot be covered by it either.
-            listed: (self.is_whole() && !tally.moved() && !tally.found_so_far().unasked).then_some(listed),
+            listed: (self.is_whole() && is_read && !tally.found_so_far().unasked).then_some(listed),
             check: Some(tally.check()),
             link: LinkChange::default(),
         }
@@ -120,6 +123,7 @@ impl Start {
             is_first_load: self.is_first_load,
             piece: Some(piece),
             compared_to: None,
+            previous_row_sum: tally.previous_row_sum(),
         }
     }
 }
@@ -141,7 +145,7 @@ mod tests {
             before: SyncState::default(),
             known: LinkState::default(),
         };
-        let mut tally = Tally::new(resource, &Announced::default(), None);
+        let mut tally = Tally::new(resource, &Announced::default(), None, None);
         tally.complete();
         Start::of_pass(&pass, filter, 0).checkpoint(&tally)
     }

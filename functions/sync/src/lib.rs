@@ -14,6 +14,7 @@ mod accounts;
 mod clients;
 mod ended;
 mod failure;
+mod isolation;
 mod job;
 mod joined;
 mod leg;
@@ -22,6 +23,8 @@ mod link;
 mod listing;
 mod missing;
 mod objects;
+mod page;
+mod page_cap;
 mod piece;
 mod query;
 mod seen;
@@ -59,6 +62,7 @@ pub struct Worker {
     access: Access,
     table: Table,
     queue: Queue,
+    dead_letters: Queue,
     backoff: Backoff,
     legs: Legs,
     journal: Journal,
@@ -76,8 +80,8 @@ struct Legs {
 }
 
 impl Worker {
-    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL`, `RETRY_BASE_SECONDS`,
-    /// `RETRY_CAP_SECONDS`, `BELVO_REQUESTS_PER_30S`, `SYNC_MAX_CONCURRENCY` and `STACK_NAME`.
+    /// Built from `BELVO_BASE_URL`, `BELVO_SECRET_ARN`, `TABLE_NAME`, `QUEUE_URL`, `DEAD_LETTER_QUEUE_URL`,
+    /// `RETRY_BASE_SECONDS`, `RETRY_CAP_SECONDS`, `BELVO_REQUESTS_PER_30S`, `SYNC_MAX_CONCURRENCY` and `STACK_NAME`.
     ///
     /// # Errors
     /// When a setting is missing or cannot be read.
@@ -88,10 +92,12 @@ impl Worker {
         let requests_per_30s = NonZeroU32::new(budget / environments).unwrap_or(NonZeroU32::MIN);
         let limits = belvo::Limits { requests_per_30s, ..belvo::Limits::default() };
         let secret = Secret::new(clients::secrets(&aws), platform::required("BELVO_SECRET_ARN")?);
+        let sqs = clients::sqs(&aws);
         Ok(Self {
             access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
             table: Table::new(clients::dynamodb(&aws), platform::required("TABLE_NAME")?),
-            queue: Queue::new(clients::sqs(&aws), platform::required("QUEUE_URL")?),
+            queue: Queue::new(sqs.clone(), platform::required("QUEUE_URL")?),
+            dead_letters: Queue::new(sqs, platform::required("DEAD_LETTER_QUEUE_URL")?),
             legs: LEGS,
             journal: Journal::from_environment(),
             backoff: Backoff {
@@ -158,6 +164,8 @@ impl Worker {
             access: &self.access,
             table: &self.table,
             queue: &self.queue,
+            dead_letters: &self.dead_letters,
+            journal: &self.journal,
             attempt,
             until: Instant::now() + self.legs.pages.min(limit / 2),
             end: Instant::now() + self.legs.comparing.min(limit * 3 / 4),
@@ -193,6 +201,10 @@ mod histories;
 mod line_tests;
 #[cfg(test)]
 mod link_tests;
+#[cfg(test)]
+mod odd_belvo;
+#[cfg(test)]
+mod random_listings;
 #[cfg(test)]
 mod request_tests;
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{EpochMillis, LinkId, Message, now};
 use platform::metrics::{
-    AGE_MS, CHECKED, DELETED, DRIFT, DRIFT_AGAIN, ELAPSED_MS, FAILING_MS, FAILURES, STALE, SYNCS, UNCHANGED,
-    UNREADABLE, WRITTEN,
+    AGE_MS, CHAINS_STOPPED, CHECKED, DELETED, DRIFT, DRIFT_AGAIN, ELAPSED_MS, FAILING_MS, FAILURES, STALE, SYNCS,
+    UNCHANGED, UNREADABLE, WRITTEN,
 };
-use platform::{Level, Line};
+use platform::{Journal, Level, Line};
 use store::Check;
 
 use crate::ended::Ended;
@@ -69,6 +69,14 @@ impl Worker {
         line.measure(&ELAPSED_MS, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         line.write();
     }
+}
+
+/// A continuation went to the dead-letter queue, because too many came before it.
+pub(crate) fn log_stopped_chain(journal: &Journal, continuation: &Message) {
+    let mut line = journal.line("sync", Level::Error, "stopped a chain of continuations", now());
+    describe(&mut line, continuation, 1);
+    line.count(&CHAINS_STOPPED, 1);
+    line.write();
 }
 
 /// What the message is about.

@@ -266,7 +266,7 @@ async fn what_was_deleted_can_be_erased_and_what_was_erased_stays_so() {
 #[tokio::test]
 async fn the_list_of_the_links_country_is_read_and_the_institution_asked_for_once() {
     let world = World::with_transactions(0).await;
-    world.breaks(r#"[{"match":{"path_prefix":"/api/invoices/"},"fault":"garbage"}]"#);
+    world.breaks(r#"[{"match":{"path_prefix":"/api/invoices/"},"fault":{"status":429}}]"#);
     for attempt in [1, 2] {
         let message = message("INVOICES", "historical_update", r#"{"total_invoices":7}"#, now());
         assert_eq!(world.deliver(&[sqs(&message, attempt)]).await.len(), 1);
@@ -291,7 +291,7 @@ async fn a_chilean_link_has_lists_of_its_own() {
 #[tokio::test]
 async fn a_webhook_about_inflows_asks_for_its_days_and_the_day_after_the_last() {
     let world = World::with_transactions(0).await;
-    world.breaks(r#"[{"match":{"path_prefix":"/api/invoices/"},"fault":"garbage"}]"#);
+    world.breaks(r#"[{"match":{"path_prefix":"/api/invoices/"},"fault":{"status":429}}]"#);
     let data = r#"{"total_invoices":7,"first_invoice_date":"2021-04-05","last_invoice_date":"2021-05-31"}"#;
     world.deliver(&[sqs(&message("INVOICES", "historical_inflow_update", data, now()), 1)]).await;
     let range = "type=INFLOW&invoice_date__range=2021-04-05%2C2021-06-01";

@@ -1,25 +1,30 @@
 //! Reading a whole list, or what is new of it.
 //!
 //! The first page says how many objects there are; the others are fetched and written side by side, a few at a time: while
-//! some are written, others are on their way. Memory is bounded by the answers under way, not by the list.
+//! some are written, others are on their way. Memory is bounded by the answers under way, not by the list. Where Belvo gives
+//! no count, or another page follows the last one, pages are read one after the other until none follows.
 //!
 //! A list that is too long for one invocation is read in legs. A leg stops between two pages, and the next one reads the
 //! last page again: only if that is unchanged, and the count too, does it go on; otherwise the listing begins anew. A leg
 //! also stops before a page that Belvo does not give: what was read before it is kept.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use belvo::{Client, Error, Listing, Page};
-use domain::{Announced, ObjectId, Progress, Record, now};
+use belvo::{Client, Error, Listing};
+use domain::{Announced, Progress, now};
 use store::{Pass, Table};
+use tokio::sync::OnceCell;
 
 use crate::failure::Failure;
+use crate::isolation::Isolation;
 use crate::joined;
+use crate::page::{PageRead, Use};
+use crate::page_cap::PageCap;
 use crate::piece::{PAGE_SIZE, Piece};
 use crate::tally::Tally;
-use crate::writing::{digest, write_objects};
 
 /// Pages that are fetched or written at once.
 const PAGES_AT_ONCE: usize = 4;
@@ -30,19 +35,26 @@ const MAX_PAGES: u64 = 10_000;
 /// So many pages are not read again because Belvo asks for fewer requests.
 const MUCH_PROGRESS: u64 = 20;
 
-/// What is read, and as what.
+/// Reads one list for a pass.
 pub(crate) struct Reader<'a> {
     pub(crate) belvo: &'a Client,
     pub(crate) table: &'a Table,
     pub(crate) pass: &'a Pass,
     pub(crate) listing: &'a Listing,
-    /// After this no page is begun, but for one of each leg.
+    /// After this no page is begun.
     pub(crate) until: Instant,
-    /// How many objects Belvo can give at once.
+    /// How much Belvo can give at once.
     pub(crate) piece: &'a Piece,
-    /// Is the list begun anew when it has moved? Otherwise it is read to its end all the same.
+    /// How much this list gives at once.
+    pub(crate) cap: &'a PageCap,
+    pub(crate) isolation: Isolation,
+    /// Whether Belvo gave the link, once that was asked.
+    pub(crate) link_is_there: OnceCell<bool>,
+    /// Whether the log has a line about an odd `next` of this list.
+    pub(crate) has_logged_next: &'a AtomicBool,
+    /// Is the list read again from the beginning when it moves?
     pub(crate) stops_when_moved: bool,
-    /// Is it worth asking what stands in the table before writing to it?
+    /// Are records compared with what is stored, so that only what changed is written?
     pub(crate) compares: bool,
 }
 
@@ -53,131 +65,152 @@ pub(crate) struct Reading {
     pub(crate) rest: Option<(u64, String)>,
 }
 
-/// What is left of a page when its objects were dealt with.
-struct PageRead {
-    count: u64,
+/// How far a reading has come.
+struct Position {
+    first: u64,
+    /// The digests of the pages that were read.
+    read: BTreeMap<u64, String>,
+    /// Does a page follow the last one that was read?
     has_next: bool,
-    digest: String,
-}
-
-/// What is done with the objects of a page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Write,
-    /// They were written by an earlier leg.
-    Compare,
 }
 
 impl Reader<'_> {
     /// Reads the pages of a list, from the beginning or from where an earlier leg stopped, and writes their records.
-    pub(crate) async fn read(&self, announced: &Announced, from: Option<&Progress>) -> Result<Reading, Failure> {
-        let tally = Mutex::new(Tally::new(self.pass.resource, announced, from));
-        let first = from.map_or(1, |progress| progress.page);
-        let how = if from.is_some() { Use::Compare } else { Use::Write };
-        let Some(page) = self.page(first, how, &tally).await? else { return Ok(moved(tally)) };
-        if from.is_some_and(|progress| page.count != progress.count || page.digest != progress.digest) {
-            if self.stops_when_moved {
-                return Ok(moved(tally));
-            }
+    /// `previous_row_sum` is what an earlier reading of the same list leaves to confirm.
+    pub(crate) async fn read(
+        &self,
+        announced: &Announced,
+        from: Option<&Progress>,
+        previous_row_sum: Option<u64>,
+    ) -> Result<Reading, Failure> {
+        let tally = Mutex::new(Tally::new(self.pass.resource, announced, from, previous_row_sum));
+        let Some(mut position) = self.begin(from, &tally).await? else { return Ok(moved(tally)) };
+        let listed = lock(&tally).listed().map(|count| count.div_ceil(u64::from(PAGE_SIZE)).max(1));
+        // A count of more pages than are read is no count to go by.
+        let last = listed.filter(|last| position.has_next && *last <= MAX_PAGES).unwrap_or(position.first);
+        if from.is_none() && listed.is_some_and(|listed| position.has_next != (listed > 1)) {
             lock(&tally).note_move();
         }
-        let last = page.count.div_ceil(u64::from(PAGE_SIZE)).max(1);
-        if last > MAX_PAGES {
-            return Err(Failure::TooManyPages);
+        let mut result = self.read_counted(&mut position, last, &tally).await;
+        if result.is_ok() {
+            result = self.read_on(&mut position, last, listed.is_some(), &tally).await;
         }
-        if from.is_none() {
-            notice_a_move(&page, 1, last, &tally);
-        }
-        let goes_on = |begun: usize| {
-            (begun == 0 || Instant::now() < self.until) && !(self.stops_when_moved && lock(&tally).shows_a_move())
-        };
-        let pages = (first + 1..=last).enumerate().take_while(|(begun, _)| goes_on(*begun)).map(|(_, number)| {
-            let tally = &tally;
-            async move {
-                let page = self.page(number, Use::Write, tally).await?;
-                match &page {
-                    Some(page) => notice_a_move(page, number, last, tally),
-                    None => lock(tally).note_short(),
-                }
-                Ok((number, page))
-            }
-        });
-        let at_once = if self.piece.size(now()) < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
-        let mut read = BTreeMap::from([(first, page.digest)]);
-        let take = |(number, page): (u64, Option<PageRead>)| read.extend(page.map(|page| (number, page.digest)));
-        let result = joined::all(pages, at_once, take).await;
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let reached = contiguous(first, &read);
-        result.or_else(|failure| if is_worth_keeping(&failure, reached - first) { Ok(()) } else { Err(failure) })?;
+        let reached = position.reached();
+        result.or_else(
+            |failure| if is_worth_keeping(&failure, reached - position.first) { Ok(()) } else { Err(failure) },
+        )?;
         // A list that moved has no rest when it is begun anew, and none behind its end.
         let is_void = self.stops_when_moved && tally.shows_a_move();
-        if reached >= last || is_void || tally.is_short() {
+        let is_at_end = reached >= last && !position.has_next_behind(reached);
+        if is_at_end || is_void || tally.is_short() {
             tally.complete();
             return Ok(Reading { tally, rest: None });
         }
         tally.seen.forget_after(reached);
-        let digest = read.remove(&reached).unwrap_or_default();
+        let digest = position.read.remove(&reached).unwrap_or_default();
         Ok(Reading { tally, rest: Some((reached, digest)) })
     }
 
-    /// One page of a thousand objects, in as many pieces as Belvo needs; each is dealt with before the next is asked for.
-    /// None when the page is not there (any more).
-    async fn page(&self, number: u64, how: Use, tally: &Mutex<Tally>) -> Result<Option<PageRead>, Failure> {
-        let page_size = u64::from(PAGE_SIZE);
-        let (begin, end) = ((number - 1) * page_size, number * page_size);
-        let mut read: Option<PageRead> = None;
-        let mut ids = Vec::new();
-        let mut offset = begin;
-        while offset < end && read.as_ref().is_none_or(|page| page.has_next) {
-            let piece = self.piece.size_at(offset, now());
-            let listing = Listing { page_size: piece, ..self.listing.clone() };
-            match self.belvo.page(&listing, offset / u64::from(piece) + 1).await {
-                Ok(page) => {
-                    lock(tally).page(page.count);
-                    offset += u64::from(piece);
-                    read = Some(PageRead { count: page.count, has_next: page.has_next, digest: String::new() });
-                    ids.extend(self.deal_with(number, page, how, tally).await?);
-                }
-                Err(error) if error.asks_for_less() && self.piece.shrink(piece, now()) => {}
-                Err(Error::NotFound { .. }) if offset > 0 => return Ok(None),
-                Err(error) => return Err(error.into()),
-            }
+    /// Reads the first page, or the page at which an earlier leg stopped. None when that page is not as it was.
+    async fn begin(&self, from: Option<&Progress>, tally: &Mutex<Tally>) -> Result<Option<Position>, Failure> {
+        let (first, how) = from.map_or((1, Use::Write), |progress| (progress.page, Use::Compare));
+        if from.is_some_and(|progress| progress.digest.is_empty()) {
+            return Ok(Some(Position { first, read: BTreeMap::from([(first, String::new())]), has_next: true }));
         }
-        Ok(read.map(|page| PageRead { digest: digest(ids.iter()), ..page }))
+        let Some(page) = self.page(first, how, tally).await? else { return Ok(None) };
+        if let Some(progress) = from
+            && (page.count != progress.count || page.digest != progress.digest)
+        {
+            if self.stops_when_moved {
+                return Ok(None);
+            }
+            lock(tally).note_move();
+        }
+        Ok(Some(Position { first, read: BTreeMap::from([(first, page.digest)]), has_next: page.has_next }))
     }
 
-    /// Gives the ids of the objects, in their order.
-    async fn deal_with(
+    /// Reads the pages that `count` announces, a few at a time.
+    async fn read_counted(&self, position: &mut Position, last: u64, tally: &Mutex<Tally>) -> Result<(), Failure> {
+        let goes_on = |begun: usize| (begun == 0 || Instant::now() < self.until) && !self.is_void(tally);
+        let numbers = (position.first + 1..=last).enumerate().take_while(|(begun, _)| goes_on(*begun));
+        let pages = numbers.map(|(_, number)| async move {
+            let page = self.page(number, Use::Write, tally).await?;
+            match &page {
+                // A page behind the last one means that the list became longer, and an early last one that it became shorter.
+                Some(page) if page.has_next != (number < last) => lock(tally).note_move(),
+                Some(_) => {}
+                None => lock(tally).note_short(),
+            }
+            Ok((number, page))
+        });
+        let at_once = if self.piece.size(now()) < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
+        joined::all(pages, at_once, |(number, page)| position.take(number, page, last)).await
+    }
+
+    /// Reads the pages behind those that `count` announces, one after the other, as long as one follows and shows something
+    /// new. `has_count`: the list is longer than Belvo says.
+    async fn read_on(
         &self,
-        number: u64,
-        page: Page,
-        how: Use,
+        position: &mut Position,
+        last: u64,
+        has_count: bool,
         tally: &Mutex<Tally>,
-    ) -> Result<Vec<ObjectId>, Failure> {
-        match how {
-            Use::Write => write_objects(self.table, self.pass, number, page.objects, self.compares, tally).await,
-            Use::Compare => {
-                let records = page.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
-                Ok(records.map(|(record, _)| record.id).collect())
+    ) -> Result<(), Failure> {
+        let mut begun = usize::from(last > position.first);
+        while position.reached() >= last && position.has_next_behind(position.reached()) && !self.is_void(tally) {
+            if begun > 0 && Instant::now() >= self.until {
+                return Ok(());
+            }
+            begun += 1;
+            let number = position.reached() + 1;
+            if number > MAX_PAGES {
+                return Err(Failure::TooManyPages);
+            }
+            let seen = lock(tally).seen.len();
+            let page = self.page(number, Use::Write, tally).await?;
+            let shows_nothing_new = lock(tally).seen.len() == seen;
+            if page.is_none() || has_count || shows_nothing_new {
+                lock(tally).note_move();
+            }
+            if page.is_none() || shows_nothing_new {
+                position.has_next = false;
+            } else {
+                position.take(number, page, number);
             }
         }
+        Ok(())
+    }
+
+    /// Does the reading stop because the list moved?
+    fn is_void(&self, tally: &Mutex<Tally>) -> bool {
+        self.stops_when_moved && lock(tally).shows_a_move()
     }
 }
 
-/// A page behind the last one means that the list became longer, and an early last one that it became shorter.
-fn notice_a_move(page: &PageRead, number: u64, last: u64, tally: &Mutex<Tally>) {
-    if page.has_next != (number < last) {
-        lock(tally).note_move();
+impl Position {
+    fn take(&mut self, number: u64, page: Option<PageRead>, last: u64) {
+        let Some(page) = page else { return };
+        if number >= last {
+            self.has_next = page.has_next;
+        }
+        self.read.insert(number, page.digest);
+    }
+
+    /// The page up to which all were read.
+    fn reached(&self) -> u64 {
+        let is_next = |(read, number): &(&u64, u64)| *read == number;
+        self.read.keys().zip(self.first..).take_while(is_next).last().map_or(self.first, |(_, number)| number)
+    }
+
+    /// Does a page follow the last one that was read, which has this number?
+    fn has_next_behind(&self, number: u64) -> bool {
+        self.has_next && self.read.keys().next_back() == Some(&number)
     }
 }
 
-/// Up to which page all were read.
-fn contiguous(first: u64, read: &BTreeMap<u64, String>) -> u64 {
-    read.keys().zip(first..).take_while(|(read, number)| *read == number).last().map_or(first, |(_, number)| number)
-}
-
-/// Is a leg that read so many pages more than it had to kept, though then a page failed? Whoever asks for fewer requests
-/// gets a rest, unless that would undo much.
+/// Whether to keep the pages that a leg read before an error. Back off when rate limited, unless that would discard a lot of
+/// progress.
 fn is_worth_keeping(failure: &Failure, pages: u64) -> bool {
     match failure {
         Failure::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge) => pages >= MUCH_PROGRESS,
@@ -187,7 +220,7 @@ fn is_worth_keeping(failure: &Failure, pages: u64) -> bool {
     }
 }
 
-fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+pub(crate) fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

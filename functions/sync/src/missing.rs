@@ -19,19 +19,14 @@ use crate::tally::Tally;
 use crate::writing::{WRITES_AT_ONCE, fence};
 
 impl Job<'_> {
-    /// Marks what a whole listing lacks, from an id on. Gives the id from which to go on, when the time was too short.
+    /// Marks what a whole listing lacks, of which these are the fingerprints, from an id on. Gives the id from which to go on, when the time was too short.
     pub(crate) async fn mark_missing(
         &self,
         pass: &Pass,
         start: &Start,
-        tally: &Tally,
+        listed: &HashSet<u64>,
         mut after: Option<ObjectId>,
     ) -> Result<Option<ObjectId>, Failure> {
-        let Some(legs) = start.legs() else { return Ok(None) };
-        let mut listed: HashSet<u64> = tally.seen.fingerprints().collect();
-        if !legs.is_empty() {
-            listed.extend(self.table.seen(&pass.link, pass.resource, start.stamp, legs).await?);
-        }
         loop {
             let (ids, rest) = self.table.live_ids(&pass.link, pass.resource, after.as_ref()).await?;
             let missing: Vec<_> = ids.iter().filter(|id| !listed.contains(&fingerprint(id))).collect();
@@ -62,14 +57,17 @@ impl Job<'_> {
             return Ok(Ended::Covered);
         }
         let start = Start::of_progress(listing, Filter::Whole);
-        let tally = Tally::new(resource, &Announced::default(), Some(listing));
+        let tally = Tally::new(resource, &Announced::default(), Some(listing), None);
         let after = listing.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
-        let rest = self.mark_missing(&pass, &start, &tally, after).await?;
+        let rest = match start.legs() {
+            Some(_) => self.mark_missing(&pass, &start, &self.listed(&pass, &start, &tally).await?, after).await?,
+            None => None,
+        };
         let outcome = match rest {
             None => Outcome::Applied,
             rest => {
                 let progress = Progress { compared_to: rest.map(|id| id.to_string()), ..listing.clone() };
-                self.queue.send(&[self.message.listing_continuation(progress, pass.stamp)]).await?;
+                self.go_on_with(self.message.listing_continuation(progress, pass.stamp)).await?;
                 Outcome::Continued
             }
         };

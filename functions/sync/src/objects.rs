@@ -35,6 +35,18 @@ pub(crate) struct Objects<'a> {
     known: HashMap<ObjectId, Known>,
     accounts: Mutex<Accounts>,
     link_exists: OnceCell<bool>,
+    /// Is an object that Belvo cannot give left out? Otherwise it fails the message.
+    pub(crate) leaves_out: bool,
+}
+
+/// What one request for several ids came to.
+enum Given {
+    /// The objects that came.
+    Records(HashMap<ObjectId, Record>),
+    /// Belvo refused the filter, or ignored it.
+    FilterRefused,
+    /// Belvo could not give these objects in one answer.
+    NotTogether,
 }
 
 /// What asking for objects one by one came to.
@@ -89,7 +101,15 @@ impl<'a> Objects<'a> {
         ids: &[ObjectId],
     ) -> Result<Self, Failure> {
         let known = table.known(&pass.link, pass.resource, ids).await?;
-        Ok(Self { belvo, table, pass, known, accounts: Mutex::default(), link_exists: OnceCell::new() })
+        Ok(Self {
+            belvo,
+            table,
+            pass,
+            known,
+            accounts: Mutex::default(),
+            link_exists: OnceCell::new(),
+            leaves_out: false,
+        })
     }
 
     /// Stores the accounts that the objects embed.
@@ -124,10 +144,17 @@ impl<'a> Objects<'a> {
     pub(crate) async fn fetch_listed(&self, ids: &[ObjectId]) -> Result<Listed, Failure> {
         let mut listed = Listed { counts: Counts::default(), left: Vec::new(), gave_up: false };
         for (number, piece) in ids.chunks(IDS_PER_REQUEST).enumerate() {
-            let Some(given) = self.list_ids(piece).await? else {
-                listed.gave_up = true;
-                listed.left.extend_from_slice(&ids[number * IDS_PER_REQUEST..]);
-                return Ok(listed);
+            let given = match self.list_ids(piece).await? {
+                Given::Records(given) => given,
+                Given::FilterRefused => {
+                    listed.gave_up = true;
+                    listed.left.extend_from_slice(&ids[number * IDS_PER_REQUEST..]);
+                    return Ok(listed);
+                }
+                Given::NotTogether => {
+                    listed.left.extend_from_slice(piece);
+                    continue;
+                }
             };
             listed.counts.pages += 1;
             listed.left.extend(piece.iter().filter(|id| !given.contains_key(id)).cloned());
@@ -141,16 +168,18 @@ impl<'a> Objects<'a> {
         Ok(listed)
     }
 
-    /// One list of these ids. None when Belvo refused the filter or ignored it: its firewall may refuse what its schema
-    /// lacks, and that is no rate limit.
-    async fn list_ids(&self, ids: &[ObjectId]) -> Result<Option<HashMap<ObjectId, Record>>, Failure> {
+    /// One list of these ids. Belvo's firewall may refuse a filter that its schema lacks: that is no rate limit.
+    async fn list_ids(&self, ids: &[ObjectId]) -> Result<Given, Failure> {
         match self.belvo.page(&self.listing(ids), 1).await {
             Ok(page) => {
                 let given = self.by_id(&page.objects);
                 let asked: HashSet<_> = ids.iter().collect();
-                Ok(given.keys().all(|id| asked.contains(id)).then_some(given))
+                let is_filtered = given.keys().all(|id| asked.contains(id));
+                Ok(if is_filtered { Given::Records(given) } else { Given::FilterRefused })
             }
-            Err(Error::RefusedByEdge | Error::Refused { status: 400 | 403 | 414, .. }) => Ok(None),
+            Err(Error::RefusedByEdge | Error::Refused { status: 400 | 403 | 414, .. }) => Ok(Given::FilterRefused),
+            Err(Error::Malformed(_) | Error::TooLarge(_) | Error::TimedOut) => Ok(Given::NotTogether),
+            Err(Error::Unavailable(_)) if self.leaves_out => Ok(Given::NotTogether),
             Err(error) => Err(error.into()),
         }
     }
@@ -179,6 +208,9 @@ impl<'a> Objects<'a> {
                 None => Ok(Fate::Unreadable),
             },
             Err(_) if is_gone => bury(self.table, self.pass, id).await,
+            Err(error) if self.leaves_out && concerns_object(&error) && self.link_exists().await? => {
+                Ok(Fate::Unreadable)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -216,6 +248,14 @@ impl<'a> Objects<'a> {
         let ask = || self.belvo.link_exists(&self.pass.link);
         Ok(*self.link_exists.get_or_try_init(ask).await?)
     }
+}
+
+/// Can the error be the fault of the object that was asked for?
+fn concerns_object(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Malformed(_) | Error::TooLarge(_) | Error::TimedOut | Error::Unavailable(_) | Error::Refused { .. }
+    )
 }
 
 fn fate(written: Written, done: Fate) -> Fate {

@@ -1,60 +1,110 @@
 //! How many objects of a list Belvo can give at once.
 //!
-//! What was too much is remembered for a while, also for other lists: it would otherwise cost Belvo's patience and ours again
-//! at every attempt. And it is forgotten after a while: Belvo may only have been slow for a moment.
+//! Belvo can be slow for one page, because of what is on it, or for every page. A size that timed out at two different
+//! places is remembered for a while, also for other lists: it would otherwise cost Belvo's patience and ours again at every
+//! attempt. And it is forgotten after a while: Belvo may only have been slow for a moment.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::EpochMillis;
 
 /// Objects a page; Belvo's largest.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
-/// What is asked for instead when Belvo takes too long for a page. Each divides the one before it, so that pages keep their
-/// place in the list.
-const SIZES: [u32; 7] = [PAGE_SIZE, 500, 250, 125, 25, 5, 1];
 /// How long a smaller size is remembered: longer than a message waits for its next attempt.
 const REMEMBERED_MS: EpochMillis = 30 * 60 * 1_000;
 
+/// The next smaller page size to try. It divides the one before it, so that pages keep their place in the list: from 1,000
+/// on these are 500, 250, 125, 25, 5 and 1. None for 1.
+pub(crate) fn smaller(size: u32) -> Option<u32> {
+    let factor = (2..=size).find(|factor| size.is_multiple_of(*factor))?;
+    Some(size / factor)
+}
+
+/// The largest page size up to `most` of which a page begins at this place in the list.
+pub(crate) fn size_at(offset: u64, most: u32) -> u32 {
+    (1..=most).rev().find(|size| offset.is_multiple_of(u64::from(*size))).unwrap_or(1)
+}
+
 /// The size, for the life of an execution environment.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    size: AtomicU32,
-    /// When it last turned out to be too large; 0 for never.
-    shrunk_at: AtomicI64,
+#[derive(Debug, Default)]
+pub(crate) struct Piece(Mutex<Sizes>);
+
+#[derive(Debug, Default)]
+struct Sizes {
+    /// The size that is remembered, and when it turned out to be all that Belvo can give.
+    remembered: Option<(u32, EpochMillis)>,
+    /// The last page that timed out, and when.
+    suspect: Option<(Span, EpochMillis)>,
+}
+
+/// A page of some size, by its place: the objects `begin..begin + size` of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Stands for the list.
+    pub(crate) list: u64,
+    pub(crate) begin: u64,
+    pub(crate) size: u32,
+}
+
+impl Span {
+    fn overlaps(self, other: Self) -> bool {
+        self.list == other.list && self.begin < other.end() && other.begin < self.end()
+    }
+
+    fn end(self) -> u64 {
+        self.begin + u64::from(self.size)
+    }
+}
+
+impl Sizes {
+    fn size(&self, now: EpochMillis) -> u32 {
+        let is_fresh = |(_, at): &(u32, EpochMillis)| now.saturating_sub(*at) < REMEMBERED_MS;
+        self.remembered.filter(is_fresh).map_or(PAGE_SIZE, |(size, _)| size)
+    }
+
+    fn suspect(&self, now: EpochMillis) -> Option<Span> {
+        self.suspect.filter(|(_, at)| now.saturating_sub(*at) < REMEMBERED_MS).map(|(span, _)| span)
+    }
+
+    fn remember(&mut self, size: u32, at: EpochMillis, now: EpochMillis) {
+        if size < self.size(now) && now.saturating_sub(at) < REMEMBERED_MS {
+            self.remembered = Some((size.max(1), at));
+        }
+    }
 }
 
 impl Piece {
-    pub(crate) fn new() -> Self {
-        Self { size: AtomicU32::new(PAGE_SIZE), shrunk_at: AtomicI64::new(0) }
-    }
-
     /// How many objects to ask for at once.
     pub(crate) fn size(&self, now: EpochMillis) -> u32 {
-        let is_remembered = now.saturating_sub(self.shrunk_at.load(Ordering::Relaxed)) < REMEMBERED_MS;
-        if is_remembered { self.size.load(Ordering::Relaxed) } else { PAGE_SIZE }
+        self.lock().size(now)
     }
 
-    /// How many to ask for from this place in the list on: pages of that size begin there.
-    pub(crate) fn size_at(&self, offset: u64, now: EpochMillis) -> u32 {
-        let size = self.size(now);
-        SIZES.into_iter().find(|fits| *fits <= size && offset.is_multiple_of(u64::from(*fits))).unwrap_or(1)
+    /// How many to ask for at this place, at most: less than the last time, if that timed out.
+    pub(crate) fn size_in(&self, list: u64, begin: u64, now: EpochMillis) -> u32 {
+        let sizes = self.lock();
+        let size = sizes.size(now);
+        let here = |span: &Span| span.overlaps(Span { list, begin, size });
+        let less = sizes.suspect(now).filter(here).and_then(|span| smaller(span.size));
+        less.map_or(size, |less| size.min(less))
     }
 
-    /// So many were too much. `false` when there is nothing smaller.
-    pub(crate) fn shrink(&self, tried: u32, now: EpochMillis) -> bool {
-        let Some(smaller) = SIZES.into_iter().find(|size| *size < tried) else { return false };
-        // Others may have come to the same end; the smallest counts.
-        self.size.store(self.size(now).min(smaller), Ordering::Relaxed);
-        self.shrunk_at.store(now, Ordering::Relaxed);
-        true
+    /// This page timed out.
+    pub(crate) fn note_timeout(&self, span: Span, now: EpochMillis) {
+        let mut sizes = self.lock();
+        if let Some(other) = sizes.suspect(now).filter(|other| !other.overlaps(span)) {
+            // Both places need less than the larger of the two sizes.
+            sizes.remember(smaller(other.size.max(span.size)).unwrap_or(1), now, now);
+        }
+        sizes.suspect = Some((span, now));
     }
 
     /// Another environment found that no more than so many can be had, at this time or later.
     pub(crate) fn learn(&self, size: u32, at: EpochMillis, now: EpochMillis) {
-        if size < self.size(now) && now.saturating_sub(at) < REMEMBERED_MS {
-            self.size.store(size.max(1), Ordering::Relaxed);
-            self.shrunk_at.fetch_max(at, Ordering::Relaxed);
-        }
+        self.lock().remember(size, at, now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sizes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,30 +115,60 @@ mod tests {
     const NOW: EpochMillis = 1_700_000_000_000;
 
     #[test]
-    fn what_was_too_much_is_remembered_for_half_an_hour() {
-        let piece = Piece::new();
-        assert!(piece.shrink(1_000, NOW) && piece.shrink(500, NOW + 1));
-        assert_eq!(piece.size(NOW + REMEMBERED_MS), 250);
-        assert_eq!(piece.size(NOW + 1 + REMEMBERED_MS), PAGE_SIZE, "Belvo may have been slow for a moment");
-        assert!(piece.shrink(1_000, NOW + 2 * REMEMBERED_MS));
-        assert_eq!(piece.size(NOW + 2 * REMEMBERED_MS), 500, "what was forgotten does not come back");
-        assert!(!piece.shrink(1, NOW));
+    fn each_smaller_size_divides_the_one_before_it() {
+        let sizes = |size| std::iter::successors(Some(size), |size| smaller(*size)).collect::<Vec<_>>();
+        assert_eq!(sizes(1_000), [1_000, 500, 250, 125, 25, 5, 1]);
+        assert_eq!((sizes(100), sizes(37)), (vec![100, 50, 25, 5, 1], vec![37, 1]));
     }
 
     #[test]
     fn a_size_is_asked_for_only_where_its_pages_begin() {
-        let piece = Piece::new();
         assert_eq!(
-            [0, 1_000, 500, 1_750, 125, 30, 7].map(|offset| piece.size_at(offset, NOW)),
-            [1_000, 1_000, 500, 250, 125, 5, 1]
+            [0, 1_000, 500, 1_750, 125, 30, 7].map(|offset| size_at(offset, 1_000)),
+            [1_000, 1_000, 500, 875, 125, 30, 7]
         );
-        piece.shrink(500, NOW);
-        assert_eq!([0, 500, 25].map(|offset| piece.size_at(offset, NOW)), [250, 250, 25]);
+        assert_eq!([0, 74, 1_000, 11].map(|offset| size_at(offset, 37)), [37, 37, 25, 11]);
+    }
+
+    fn span(list: u64, begin: u64, size: u32) -> Span {
+        Span { list, begin, size }
+    }
+
+    #[test]
+    fn a_page_that_times_out_costs_only_itself_and_is_asked_for_in_smaller_ones_the_next_time() {
+        let piece = Piece::default();
+        for tried in [span(1, 0, 1_000), span(1, 500, 500), span(1, 500, 250)] {
+            piece.note_timeout(tried, NOW);
+        }
+        assert_eq!(piece.size(NOW), PAGE_SIZE);
+        assert_eq!([0, 500, 1_000].map(|begin| piece.size_in(1, begin, NOW)), [125, 125, PAGE_SIZE]);
+        assert_eq!((piece.size_in(2, 500, NOW), piece.size_in(1, 500, NOW + REMEMBERED_MS)), (PAGE_SIZE, PAGE_SIZE));
+    }
+
+    #[test]
+    fn a_size_that_timed_out_at_two_places_is_remembered_for_half_an_hour() {
+        let piece = Piece::default();
+        piece.note_timeout(span(1, 0, 1_000), NOW);
+        piece.note_timeout(span(2, 0, 1_000), NOW);
+        assert_eq!(piece.size(NOW), 500);
+        piece.note_timeout(span(2, 0, 500), NOW + 1);
+        assert_eq!(piece.size(NOW + 1), 500, "the same place");
+        piece.note_timeout(span(2, 500, 500), NOW + 1);
+        assert_eq!((piece.size(NOW + 1), piece.size(NOW + REMEMBERED_MS)), (250, 250));
+        assert_eq!(piece.size(NOW + 1 + REMEMBERED_MS), PAGE_SIZE, "Belvo may have been slow for a moment");
+    }
+
+    #[test]
+    fn what_timed_out_long_ago_is_no_second_place() {
+        let piece = Piece::default();
+        piece.note_timeout(span(1, 0, 1_000), NOW);
+        piece.note_timeout(span(2, 0, 1_000), NOW + REMEMBERED_MS);
+        assert_eq!(piece.size(NOW + REMEMBERED_MS), PAGE_SIZE);
     }
 
     #[test]
     fn what_another_environment_found_counts_as_long_as_if_it_had_been_found_here() {
-        let piece = Piece::new();
+        let piece = Piece::default();
         piece.learn(25, NOW - REMEMBERED_MS, NOW);
         assert_eq!(piece.size(NOW), PAGE_SIZE, "that was long ago");
         piece.learn(25, NOW, NOW + 5);

@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) given_back: Arc<Mutex<Vec<i32>>>,
     /// What the worker sent to its queue.
     pub(crate) sent: Arc<Mutex<Vec<String>>>,
+    /// What the worker sent to the dead-letter queue.
+    pub(crate) dead_letters: Arc<Mutex<Vec<String>>>,
     /// The text of Belvo's secret.
     pub(crate) secret: Arc<Mutex<String>>,
     /// What the worker writes into its log.
@@ -69,6 +71,7 @@ impl World {
             Arc::new(Mutex::new(r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#.to_owned()));
         let given_back = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(Mutex::new(Vec::new()));
+        let dead_letters = Arc::default();
         let lines = Lines::default();
         let dynamodb = local_table::start().await;
         let (calls, throttle) = (Calls::default(), Throttle::default());
@@ -86,16 +89,24 @@ impl World {
                 TABLE_NAME.to_owned(),
             ),
             queue: queue(&given_back, &sent),
+            dead_letters: queue(&Arc::default(), &dead_letters),
             legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
             journal: Journal::new("a-stack".to_owned(), lines.writer()),
         };
-        Self { belvo, worker, given_back, sent, secret, lines, calls, throttle, dynamodb }
+        Self { belvo, worker, given_back, sent, dead_letters, secret, lines, calls, throttle, dynamodb }
     }
 
     /// From now on the worker asks another Belvo than ours.
     pub(crate) fn ask(&mut self, base_url: String) {
         let limits = belvo::Limits { requests_per_30s: NonZeroU32::new(30_000).unwrap(), ..belvo::Limits::default() };
+        self.worker.access = Access::new(base_url, secrets(&self.secret), limits);
+    }
+
+    /// The same, and each request is made once.
+    pub(crate) fn ask_without_quick_retries(&mut self, base_url: String) {
+        let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
+        let limits = belvo::Limits { requests_per_30s, quick_retries: 0, ..belvo::Limits::default() };
         self.worker.access = Access::new(base_url, secrets(&self.secret), limits);
     }
 
@@ -190,7 +201,11 @@ impl World {
     }
 
     pub(crate) async fn state(&self, resource: &str) -> Item {
-        self.item(&format!("LINK#{LINK}"), &format!("SYNC#{resource}")).await
+        self.state_of(LINK, resource).await
+    }
+
+    pub(crate) async fn state_of(&self, link: &str, resource: &str) -> Item {
+        self.item(&format!("LINK#{link}"), &format!("SYNC#{resource}")).await
     }
 
     pub(crate) async fn record(&self, resource: &str, id: &str) -> Item {
@@ -199,11 +214,15 @@ impl World {
 
     /// All records of a resource, by id.
     pub(crate) async fn records(&self, resource: &str) -> BTreeMap<String, Item> {
+        self.records_of(LINK, resource).await
+    }
+
+    pub(crate) async fn records_of(&self, link: &str, resource: &str) -> BTreeMap<String, Item> {
         let prefix = format!("{resource}#");
         let query = self.dynamodb.query().table_name(TABLE_NAME).consistent_read(true);
         let items: Vec<Item> = query
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(format!("LINK#{LINK}")))
+            .expression_attribute_values(":pk", AttributeValue::S(format!("LINK#{link}")))
             .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()))
             .into_paginator()
             .items()

@@ -9,6 +9,7 @@ use fake_belvo::{IdIn, NewLink, Settings};
 mod every_resource;
 mod hostile_belvo;
 mod long_lists;
+mod odd_lists;
 
 use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
 
@@ -580,12 +581,22 @@ async fn when_the_time_is_short_the_job_is_dropped_and_its_message_given_back() 
 }
 
 #[tokio::test]
-async fn a_foreign_next_page_fails_the_message_and_is_not_followed() {
-    let world = World::with_transactions(1_500).await;
-    world.breaks(r#"[{"fault":{"foreign_next":"http://127.0.0.1:1/steal"}}]"#);
-    let message = message("TRANSACTIONS", "historical_update", "{}", now());
-    assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1);
-    assert_eq!(text(&world.state("TRANSACTIONS").await, "last_error"), "belvo_malformed");
+async fn a_next_page_elsewhere_is_not_followed_and_fails_nothing() {
+    for next in ["http://127.0.0.1:1/steal", "http://proxy.internal/api/transactions/?page=2", "?page=2", "file:///etc"]
+    {
+        let world = World::with_transactions(2_500).await;
+        // On every page but the last, which has no `next`.
+        let rules = [1, 2].map(|page| {
+            format!(
+                r#"{{"match":{{"path_prefix":"/api/transactions/","page":{page}}},"fault":{{"foreign_next":"{next}"}}}}"#
+            )
+        });
+        world.breaks(&format!("[{}]", rules.join(",")));
+        world.succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":2500}"#).await;
+        world.assert_converged("TRANSACTIONS").await;
+        assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "verified", "{next}");
+        assert_eq!(world.requests(TRANSACTIONS).len(), 3, "{next}");
+    }
 }
 
 #[test]
@@ -599,5 +610,39 @@ fn the_messages_of_events_sync_are_messages() {
             Message::decode(record.body.as_deref().unwrap())
                 .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
+    }
+}
+
+/// What Belvo answers to a list, or an id, of a link that it does not know.
+const UNKNOWN_LINK: &str =
+    r#"{"match":{"path_prefix":"/api/transactions/"},"fault":{"error":{"status":400,"code":"does_not_exist"}}}"#;
+const NO_LINK: &str = r#"{"match":{"path_prefix":"/api/links/"},"fault":{"error":{"status":404,"code":"not_found"}}}"#;
+
+#[tokio::test]
+async fn a_link_whose_list_does_not_exist_is_gone_when_belvo_does_not_have_the_link_either() {
+    let world = World::with_transactions(5).await;
+    world.list_transactions().await;
+    let changed = world.change(r#"{"update":1}"#).await;
+    world.breaks(&format!("[{UNKNOWN_LINK},{NO_LINK}]"));
+    for (code, data) in [("historical_update", "{}"), ("transactions_updated", &ids("updated", &changed.updated))] {
+        let message = message("TRANSACTIONS", code, data, now());
+        assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1, "{code}");
+        assert_eq!(text(&world.item(&format!("LINK#{LINK}"), "LINK").await, "status"), "gone", "{code}");
+        assert!(world.record("TRANSACTIONS", &changed.updated[0]).await.contains_key("data"), "nothing is deleted");
+    }
+}
+
+#[tokio::test]
+async fn a_400_that_says_does_not_exist_alone_changes_neither_the_link_nor_an_object() {
+    let world = World::with_transactions(5).await;
+    world.list_transactions().await;
+    let changed = world.change(r#"{"update":1}"#).await;
+    world.breaks(&format!("[{UNKNOWN_LINK}]"));
+    for (code, data) in [("historical_update", "{}"), ("transactions_updated", &ids("updated", &changed.updated))] {
+        let message = message("TRANSACTIONS", code, data, now());
+        assert_eq!(world.deliver(&[sqs(&message, 1)]).await.len(), 1, "{code}");
+        assert_eq!(text(&world.state("TRANSACTIONS").await, "last_error"), "belvo_not_found", "{code}");
+        assert_eq!(text(&world.item(&format!("LINK#{LINK}"), "LINK").await, "status"), "active", "{code}");
+        assert!(world.record("TRANSACTIONS", &changed.updated[0]).await.contains_key("data"), "nothing is deleted");
     }
 }

@@ -8,27 +8,29 @@ use store::{Pass, Table};
 
 use crate::failure::Failure;
 use crate::joined;
-use crate::tally::Tally;
+use crate::seen::Row;
+use crate::tally::{Place, Tally};
 
 /// Writes of one page that are under way at once, of up to four pages. As many as it takes to keep a core busy when each takes
 /// the 5 ms that it takes in a region: measured in docs/performance.md.
 pub(crate) const WRITES_AT_ONCE: usize = 24;
 
 /// Writes objects of a page under a pass's stamp, once it is certain that no other pass has begun. When it `compares`, a
-/// record that would only change its stamp is not written. Gives the ids, in their order.
+/// record that would only change its stamp is not written. Of an id that comes twice in one answer the first row is written.
+/// Gives the ids, in their order.
 pub(crate) async fn write_objects(
     table: &Table,
     pass: &Pass,
-    page: u64,
+    place: Place,
     objects: Vec<Box<RawValue>>,
     compares: bool,
     tally: &Mutex<Tally>,
 ) -> Result<Vec<ObjectId>, Failure> {
     let mut ids = Vec::with_capacity(objects.len());
     let records = objects.into_iter().filter_map(|raw| {
-        let record = read(pass, page, &raw, tally)?;
+        let (record, row) = read(pass, place, &raw, tally)?;
         ids.push(record.id.clone());
-        Some(record)
+        (row != Row::Doubled).then_some(record)
     });
     // On a resource's first load nothing stands in the table: then the question is not worth its price, and the
     // conditions of the writes hold all the same.
@@ -67,13 +69,13 @@ pub(crate) async fn fence(table: &Table, pass: &Pass) -> Result<(), Failure> {
     if table.is_newest(pass).await? { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
-fn read(pass: &Pass, page: u64, raw: &RawValue, tally: &Mutex<Tally>) -> Option<Record> {
+fn read(pass: &Pass, place: Place, raw: &RawValue, tally: &Mutex<Tally>) -> Option<(Record, Row)> {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     if let Ok((record, account)) = Record::read(pass.resource, raw) {
-        tally.note(page, &record, account);
-        return Some(record);
+        let row = tally.note(place, &record, account);
+        return Some((record, row));
     }
-    tally.unreadable(page);
+    tally.unreadable(place.page);
     None
 }
 

@@ -1,9 +1,10 @@
 //! What the function answers.
 
 use domain::{FieldError, InvalidWebhook};
+use lambda_http::Body;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::http::{HeaderValue, StatusCode};
-use lambda_http::{Body, Response};
 use serde::Serialize;
 
 /// Every way in which a request can end.
@@ -43,20 +44,19 @@ impl Answer {
         Self::Unavailable { request_id, errors: [FieldError { code: "service_unavailable", message, field: None }] }
     }
 
-    /// The HTTP response. Where Belvo's request id could not be read, Lambda's stands in for it.
-    pub(crate) fn into_response(self, lambda_request_id: &str) -> Response<Body> {
+    /// The response for API Gateway. Where Belvo's request id could not be read, Lambda's stands in for it.
+    pub(crate) fn into_response(self, lambda_request_id: &str) -> ApiGatewayV2httpResponse {
         let document = self.document(lambda_request_id).and_then(|document| serde_json::to_string(&document).ok());
-        let is_json = document.is_some();
-        let mut response = Response::new(document.map_or(Body::Empty, Body::Text));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if is_json {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = ApiGatewayV2httpResponse::default();
+        response.status_code = self.status().as_u16().into();
+        response.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if document.is_some() {
+            response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if matches!(self, Self::MethodNotAllowed) {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            response.headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
         }
+        response.body = document.map(Body::Text);
         response
     }
 

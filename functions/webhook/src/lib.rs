@@ -9,6 +9,8 @@
 
 mod answer;
 mod authenticator;
+mod mismatch;
+mod request;
 mod sources;
 
 use std::time::Duration;
@@ -16,14 +18,13 @@ use std::time::Duration;
 use answer::Answer;
 use authenticator::{Authenticator, Verdict};
 use domain::{FieldError, Message, Webhook, now};
-use lambda_http::http::header::AUTHORIZATION;
-use lambda_http::http::{HeaderValue, Method};
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, Error, Request, RequestExt, Response};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::{Error, LambdaEvent};
 use platform::aws::{CallLimit, timeouts};
 use platform::metrics::{ACCEPTED, ENQUEUE_MS, REFUSED};
 use platform::{Journal, Level, Line, Secret};
 use queue::Queue;
+pub use request::Request;
 use sources::AllowedSources;
 
 /// The one path that the API routes to this function. A custom domain may put its base path before it.
@@ -83,35 +84,36 @@ impl Receiver {
     ///
     /// # Errors
     /// Never: whatever happens has a status.
-    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
-        let lambda_request_id = request.lambda_context_ref().map(|context| context.request_id.clone());
-        let answer = self.answer(&request).await;
-        Ok(answer.into_response(&lambda_request_id.unwrap_or_default()))
+    pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<ApiGatewayV2httpResponse, Error> {
+        let answer = self.answer(event.payload).await;
+        Ok(answer.into_response(&event.context.request_id))
     }
 
-    async fn answer(&self, request: &Request) -> Answer {
-        if !request.uri().path().trim_end_matches('/').ends_with(PATH) {
+    async fn answer(&self, request: Request) -> Answer {
+        if !request.path.trim_end_matches('/').ends_with(PATH) {
             return Answer::NotFound;
         }
-        match *request.method() {
+        match request.method.as_str() {
             // Belvo "performs validation on the URL" when it is registered, in a way that it does not document.
-            Method::GET | Method::HEAD => Answer::Alive,
-            Method::POST => self.receive(request).await,
+            "GET" | "HEAD" => Answer::Alive,
+            "POST" => self.receive(request).await,
             _ => Answer::MethodNotAllowed,
         }
     }
 
-    async fn receive(&self, request: &Request) -> Answer {
-        if !self.sources.allow(source_ip(request)) {
+    async fn receive(&self, request: Request) -> Answer {
+        if !self.sources.allow(request.source_ip) {
             self.refusal("source_ip").write();
             return Answer::Forbidden;
         }
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let verdict = tokio::time::timeout(SECRET_LIMIT, self.authenticator.verdict(authorization, now()));
+        let verdict = self.authenticator.verdict(request.authorization.as_deref(), now());
+        let verdict = tokio::time::timeout(SECRET_LIMIT, verdict);
         match verdict.await {
-            Ok(Ok(Verdict::Authentic)) => self.accept(request.body()).await,
-            Ok(Ok(Verdict::Refused)) => {
-                self.refusal("credentials").write();
+            Ok(Ok(Verdict::Authentic)) => self.accept(&request.body).await,
+            Ok(Ok(Verdict::Refused(mismatch))) => {
+                let mut line = self.refusal("credentials");
+                line.field("mismatch", mismatch.as_str());
+                line.write();
                 Answer::Unauthorized
             }
             Ok(Err(trouble)) => {
@@ -191,14 +193,6 @@ impl Receiver {
 /// What is wrong, for the log: field names and codes, which are ours.
 fn fields(errors: &[FieldError]) -> Vec<(&'static str, &'static str)> {
     errors.iter().map(|error| (error.field.unwrap_or("body"), error.code)).collect()
-}
-
-/// The address that API Gateway saw; not a header, which anybody can write.
-fn source_ip(request: &Request) -> Option<String> {
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

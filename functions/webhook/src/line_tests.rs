@@ -58,6 +58,27 @@ async fn each_refusal_is_counted_under_its_reason() {
 }
 
 #[tokio::test]
+async fn a_refused_header_is_told_apart_on_the_line_and_never_repeated() {
+    let token = "local-webhook-token-for-sam-local-invoke-only";
+    for (header, mismatch) in [
+        (Value::Null, "no header"),
+        (json!(format!("Authorization: Bearer {token}")), "header name in the value"),
+        (json!(format!("\"Bearer {token}\"")), "quotes"),
+        (json!(token), "scheme"),
+        (json!(format!("Bearer  {token}")), "white space"),
+        (json!("Bearer CANARY"), "unknown token"),
+    ] {
+        let mut event = event("accounts-historical-update");
+        event["headers"]["authorization"] = header.clone();
+        let (line, series) = line_of(taken(), &event).await;
+        assert_eq!((&line["mismatch"], &line["reason"]), (&json!(mismatch), &json!("credentials")), "{header}");
+        assert_eq!(series, refused("credentials"));
+        let line = json!(line).to_string();
+        assert!(!line.contains(token) && !line.contains("CANARY"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_our_own_trouble_is_an_error_and_counted_apart() {
     let without_secret = Receiver { authenticator: FakeSecrets::out_of_order().authenticator(1), ..taken() };
     let (line, series) = line_of(without_secret, &event("accounts-historical-update")).await;

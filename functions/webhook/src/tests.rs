@@ -1,5 +1,6 @@
 //! The function as API Gateway calls it, on the events of `events/webhook/`.
 
+use lambda_http::Context;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -29,10 +30,11 @@ pub(crate) fn with_body(body: &str) -> Value {
 }
 
 pub(crate) async fn answer(receiver: &Receiver, event: &Value) -> (StatusCode, String) {
-    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let response = receiver.handle(request).await.unwrap();
-    assert_eq!(response.headers()["cache-control"], "no-store");
-    (response.status(), String::from_utf8(response.body().to_vec()).unwrap())
+    let request: Request = serde_json::from_str(&event.to_string()).unwrap();
+    let response = receiver.handle(LambdaEvent::new(request, Context::default())).await.unwrap();
+    assert_eq!(response.headers["cache-control"], "no-store");
+    let status = StatusCode::from_u16(response.status_code.try_into().unwrap()).unwrap();
+    (status, response.body.map(|body| String::from_utf8(body.to_vec()).unwrap()).unwrap_or_default())
 }
 
 async fn answer_to(queue: &FakeQueue, event: &Value) -> (StatusCode, String) {

@@ -11,13 +11,20 @@ const MISMATCH_REFRESH_MS = 60_000;
 const JUST_ROTATED_MS = 60_000;
 const HOUR_MS = 60 * 60_000;
 
+/** A header as it is compared: the name of a scheme has no case. */
+const asCompared = (header) =>
+  header.replace(/^(bearer|basic) /i, (scheme) => (scheme.toLowerCase() === "basic " ? "Basic " : "Bearer "));
 const digestOf = (text) => createHash("sha256").update(text).digest();
 /** A clock that was set back makes things old, not fresh for ever. */
 const isWithin = (then, span, now) => now - then >= 0 && now - then < span;
 
 /** The headers that a version allows, as digests. */
 const headerDigests = (text) => {
-  const { token, username, password } = JSON.parse(text);
+  // White space that was pasted along is no part of them.
+  const [token, username, password] = ["token", "username", "password"].map((name) => {
+    const member = JSON.parse(text)[name];
+    return typeof member === "string" ? member.trim() : undefined;
+  });
   const headers = [];
   if (token) headers.push(`Bearer ${token}`);
   if (typeof username === "string" && password) {
@@ -50,7 +57,7 @@ export class Authenticator {
   /** Does the header carry the secret? Throws when the secret cannot be read. */
   async isAuthentic(header, now) {
     if (header === undefined) return false;
-    const digest = digestOf(header);
+    const digest = digestOf(asCompared(header));
     const isFresh = this.#known !== undefined && isWithin(this.#known.readAt, FRESH_MS, now);
     if (isFresh) {
       if (this.#allows(digest, now)) return true;
@@ -79,7 +86,7 @@ export class Authenticator {
   async #read(now) {
     let [current, previous] = await Promise.all([this.#version("AWSCURRENT"), this.#version("AWSPREVIOUS")]);
     if (!current) throw new Error("the secret has no current version");
-    if (isWithin(current.createdAt, JUST_ROTATED_MS, now)) previous = await this.#version("AWSPREVIOUS");
+    if (now - current.createdAt < JUST_ROTATED_MS) previous = await this.#version("AWSPREVIOUS");
     return {
       current: headerDigests(current.text),
       previous: previous ? this.#retired(previous.text) : [],

@@ -11,7 +11,10 @@ const MAX_MESSAGE_BYTES = 200 * 1024;
 const MAX_PARTS = 256;
 const MAX_LISTS = 8;
 const MAX_KEPT_BYTES = 2 * 1024;
-const ENVELOPE = ["webhook_id", "webhook_type", "process_type", "webhook_code", "link_id", "request_id", "external_id"];
+const ENVELOPE = [
+  "webhook_id", "webhook_type", "eventType", "process_type", "webhook_code", "eventCode", "link_id", "request_id",
+  "external_id",
+];
 const LISTS = ["updated_", "deleted_"];
 
 /** The messages of a webhook: bodies for SQS, with their group and deduplication id. */

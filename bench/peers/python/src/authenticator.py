@@ -36,7 +36,10 @@ class Authenticator:
     def allows(self, header: str | None, now: int) -> bool:
         if header is None:
             return False
-        digest = hashlib.sha256(header.encode()).digest()
+        scheme, blank, credentials = header.partition(" ")
+        # The name of a scheme has no case.
+        scheme = next((each for each in ("Bearer", "Basic") if each.lower() == scheme.lower()), scheme)
+        digest = hashlib.sha256(f"{scheme}{blank}{credentials}".encode()).digest()
         known = self._known
         if known and _is_within(known.read_at, FRESH_MS, now):
             if known.allows(digest, now, self._grace_ms):
@@ -57,7 +60,7 @@ class Authenticator:
         previous = self._version("AWSPREVIOUS")
         if current is None:
             raise SecretUnavailable("it has no current version")
-        if _is_within(current[1], JUST_ROTATED_MS, now):
+        if now - current[1] < JUST_ROTATED_MS:
             # The two calls may have seen it on either side of a rotation.
             previous = self._version("AWSPREVIOUS")
         allowed = _digests(current[0])
@@ -97,6 +100,8 @@ def _digests(text: str) -> list[bytes]:
     if not isinstance(secret, dict):
         return []
     headers = []
+    # White space that was pasted along is no part of them.
+    secret = {name: text.strip() for name, text in secret.items() if isinstance(text, str)}
     if token := secret.get("token"):
         headers.append(f"Bearer {token}")
     if (password := secret.get("password")) and (user := secret.get("username")) is not None:

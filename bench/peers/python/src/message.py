@@ -16,7 +16,10 @@ MAX_LISTS = 8
 MAX_KEPT_BYTES = 2 * 1024
 UNROUTED = "unrouted"
 
-ENVELOPE = ("webhook_id", "webhook_type", "process_type", "webhook_code", "link_id", "request_id", "external_id")
+ENVELOPE = (
+    "webhook_id", "webhook_type", "eventType", "process_type", "webhook_code", "eventCode", "link_id", "request_id",
+    "external_id",
+)  # fmt: skip
 _beyond_ascii = re.compile(r"[^\x00-\x7f]").sub
 
 

@@ -1,12 +1,16 @@
 //! What banks know besides accounts and transactions: owners, bills, investments, balances, exchanges.
 
+use serde_json::json;
+
 use super::shaped::{
-    ACCOUNT, COLLECTED, CREATED, ID, LINK, LINK_ONLY, announced, its, one_number, resource, text_of, totals,
+    ACCOUNT, COLLECTED, CREATED, ID, LINK, LINK_ONLY, announced, day, its, one_number, present, resource, text,
+    text_of, totals,
 };
 use crate::{
     bodies::{Body, retrievals},
     catalogue::{Column, Drawn, EXACT, INTERVAL, Kind, ONE_OF, Resource, Retrieval},
-    world::Place,
+    moment::Day,
+    world::{Link, Place},
 };
 
 /// `/api/owners/`. Brazil has other owners, people and companies.
@@ -65,11 +69,29 @@ pub(crate) static INVESTMENT_TRANSACTIONS: Resource = Resource {
     retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_DAYS)),
     columns: &[LINK, ID, its("type", Kind::Text, ONE_OF), CREATED],
     announced: Some(announced(
-        |link| totals("total_investment_transactions", link, &INVESTMENT_TRANSACTIONS),
+        investment_totals,
         ("new_investment_transactions_available", |added| one_number("new_investment_transactions", added)),
     )),
     ..resource(8, "INVESTMENT_TRANSACTIONS", "br/investment-transactions", |_| "investment_transactions")
 };
+
+/// Those that have a date: how many, how many of each direction, and the first and the last date.
+fn investment_totals(link: &Link) -> Vec<(&'static str, String)> {
+    let dated = || present(link, &INVESTMENT_TRANSACTIONS).filter_map(|place| Some((place, day(place, "value_date")?)));
+    let flows = |wanted: &str| {
+        let wanted = text_of(wanted);
+        dated().filter(|(place, _)| text(*place, "type").is_some_and(|flow| flow == wanted)).count()
+    };
+    let date = |day: Option<Day>| day.map(|day| day.to_string());
+    let sums = json!({
+        "total_transactions": dated().count(),
+        "total_inflow_transactions": flows("INFLOW"),
+        "total_outflow_transactions": flows("OUTFLOW"),
+        "first_transaction_date": date(dated().map(|(_, day)| day).min()),
+        "last_transaction_date": date(dated().map(|(_, day)| day).max()),
+    });
+    vec![("historical_update", sums.to_string())]
+}
 
 /// `/api/br/balances/`. No webhook speaks of them.
 pub(crate) static BALANCES: Resource = Resource {

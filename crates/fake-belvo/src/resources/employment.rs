@@ -3,14 +3,14 @@
 use super::shaped::{COLLECTED, CREATED, ID, LINK, announced, its, one_number, resource, totals};
 use crate::{
     bodies::{Body, retrievals},
-    catalogue::{Column, INTERVAL, Kind, ONE_OF, Resource, Retrieval},
+    catalogue::{INTERVAL, Kind, ONE_OF, Resource, Retrieval},
 };
 
 /// `/api/br/employments/`.
 pub(crate) static EMPLOYMENTS: Resource = Resource {
     required: Some("link"),
     retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_DAYS)),
-    columns: EMPLOYMENT_COLUMNS,
+    columns: &[LINK, ID, its("start_date", Kind::Day, INTERVAL), its("end_date", Kind::Day, INTERVAL), CREATED],
     announced: Some(announced(
         |link| totals("total_employments", link, &EMPLOYMENTS),
         ("new_employments_available", |added| one_number("new_employments", added)),
@@ -18,21 +18,19 @@ pub(crate) static EMPLOYMENTS: Resource = Resource {
     ..resource(11, "EMPLOYMENTS", "br/employments", |_| "employments")
 };
 
-/// `/api/co/employments/`. Belvo's documentation names the path; its schema is not published, so Brazil's stands in.
+/// `/api/co/employments/`. Source: Belvo's OpenAPI description of November 2024 (1.176.0); that of 2026-04-23
+/// leaves Colombia out.
 pub(crate) static COLOMBIAN_EMPLOYMENTS: Resource = Resource {
     country: Some("CO"),
     required: Some("link"),
     retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_DAYS)),
-    columns: EMPLOYMENT_COLUMNS,
+    columns: &[LINK, ID, CREATED],
     announced: Some(announced(
         |link| totals("total_employments", link, &COLOMBIAN_EMPLOYMENTS),
         ("new_employments_available", |added| one_number("new_employments", added)),
     )),
-    ..resource(12, "EMPLOYMENTS", "co/employments", |_| "employments")
+    ..resource(12, "EMPLOYMENTS", "co/employments", |_| "employments_co")
 };
-
-const EMPLOYMENT_COLUMNS: &[Column] =
-    &[LINK, ID, its("start_date", Kind::Day, INTERVAL), its("end_date", Kind::Day, INTERVAL), CREATED];
 
 /// `/api/employment-records/`.
 pub(crate) static EMPLOYMENT_RECORDS: Resource = Resource {

@@ -111,7 +111,7 @@ pub(crate) fn member<'a>(place: Place<'_>, name: &str, kind: Kind) -> Cell<'a> {
 }
 
 /// A member of the object as JSON text.
-fn text(place: Place<'_>, name: &str) -> Option<String> {
+pub(crate) fn text(place: Place<'_>, name: &str) -> Option<String> {
     let drawn = CATALOGUE[place.resource].drawn?;
     let fields = shapes::fields((drawn.shape)(place));
     draw(place, &drawn, fields.iter().find(|field| field.name == name)?)

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Receiver, all_ids, get, post, server};
 
-/// The query parameters of each list, per Belvo's OpenAPI 1.223.0: a path, then names.
+/// The query parameters of each list: a path, then names. Source: Belvo's OpenAPI description of 2026-04-23; that of
+/// November 2024 (1.176.0) for Colombia, which the later one leaves out.
 const PARAMETERS: &str = include_str!("parameters.txt");
 
 /// Webhook type, path, country of the institution.
@@ -85,7 +86,7 @@ async fn a_list_takes_the_parameters_of_its_schema_and_no_others() {
         .map(|line| line.split_once(": ").map(|(path, names)| (path, names.split(' ').collect())).unwrap())
         .collect();
     let all: BTreeSet<&str> = lists.iter().flat_map(|(_, names)| names.iter().copied()).collect();
-    assert_eq!(lists.len(), 26);
+    assert_eq!(lists.len(), 27);
     let refuses = async |path: &str, name: &str| get(&server, &format!("{path}?{name}=1")).await.is_html(403);
     for (path, names) in &lists {
         let taken = all.iter().copied().filter(|name| !names.contains(name));
@@ -217,7 +218,6 @@ async fn every_first_load_is_announced_as_documented() {
         ("OWNERS", json!({"total_owners": 3})),
         ("BILLS", json!({"total_bills": 3})),
         ("INVESTMENTS", json!({"total_investments": 3})),
-        ("INVESTMENT_TRANSACTIONS", json!({"total_investment_transactions": 3})),
         ("EXCHANGES", json!({"total_exchanges": 3})),
         ("EMPLOYMENTS", json!({"total_employments": 3})),
         ("EMPLOYMENT_RECORDS", json!({"total_employment_record_profiles": 3})),
@@ -236,6 +236,21 @@ async fn every_first_load_is_announced_as_documented() {
         assert_eq!((&webhook["webhook_type"], &webhook["data"]), (&webhook_type.into(), &data));
         assert_eq!(webhook["process_type"], "historical_update");
     }
+    let investments = link(&server, "br", "INVESTMENT_TRANSACTIONS", 40);
+    let dated: Vec<_> = objects(&server, &investments, "INVESTMENT_TRANSACTIONS");
+    let dated: Vec<_> = dated.iter().filter(|one| one["value_date"].is_string()).collect();
+    let flows = |flow| dated.iter().filter(|one| one["type"] == flow).count();
+    let days = || dated.iter().map(|one| one["value_date"].as_str().unwrap());
+    server.control().announce(&investments, "INVESTMENT_TRANSACTIONS", "historical_update", None).await.unwrap();
+    let expected = json!({
+        "total_transactions": dated.len(),
+        "total_inflow_transactions": flows("INFLOW"),
+        "total_outflow_transactions": flows("OUTFLOW"),
+        "first_transaction_date": days().min(),
+        "last_transaction_date": days().max(),
+    });
+    assert_eq!(receiver.received().pop().unwrap().1["data"], expected);
+    assert!(flows("INFLOW") > 5 && flows("OUTFLOW") > 5, "{expected}");
     let link = link(&server, "mx", "INCOMES", 1);
     let streams = objects(&server, &link, "INCOMES")[0]["income_streams"].as_array().unwrap().len();
     server.control().announce(&link, "INCOMES", "historical_update", None).await.unwrap();
@@ -306,6 +321,12 @@ async fn a_country_has_its_own_path() {
     let mexican = link(&server, "mx", "INVOICES", 2);
     assert_eq!(get(&server, &format!("/api/cl/invoices/?link={mexican}")).await.json()["count"], 0);
     assert_eq!(get(&server, &format!("/api/invoices/?link={mexican}")).await.json()["count"], 2);
+    let colombian = link(&server, "co", "EMPLOYMENTS", 3);
+    for employment in
+        get(&server, &format!("/api/co/employments/?link={colombian}")).await.json()["results"].as_array().unwrap()
+    {
+        assert!(employment["employer_data"].is_object() && employment.get("occupations").is_none(), "{employment}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,225 @@
+//! Reading one page of a list, in as many pieces as Belvo needs.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use belvo::{Error, Listing, Page};
+use domain::{ObjectId, Record, now};
+use tracing::warn;
+
+use crate::failure::Failure;
+use crate::isolation::{Narrowed, Step};
+use crate::listing::{Reader, lock};
+use crate::piece::{PAGE_SIZE, Span};
+use crate::tally::{Place, Tally};
+use crate::writing::{digest, write_objects};
+
+/// So many answers in a row that equal the one before them are the end of a list that says that it goes on. Two can be equal
+/// where a join doubles a row.
+const MAX_REPEATS: u32 = 3;
+
+/// What is left of a page when its objects were dealt with.
+#[derive(Debug)]
+pub(crate) struct PageRead {
+    /// How many objects the list has, if Belvo says so.
+    pub(crate) count: Option<u64>,
+    /// Does another page follow?
+    pub(crate) has_next: bool,
+    /// Of its ids; empty when objects were left out of it.
+    pub(crate) digest: String,
+}
+
+/// What is done with the objects of a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Write,
+    /// They were written by an earlier leg.
+    Compare,
+}
+
+/// How far a page was read.
+struct Position {
+    number: u64,
+    begin: u64,
+    end: u64,
+    offset: u64,
+    narrowed: Narrowed,
+    count: Option<u64>,
+    /// Does Belvo say that more follows? None behind an object that was left out.
+    has_next: Option<bool>,
+    ids: Vec<ObjectId>,
+    /// Where the ids of the last answer begin.
+    last_answer: Option<usize>,
+    /// How many answers in a row had the same ids as the one before them.
+    repeats: u32,
+    is_isolated: bool,
+}
+
+impl Position {
+    fn new(number: u64) -> Self {
+        let page_size = u64::from(PAGE_SIZE);
+        let (begin, end) = ((number - 1) * page_size, number * page_size);
+        let narrowed = Narrowed::default();
+        let (count, has_next, last_answer) = (None, None, None);
+        Self {
+            number,
+            begin,
+            end,
+            offset: begin,
+            narrowed,
+            count,
+            has_next,
+            ids: Vec::new(),
+            last_answer,
+            repeats: 0,
+            is_isolated: false,
+        }
+    }
+
+    /// Is there more behind what was read? Where Belvo does not say, the length of the list decides.
+    fn has_more(&self, end_of_list: Option<u64>) -> bool {
+        self.has_next.unwrap_or_else(|| end_of_list.is_none_or(|end| self.offset < end))
+    }
+
+    /// Goes on behind what Belvo does not give.
+    fn leave_out(&mut self, until: u64) {
+        self.offset = until;
+        self.has_next = None;
+        self.is_isolated = true;
+    }
+
+    /// Keeps the ids of an answer with so many objects.
+    fn keep(&mut self, ids: Vec<ObjectId>, objects: usize) {
+        // Objects without a usable id cannot be told apart.
+        let can_tell = !ids.is_empty() || objects == 0;
+        let is_same = can_tell && self.last_answer.is_some_and(|begin| self.ids[begin..] == ids);
+        self.repeats = if is_same { self.repeats + 1 } else { 0 };
+        self.last_answer = Some(self.ids.len());
+        self.ids.extend(ids);
+    }
+
+    fn read(self, end_of_list: Option<u64>) -> PageRead {
+        let digest = if self.is_isolated { String::new() } else { digest(self.ids.iter()) };
+        PageRead { count: self.count, has_next: self.has_more(end_of_list), digest }
+    }
+}
+
+impl Reader<'_> {
+    /// One page of a thousand objects, in as many pieces as Belvo needs; each is dealt with before the next is asked for.
+    /// None when the page is not there (any more).
+    pub(crate) async fn page(&self, number: u64, how: Use, tally: &Mutex<Tally>) -> Result<Option<PageRead>, Failure> {
+        let mut page = Position::new(number);
+        while page.offset < page.end && page.has_more(lock(tally).end()) {
+            let most = self.piece.size_in(self.list(), page.offset, now()).min(self.cap.size());
+            let size = page.narrowed.size_at(page.offset, most);
+            if size < most && page.narrowed.end().is_some() {
+                self.isolation.note_request();
+            }
+            let listing = Listing { page_size: size, ..self.listing.clone() };
+            match self.belvo.page(&listing, page.offset / u64::from(size) + 1).await {
+                Ok(answer) => self.take(answer, size, how, &mut page, tally).await?,
+                Err(Error::NotFound { .. }) if page.offset > page.begin => {
+                    // Behind an object that was left out, the list may simply end.
+                    if !page.is_isolated {
+                        lock(tally).note_move();
+                    }
+                    page.has_next = Some(false);
+                }
+                Err(Error::NotFound { .. }) if page.offset > 0 => return Ok(None),
+                Err(error) => self.isolate(error, size, &mut page, tally).await?,
+            }
+        }
+        let end = lock(tally).end();
+        Ok(Some(page.read(end)))
+    }
+
+    /// Deals with an answer, and moves on behind what it holds.
+    async fn take(
+        &self,
+        answer: Page,
+        size: u32,
+        how: Use,
+        page: &mut Position,
+        tally: &Mutex<Tally>,
+    ) -> Result<(), Failure> {
+        if answer.has_odd_next && !self.has_logged_next.swap(true, Relaxed) {
+            warn!(link_id = %self.pass.link, "the next page that Belvo names is not on Belvo; only its presence counts");
+        }
+        let number = page.offset / u64::from(size) + 1;
+        let listed = lock(tally).listed();
+        let actual = self.cap.learn(size, number, listed, &answer);
+        if actual.is_some() && page.offset > 0 {
+            // By the size that the list really has, this number is another part of it.
+            return Ok(());
+        }
+        let place_of_first = page.offset;
+        let place = Place { page: page.number, answer: lock(tally).page(answer.count) };
+        page.count = answer.count;
+        page.has_next = Some(answer.has_next);
+        page.offset += u64::from(actual.unwrap_or(size));
+        let objects = answer.objects.len();
+        lock(tally).reach(place_of_first + objects as u64, answer.has_next);
+        let ids = match how {
+            Use::Write => write_objects(self.table, self.pass, place, answer.objects, self.compares, tally).await?,
+            Use::Compare => {
+                let records = answer.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
+                records.map(|(record, _)| record.id).collect()
+            }
+        };
+        page.keep(ids, objects);
+        if answer.has_next && page.repeats >= MAX_REPEATS {
+            // The list says that it goes on, and only repeats itself.
+            lock(tally).note_move();
+            page.has_next = Some(false);
+        }
+        Ok(())
+    }
+
+    /// Goes on after a piece that Belvo did not give, in smaller pieces or behind it. Fails when the error is not about
+    /// what is in it.
+    async fn isolate(&self, error: Error, size: u32, page: &mut Position, tally: &Mutex<Tally>) -> Result<(), Failure> {
+        if !self.isolation.may_concern_objects(&error) {
+            return Err(error.into());
+        }
+        if error == Error::TimedOut {
+            self.piece.note_timeout(Span { list: self.list(), begin: page.offset, size }, now());
+        }
+        let has_read = lock(tally).counts.pages > 0;
+        let step = self.isolation.step(&error, size, has_read, Instant::now());
+        // A larger answer than we take, or one that takes long, is about what is in it. Any other may be Belvo's fault.
+        let is_about_size = matches!(error, Error::TooLarge(_) | Error::TimedOut);
+        if step == Step::Fail || !(has_read || is_about_size || self.gives_the_link().await) {
+            return Err(error.into());
+        }
+        match step {
+            Step::Narrow(to) => page.narrowed.narrow(page.offset, size, to),
+            Step::LeaveOut => {
+                lock(tally).unreadable(page.number);
+                page.leave_out(page.offset + 1);
+            }
+            Step::GiveUp | Step::Fail => {
+                let failed = page.narrowed.end().unwrap_or(page.offset + u64::from(size));
+                let end = lock(tally).end().map_or(failed, |end| failed.min(end));
+                lock(tally).unread(page.number, end.saturating_sub(page.offset));
+                page.leave_out(failed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does Belvo answer at all? Before any page of the list was read, the link shows it.
+    async fn gives_the_link(&self) -> bool {
+        let ask = || self.belvo.link_exists(&self.pass.link);
+        self.link_is_there.get_or_try_init(ask).await.is_ok_and(|exists| *exists)
+    }
+
+    /// A number that stands for the list.
+    fn list(&self) -> u64 {
+        let Listing { path, link, filters, .. } = self.listing;
+        let mut hasher = DefaultHasher::new();
+        (path, link.as_str(), filters).hash(&mut hasher);
+        hasher.finish()
+    }
+}

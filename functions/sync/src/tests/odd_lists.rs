@@ -1,0 +1,234 @@
+//! Lists in which something is wrong: it costs only itself, and the listing follows what Belvo sent.
+
+use domain::{Message, now};
+
+use super::TRANSACTIONS;
+use crate::job::MAX_CONTINUATIONS;
+use crate::odd_belvo::{Cap, List, OddBelvo, Row, transaction};
+use crate::testing::{LINK, World, ids, message, number, sqs, text};
+
+fn transactions(count: usize) -> Vec<Row> {
+    (0..count).map(|n| transaction(&format!("t-{n:04}"))).collect()
+}
+
+#[tokio::test]
+async fn pages_that_belvo_caps_without_a_word_are_all_read() {
+    for (cap, requests) in [(100, 5), (300, 2), (37, 13)] {
+        let belvo = OddBelvo::start().await;
+        belvo.set(LINK, List { cap: Cap::Size(cap), ..List::of(transactions(450)) });
+        belvo.list(LINK, r#"{"total_transactions":450}"#, 1).await.unwrap();
+        let state = belvo.world.state("TRANSACTIONS").await;
+        assert_eq!((text(&state, "check"), number(&state, "count")), ("verified", Some(450)), "{cap}");
+        assert_ne!(text(&state, "watermark"), "(absent)");
+        assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 450);
+        assert_eq!(belvo.requests(LINK).len(), requests, "no page is asked for twice");
+    }
+}
+
+#[tokio::test]
+async fn a_cap_that_changes_while_a_list_is_read_hides_nothing() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { cap: Cap::Changing(vec![400, 1_000, 30, 7]), ..List::of(transactions(450)) });
+    belvo.list(LINK, r#"{"total_transactions":450}"#, 1).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
+    assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 450);
+}
+
+#[tokio::test]
+async fn a_row_that_stands_twice_in_an_answer_is_no_sign_that_the_list_moved() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List::of(vec![transaction("a"), transaction("a")]));
+    belvo.list(LINK, r#"{"total_transactions":2}"#, 1).await.unwrap();
+    let state = belvo.world.state("TRANSACTIONS").await;
+    assert_eq!((text(&state, "check"), number(&state, "count")), ("verified", Some(1)));
+    assert_ne!(text(&state, "watermark"), "(absent)");
+    assert_eq!(belvo.requests(LINK).len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_stands_twice_in_each_reading_is_no_sign_that_the_list_moved() {
+    let belvo = OddBelvo::start().await;
+    let rows = ["a", "b", "b", "c"].map(transaction).to_vec();
+    belvo.set(LINK, List { cap: Cap::Size(2), ..List::of(rows) });
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    let state = belvo.world.state("TRANSACTIONS").await;
+    assert_eq!((text(&state, "check"), number(&state, "count")), ("unverified", Some(3)));
+    assert_ne!(text(&state, "watermark"), "(absent)");
+    assert_eq!(belvo.requests(LINK).len(), 4, "two readings");
+}
+
+#[tokio::test]
+async fn an_object_that_is_no_json_costs_only_itself() {
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    for (bad, is_kept) in [
+        (br#"{"id":"t-0007","amount":NaN}"#.to_vec(), false),
+        (br#"{"id":"t-0007","amount":Infinity}"#.to_vec(), false),
+        (b"{\"id\":\"t-0007\",\"description\":\"\xff\xfe\"}".to_vec(), false),
+        (br#"{"id":"t-0007","description":"\ud800"}"#.to_vec(), true),
+        (format!(r#"{{"id":"t-0007","deep":{deep}}}"#).into_bytes(), true),
+        (br#"{"id":"t-0007","amount":1.50"#.to_vec(), false),
+    ] {
+        let belvo = OddBelvo::start().await;
+        let mut rows = transactions(30);
+        rows[7] = Row::Bytes(bad.clone());
+        belvo.set(LINK, List::of(rows));
+        let (message, _) = belvo.list(LINK, r#"{"total_transactions":30}"#, 1).await.unwrap();
+        let shown = String::from_utf8_lossy(&bad[..bad.len().min(60)]).into_owned();
+        let (records, unreadable, check) = if is_kept { (30, 0, "verified") } else { (29, 1, "drift") };
+        assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), records, "{shown}");
+        assert_eq!(number(&belvo.world.event(&message).await, "unreadable"), Some(unreadable), "{shown}");
+        let state = belvo.world.state("TRANSACTIONS").await;
+        assert_eq!(text(&state, "check"), check, "{shown}");
+        assert_ne!(text(&state, "watermark"), "(absent)", "a single object holds back no watermark: {shown}");
+        assert!(belvo.requests(LINK).len() <= 30, "{} requests", belvo.requests(LINK).len());
+    }
+}
+
+#[tokio::test]
+async fn smaller_pages_for_one_bad_object_are_asked_for_neither_elsewhere_nor_later() {
+    let belvo = OddBelvo::start().await;
+    let mut rows = transactions(3_000);
+    rows[1_600] = Row::Bytes(br#"{"id":"x","amount":NaN}"#.to_vec());
+    belvo.set(LINK, List::of(rows));
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    let mut whole: Vec<_> = belvo.requests(LINK).into_iter().filter(|(_, size)| *size == 1_000).collect();
+    whole.sort_unstable();
+    assert_eq!(whole, [(1, 1_000), (2, 1_000), (3, 1_000)]);
+    assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 2_999);
+    belvo.set("another-link", List::of(transactions(1_500)));
+    belvo.list("another-link", "{}", 1).await.unwrap();
+    assert!(belvo.requests("another-link").iter().all(|(_, size)| *size == 1_000));
+}
+
+#[tokio::test]
+async fn an_object_that_belvo_always_fails_to_give_costs_a_few_attempts_and_only_itself() {
+    for status in [500, 408, 400] {
+        let belvo = OddBelvo::start().await;
+        let mut rows = transactions(2_500);
+        rows[1_234] = Row::Fails(status);
+        belvo.set(LINK, List::of(rows));
+        let (message, deliveries) = belvo.list(LINK, r#"{"total_transactions":2500}"#, 6).await.unwrap();
+        assert!((2..=4).contains(&deliveries), "{deliveries}");
+        let records = belvo.world.records("TRANSACTIONS").await;
+        assert_eq!((records.len(), records.contains_key("t-1235")), (2_499, true), "{status}");
+        assert_eq!(number(&belvo.world.event(&message).await, "unreadable"), Some(1), "{status}");
+        let state = belvo.world.state("TRANSACTIONS").await;
+        assert_eq!((text(&state, "check"), text(&state, "last_error")), ("drift", "(absent)"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
+    for row in [Row::Fails(500), Row::Bytes(b"<html>".to_vec())] {
+        let belvo = OddBelvo::start().await;
+        belvo.set(LINK, List::of(vec![row; 60]));
+        belvo.list(LINK, "{}", 5).await.unwrap_err();
+        assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "(absent)");
+        let requests = belvo.requests(LINK).len();
+        assert!(requests <= 5 * 25, "{requests} requests in five attempts");
+    }
+}
+
+#[tokio::test]
+async fn more_bad_objects_than_are_isolated_hold_back_the_watermark_and_nothing_else() {
+    let belvo = OddBelvo::start().await;
+    let rows = transactions(600).into_iter().enumerate();
+    let rows = rows.map(|(n, row)| if n % 9 == 5 { Row::Bytes(b"NaN".to_vec()) } else { row });
+    belvo.set(LINK, List::of(rows.collect()));
+    let (message, deliveries) = belvo.list(LINK, "{}", 1).await.unwrap();
+    assert_eq!(deliveries, 1);
+    let requests = belvo.requests(LINK).len();
+    assert!(requests <= 110, "{requests} requests");
+    let state = belvo.world.state("TRANSACTIONS").await;
+    assert_eq!((text(&state, "check"), text(&state, "watermark")), ("drift", "(absent)"));
+    let stored = belvo.world.records("TRANSACTIONS").await.len();
+    let left_out = number(&belvo.world.event(&message).await, "unreadable").unwrap();
+    assert!(stored > 50 && usize::try_from(left_out).unwrap() + stored == 600, "{stored} stored, {left_out} left out");
+}
+
+#[tokio::test]
+async fn an_object_that_belvo_cannot_give_by_its_id_is_left_out_after_a_few_attempts() {
+    let world = World::with_transactions(10).await;
+    world.list_transactions().await;
+    let updated = world.change(r#"{"update":1}"#).await.updated;
+    let path = format!("{TRANSACTIONS}{}/", updated[0]);
+    world.breaks(&format!(r#"[{{"match":{{"path_prefix":"{path}"}},"fault":{{"status":500}}}}]"#));
+    let message = message("TRANSACTIONS", "transactions_updated", &ids("updated", &updated), now());
+    for attempt in [1, 2] {
+        assert_eq!(world.deliver(&[sqs(&message, attempt)]).await.len(), 1);
+    }
+    assert!(world.deliver(&[sqs(&message, 3)]).await.is_empty(), "the link's other messages do not wait for it");
+    assert_eq!(number(&world.event(&message).await, "unreadable"), Some(1));
+    let state = world.state("TRANSACTIONS").await;
+    assert_eq!(text(&state, "check"), "drift");
+    assert!(number(&state, "relist_at") > Some(now()), "a whole listing looks for it later");
+}
+
+#[tokio::test]
+async fn a_deletion_that_belvo_cannot_confirm_is_never_left_out() {
+    let world = World::with_transactions(5).await;
+    let deleted = world.change(r#"{"delete":1}"#).await.deleted;
+    let late = message("TRANSACTIONS", "transactions_deleted", &ids("deleted", &deleted), now() - 1_000);
+    world.list_transactions().await;
+    let path = format!("{TRANSACTIONS}{}/", deleted[0]);
+    world.breaks(&format!(r#"[{{"match":{{"path_prefix":"{path}"}},"fault":{{"status":500}}}}]"#));
+    for attempt in [1, 3, 19] {
+        assert_eq!(world.deliver(&[sqs(&late, attempt)]).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn updated_ids_that_a_list_in_legs_lacks_are_asked_for_at_its_end() {
+    let mut world = World::with_transactions(3_500).await;
+    world.list_transactions().await;
+    let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
+    world.belvo.control().set_settings(settings);
+    let changed = world.change(r#"{"update":6,"refresh_accounts":false}"#).await.updated;
+    let gone = world.change(r#"{"delete":2,"refresh_accounts":false}"#).await.deleted;
+    world.worker.legs.pages = std::time::Duration::ZERO;
+    let announced = [changed, gone.clone()].concat();
+    let message = world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &announced)).await;
+    assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
+    world.deliver_continuations().await;
+    for id in &gone {
+        assert!(world.record("TRANSACTIONS", id).await.contains_key("deleted_at"), "Belvo says that {id} is gone");
+    }
+    world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn a_chain_of_twenty_legs_comes_to_its_end() {
+    let mut world = World::with_transactions(30).await;
+    world.worker.legs.objects = std::time::Duration::ZERO;
+    let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
+    world.belvo.control().set_settings(settings);
+    let unknown: Vec<_> = (0..84).map(|n| format!("never-seen-{n:02}")).collect();
+    world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &unknown)).await;
+    assert_eq!(world.deliver_continuations().await, 20, "four ids a leg");
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 84, "all are tombstones");
+    assert!(world.dead_letters.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_chain_without_an_end_goes_to_the_dead_letter_queue_with_its_reason() {
+    let mut world = World::with_transactions(4_500).await;
+    world.worker.legs.pages = std::time::Duration::ZERO;
+    world.list_transactions().await;
+    let leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    let last = Message { continuations: MAX_CONTINUATIONS, ..leg };
+    drop(world.lines.take());
+    assert_eq!(world.deliver(&[sqs(&last, 1)]).await, [""; 0], "it makes room for the link's other messages");
+    assert!(world.sent.lock().unwrap().is_empty());
+    let dead = Message::decode(&world.dead_letters.lock().unwrap().remove(0)).unwrap();
+    let event = world.event(&dead).await;
+    assert_eq!(text(&event, "outcome"), "refused");
+    assert!(text(&event, "reason").contains("dead-letter queue"));
+    let lines = world.lines.take();
+    let metrics: Vec<_> = lines.iter().flat_map(|line| emf::read(line).unwrap()).collect();
+    let stopped: Vec<_> = metrics.iter().filter(|metric| metric.name == "chains_stopped").collect();
+    assert_eq!((stopped.len(), stopped[0].value, lines.len()), (1, 1.0, 2));
+    // A redrive goes on where it stopped.
+    world.worker.legs.pages = std::time::Duration::from_hours(1);
+    assert_eq!((dead.continuations, world.deliver(&[sqs(&dead, 1)]).await.len()), (0, 0));
+    world.assert_converged("TRANSACTIONS").await;
+}
