@@ -57,12 +57,12 @@ def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deploym
         assert deployment.authorization != old
         assert {status for _, status in sent} == {202}, sent
         assert {header for header, _ in sent} == {old, deployment.authorization}
-        assert deployment.post(webhook(new_link_id()), authorization=old).status_code == 202, "in its grace"
+        assert deployment.post(horoscope(), authorization=old).status_code == 202, "in its grace"
         # As after a lost terminal: Belvo may still send the old one.
         again = deployment.operate("rotate", "webhook", status=1)
         assert "authorization-header" in again.stderr and "--force" in again.stderr
         assert deployment.operate("authorization-header").stdout == f"Authorization: {deployment.authorization}\n"
-        assert deployment.post(webhook(new_link_id()), authorization=old).status_code == 202, "still in its grace"
+        assert deployment.post(horoscope(), authorization=old).status_code == 202, "still in its grace"
         forced = json.loads(deployment.operate("--json", "rotate", "webhook", "--force").stdout)
         assert forced["authorization"] != deployment.authorization
         deployment.authorization = forced["authorization"]
@@ -72,8 +72,8 @@ def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deploym
     # The grace is over.
     with deployment.environment("WebhookFunctionName", "SECRET_GRACE_HOURS", "0"):
         for start in ("cold", "warm"):
-            assert deployment.post(webhook(new_link_id()), authorization=old).status_code == 401, start
-            assert deployment.post(webhook(new_link_id())).status_code == 202, start
+            assert deployment.post(horoscope(), authorization=old).status_code == 401, start
+            assert deployment.post(horoscope()).status_code == 202, start
 
 
 def test_white_space_that_was_pasted_into_the_secrets_is_no_part_of_them(deployment: Deployment, belvo: Control):
@@ -293,13 +293,16 @@ class deliveries:
     def _send(self) -> None:
         while not self._over.is_set():
             header = self._deployment.authorization
-            # Types that nobody knows: they make no work at Belvo.
-            body = webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available")
-            answer = self._deployment.post(body, authorization=header)
+            answer = self._deployment.post(horoscope(), authorization=header)
             self._sent.append((header, answer.status_code))
             time.sleep(0.02)
 
 
+
+
+def horoscope() -> dict:
+    """A webhook of an unknown type: it makes no work at Belvo, which does not know its link."""
+    return webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available")
 
 
 def test_an_operator_sees_why_a_record_is_as_it_is(deployment: Deployment, belvo: Control):
@@ -427,7 +430,7 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     assert "dead letters  2" in deployment.operate("status").stdout
 
     belvo.clear_faults()
-    belvo.configure(unknown_link="empty")
+    belvo.configure(unknown_link="does_not_exist")
     sent_back = json.loads(deployment.operate("--json", "dead-letters", "redrive", "--link", link_id).stdout)
     assert sent_back == {"redriven": 1, "links": {link_id: 1}}
     again = deployment.operate("dead-letters", "redrive", "--link", link_id)

@@ -26,8 +26,8 @@ PLANTED = {
 TELLTALES = [CANARY, "918273645"]
 
 
-def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment):
-    link_id = new_link_id()
+def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment, belvo: Control):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=0)
     good = webhook(link_id, "HOROSCOPES", "unheard_of", **PLANTED)
     text = json.dumps(good)
     expected = {
@@ -59,16 +59,20 @@ def test_no_log_line_holds_what_belvo_answered(deployment: Deployment, belvo: Co
     assert_not_in_logs(deployment, personal_data(belvo, link_id), proof=link_id)
 
 
-def test_no_log_line_holds_a_credential(deployment: Deployment):
-    body = webhook(new_link_id())
+def test_no_log_line_holds_a_credential(deployment: Deployment, belvo: Control):
+    body = webhook(belvo.create_link(id=new_link_id(), accounts=1, transactions=1))
     deployment.post(body)
     token = deployment.authorization.removeprefix("Bearer ")
     assert_not_in_logs(deployment, [token, deployment.belvo_key.secret_password], proof=body["request_id"])
 
 
-@pytest.mark.parametrize(
-    "fault", ["garbage", "cut_body", {"wrong_count": 3}, {"foreign_next": f"http://{CANARY}/"}, {"status": 500}]
-)
+BROKEN = [
+    "garbage", "cut_body", {"wrong_count": 3}, {"foreign_next": f"http://{CANARY}/"}, {"status": 500},
+    {"count": CANARY}, {"next": {"url": CANARY}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BROKEN)
 def test_no_log_line_holds_what_arrived_broken(deployment: Deployment, belvo: Control, fault: str | dict):
     """Parsers like to quote what they did not understand."""
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=200)
@@ -80,6 +84,20 @@ def test_no_log_line_holds_what_arrived_broken(deployment: Deployment, belvo: Co
     deployment.dead_letters()
     telltales = personal_data(belvo, link_id) | {CANARY, "%PDF", "not the JSON that you are looking for"}
     assert_not_in_logs(deployment, telltales, proof=link_id)
+
+
+@pytest.mark.parametrize("form", ["nan", "invalid_utf8", "lone_surrogate", "deep", "no_id"])
+def test_no_log_line_holds_what_an_unreadable_object_held(deployment: Deployment, belvo: Control, form: str):
+    link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=30)
+    object_id = belvo.truth(link_id, "transactions")[7]["id"]
+    broken = {"broken_object": {"id": object_id, "form": form}}
+    belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": broken})
+
+    deployment.post(webhook(link_id))
+
+    wait_until(lambda: deployment.depth() == 0, "the message to be put aside or done")
+    deployment.dead_letters()
+    assert_not_in_logs(deployment, personal_data(belvo, link_id, at_least=10), proof=link_id)
 
 
 def personal_data(belvo: Control, link_id: str, at_least: int = 100) -> set[str]:

@@ -114,7 +114,8 @@ SCENARIOS = {
 def test_scenario(deployment: Deployment, name: str):
     scenario = SCENARIOS[name]
     ids = [f"transaction-{number:05}" for number in range(scenario.ids)]
-    body = json.dumps(webhook(new_link_id(), "TRANSACTIONS", "transactions_deleted", deleted_transactions=ids))
+    link_id = deployment.belvo.create_link(id=new_link_id(), accounts=1, transactions=0)
+    body = json.dumps(webhook(link_id, "TRANSACTIONS", "transactions_deleted", deleted_transactions=ids))
     with deployment.paused_sync():
         assert scenario.deeds(deployment, body) == scenario.statuses
         # A delivery whose sender went away may still be at work.

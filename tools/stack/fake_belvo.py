@@ -76,6 +76,10 @@ class Control:
         """A link with accounts and transactions; nothing is announced yet."""
         return self._call("POST", "links", properties)["link_id"]
 
+    def links(self) -> list[dict]:
+        """The contents of each link."""
+        return self._call("GET", "links")
+
     def set_status(self, link_id: str, status: str) -> None:
         """What Belvo finds when it logs in: valid, invalid, token_required or unconfirmed."""
         self._call("PUT", f"links/{link_id}/status", {"status": status})
@@ -84,9 +88,18 @@ class Control:
         """The link and all of its data are gone; nothing is announced."""
         self._call("DELETE", f"links/{link_id}")
 
-    def announce(self, link_id: str, webhook_type: str, webhook_code: str) -> None:
-        """Sends the webhook, again and again until it is acknowledged."""
-        self._call("POST", f"links/{link_id}/announce", {"type": webhook_type, "code": webhook_code})
+    def announce(self, link_id: str, webhook_type: str, webhook_code: str, keep_status: bool = False) -> None:
+        """Sends the webhook, again and again until it is acknowledged. The link's status may lag behind it."""
+        body = {"type": webhook_type, "code": webhook_code, "keep_status": keep_status}
+        self._call("POST", f"links/{link_id}/announce", body)
+
+    def set_link_members(self, link_id: str, **members: Any) -> None:
+        """Serves the link with these members in place of its own; none ends it."""
+        self._call("PUT", f"links/{link_id}/members", members)
+
+    def set_members(self, link_id: str, resource: str, object_id: str, *variants: dict) -> None:
+        """The same of one object; embedded copies of it take turns among several variants."""
+        self._call("PUT", f"links/{link_id}/{resource}/{object_id}/members", list(variants))
 
     def change_transactions(self, link_id: str, **changes: Any) -> Any:
         return self._call("POST", f"links/{link_id}/transactions", changes)

@@ -12,10 +12,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::{
     app::{App, lock, read},
     call::{Call, Target},
-    catalogue::{Holding, Resource},
+    catalogue::{Holding, Resource, Written},
     connect, edge,
     error::{ApiError, html},
-    faults, link_calls, list,
+    faults, link_calls,
+    list::{self, View},
     resources::links::LINKS,
     retrieve,
     world::{Place, World},
@@ -35,22 +36,22 @@ async fn pass_edge(app: &App, call: &Call) -> Response {
     if !lock(&app.limiter).admits(settings.edge_limit_per_30s, Instant::now()) {
         return html(StatusCode::FORBIDDEN);
     }
-    let fault = lock(&app.faults).pick(call);
-    faults::apply(fault, app, |shift| {
+    let picked = lock(&app.faults).pick(call);
+    faults::apply(picked, app, |view| {
         edge::refusal(call, &settings)
-            .unwrap_or_else(|| answer(app, call, shift).unwrap_or_else(IntoResponse::into_response))
+            .unwrap_or_else(|| answer(app, call, view).unwrap_or_else(IntoResponse::into_response))
     })
     .await
 }
 
-fn answer(app: &App, call: &Call, shift: usize) -> Result<Response, ApiError> {
+fn answer(app: &App, call: &Call, view: View) -> Result<Response, ApiError> {
     if !authenticated(app, call) {
         return Err(ApiError::unauthorized());
     }
     match (&call.method, call.target()) {
         (_, Target::Unknown) => Err(ApiError::not_found()),
         (&Method::GET, Target::Root) => Ok(json(StatusCode::OK, "{}")),
-        (&Method::GET, Target::List(resource)) => answer_list(app, call, resource, shift),
+        (&Method::GET, Target::List(resource)) => answer_list(app, call, resource, view),
         (&Method::GET, Target::One(resource, id)) => answer_one(app, call, resource, id),
         (&Method::POST, Target::Token) => connect::give_token(app, call),
         (&Method::POST, Target::List(resource)) if resource.number == LINKS.number => connect::create_link(app, call),
@@ -66,17 +67,17 @@ fn answer(app: &App, call: &Call, shift: usize) -> Result<Response, ApiError> {
     }
 }
 
-fn answer_list(app: &App, call: &Call, resource: &'static Resource, shift: usize) -> Result<Response, ApiError> {
+fn answer_list(app: &App, call: &Call, resource: &'static Resource, view: View) -> Result<Response, ApiError> {
     let settings = read(&app.settings).clone();
     let base_url = call.host.as_ref().map_or_else(|| app.base_url.clone(), |host| format!("http://{host}"));
-    let body = list::list(&read(&app.world), resource, call, &base_url, &settings, shift)?;
+    let body = list::list(&read(&app.world), resource, call, &base_url, &settings, view)?;
     Ok(json(StatusCode::OK, body))
 }
 
 pub(crate) fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
     let world = read(&app.world);
     let place = find(&world, resource, id).ok_or_else(ApiError::not_found)?;
-    Ok(json(StatusCode::OK, list::one(resource, place, call)))
+    Ok(json(StatusCode::OK, list::one(resource, place, call, &mut Written::new())))
 }
 
 /// The object, if it is there. Lists may lag behind deletions; this never does.

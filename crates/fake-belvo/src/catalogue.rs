@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    bodies::Body,
     json::Object,
     resources::{
         accounts, banking, consents, employment, enrichment, fiscal, institutions, links, shaped, transactions,
@@ -71,8 +72,8 @@ pub(crate) const FETCHABLE: [&str; 20] = [
     "TAX_STATUS",
 ];
 
-/// Embedded accounts that were written already, by link number and row.
-pub(crate) type Written = HashMap<(u64, usize), String>;
+/// Embedded accounts that were written already, by link number, row and variant.
+pub(crate) type Written = HashMap<(u64, usize, usize), String>;
 
 /// One resource.
 pub(crate) struct Resource {
@@ -109,14 +110,14 @@ pub(crate) struct Drawn {
 }
 
 /// Whether `POST` asks the institution for the resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Retrieval {
     /// There is no such `POST`.
     Never,
-    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing. With what its body must have.
-    Synchronous(&'static [&'static str]),
-    /// While the client waits, or later if it says so. With what its body must have.
-    Asynchronous(&'static [&'static str]),
+    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing.
+    Synchronous(Body),
+    /// While the client waits, or later if it says so.
+    Asynchronous(Body),
 }
 
 /// How large a link is, by webhook type.
@@ -240,8 +241,21 @@ impl Resource {
         CATALOGUE.into_iter().find(fits).unwrap_or(self)
     }
 
-    /// Writes one object: the tame one, or for a wild link one that has everything that can be hard.
+    /// Writes one object, with the members that the control API replaced.
     pub(crate) fn write_object(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
+        self.write_copy(place, 0, object, written);
+    }
+
+    /// Writes one of several copies of an object.
+    pub(crate) fn write_copy(&self, place: Place<'_>, copy: usize, object: &mut Object<'_>, written: &mut Written) {
+        match place.replaced(copy) {
+            Some(members) => object.replace(members, |object| self.write_drawn(place, object, written)),
+            None => self.write_drawn(place, object, written),
+        }
+    }
+
+    /// Writes the tame object, or for a wild link one that has everything that can be hard.
+    fn write_drawn(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
         match self.shape(place).filter(|_| place.link.wild) {
             Some(shape) => shaped::write_wild(self, shape, place, object, written),
             None => (self.write)(place, object, written),

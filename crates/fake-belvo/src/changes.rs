@@ -30,6 +30,8 @@ pub struct Change {
     pub delete: Selection,
     /// These come back, in their old place.
     pub restore: Vec<String>,
+    /// Belvo writes these again unchanged: only `created_at` and `collected_at` move. No webhook says so.
+    pub resave: Selection,
     /// Whether webhooks say so, and about everything that changed unannounced before.
     pub announce: bool,
     /// Whether the link's accounts are collected again, which changes their balances.
@@ -57,6 +59,8 @@ pub struct Changed {
     pub deleted: Vec<String>,
     /// The ids of the objects that came back.
     pub restored: Vec<String>,
+    /// The ids of the objects that were written again unchanged.
+    pub resaved: Vec<String>,
     /// What the webhooks became.
     pub deliveries: Vec<Delivery>,
 }
@@ -68,6 +72,7 @@ impl Default for Change {
             update: Selection::default(),
             delete: Selection::default(),
             restore: Vec::new(),
+            resave: Selection::default(),
             announce: true,
             refresh_accounts: true,
         }
@@ -90,6 +95,7 @@ pub(crate) fn apply(
     let deleted = select(world, link_id, resource, &change.delete, &[])?;
     let updated = select(world, link_id, resource, &change.update, &deleted)?;
     let restored = find(world, link_id, resource, &change.restore)?;
+    let resaved = select(world, link_id, resource, &change.resave, &[&deleted[..], &updated].concat())?;
     let link = world.link_mut(link_id).ok_or(ControlError::UnknownLink)?;
     if change.add > MAX_ADDED || link.table(resource).rows.len() + change.add > MAX_ROWS {
         return Err(ControlError::TooMany);
@@ -98,6 +104,7 @@ pub(crate) fn apply(
     delete(link, resource, &deleted, now);
     update(link, resource, &updated, now);
     restore(link, resource, &restored);
+    link.saved.extend(resaved.iter().map(|index| ((resource.number, *index), now)));
     let first = link.table(resource).rows.len();
     append(link, resource, change.add, now);
     link.table_mut(resource).news.added += change.add;
@@ -110,6 +117,7 @@ pub(crate) fn apply(
         updated: ids(&updated),
         deleted: ids(&deleted),
         restored: ids(&restored),
+        resaved: ids(&resaved),
         deliveries: Vec::new(),
     })
 }
@@ -140,12 +148,13 @@ pub(crate) fn announcement(
     Ok(Announcement::about(link, resource.webhook_type, code, data.unwrap_or(&fitting)).outgoing())
 }
 
-/// The webhook about the link itself; its status changes with it, and a deleted one is gone.
+/// The webhook about the link itself; its status changes with it unless it is to be kept, and a deleted one is gone.
 pub(crate) fn link_announcement(
     world: &mut World,
     link_id: &str,
     code: &str,
     data: Option<&str>,
+    keep_status: bool,
 ) -> Result<Outgoing, ControlError> {
     let link = world.link_mut(link_id).ok_or(ControlError::UnknownLink)?;
     let (status, fitting) = match code {
@@ -164,7 +173,9 @@ pub(crate) fn link_announcement(
         ),
         _ => return Err(ControlError::UnknownCode),
     };
-    link.status = status;
+    if !keep_status {
+        link.status = status;
+    }
     Ok(Announcement::about(link, "LINK", code, data.unwrap_or(fitting)).outgoing())
 }
 

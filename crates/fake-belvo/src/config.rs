@@ -42,6 +42,10 @@ pub struct WebhookConfig {
 pub struct Settings {
     /// What `id` and `id__in` do on resources whose schema lacks them (transactions).
     pub id_in: IdIn,
+    /// The order of every list.
+    pub order: Order,
+    /// Pages are never larger, whatever `page_size` asks for; no error says so.
+    pub page_size_cap: usize,
     /// A larger `page_size` is answered with 408.
     pub max_page_size_before_408: usize,
     /// Lists still show deleted objects for so long.
@@ -68,6 +72,16 @@ pub struct Settings {
     pub unknown_link: UnknownLink,
 }
 
+/// The order of a list. Belvo documents none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// By id, as in the answers that Belvo has published: a new object moves rows on pages that a client has read.
+    Id,
+    /// By creation: new objects are the last ones.
+    Creation,
+}
+
 /// What `id` and `id__in` do where Belvo's documentation uses them and its schema lacks them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,10 +96,12 @@ pub enum IdIn {
     Ignored,
 }
 
-/// What a list says that is asked for a link that is not there: Belvo's documentation does not tell.
+/// What a list says that is asked for a link that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownLink {
+    /// 400 `does_not_exist` about the field `link`, as Belvo's page on errors says.
+    DoesNotExist,
     /// Nothing: a filter that matches no object.
     Empty,
     /// 404.
@@ -116,6 +132,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             id_in: IdIn::Allowed,
+            order: Order::Id,
+            page_size_cap: 0,
             max_page_size_before_408: 0,
             stale_reads_ms: 0,
             edge_limit_per_30s: 0,
@@ -127,7 +145,7 @@ impl Default for Settings {
             refresh_cooldown_ms: 600_000,
             hour_ms: 0,
             delete_limit_per_min: 5,
-            unknown_link: UnknownLink::Empty,
+            unknown_link: UnknownLink::DoesNotExist,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use axum::{http::StatusCode, response::Response};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use crate::{
     api::{find, json},
     app::{App, lock, read},
+    bodies::{self, Body, token},
     call::Call,
     catalogue::Written,
     control::Control,
@@ -13,7 +15,7 @@ use crate::{
     json::{Object, Projection},
     link_calls::check_names,
     resources::{institutions, links::LINKS},
-    tokens::{Grant, token},
+    tokens::{self, Grant},
 };
 
 /// What a link gets that asks for nothing.
@@ -21,9 +23,7 @@ const USUAL_RESOURCES: [&str; 2] = ["ACCOUNTS", "TRANSACTIONS"];
 
 #[derive(Deserialize)]
 struct LinkRequest {
-    institution: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
+    institution: String,
     external_id: Option<String>,
     access_mode: Option<String>,
     fetch_resources: Option<Vec<String>>,
@@ -31,25 +31,18 @@ struct LinkRequest {
 
 #[derive(Deserialize)]
 struct TokenRequest {
-    id: Option<String>,
-    password: Option<String>,
-    scopes: Option<String>,
+    id: String,
+    password: String,
+    scopes: String,
     link_id: Option<String>,
     external_id: Option<String>,
-    access_mode: Option<String>,
     fetch_resources: Option<Vec<String>>,
 }
 
 /// `POST /api/links/`: 201 at once, the data later.
 pub(crate) fn create_link(app: &App, call: &Call) -> Result<Response, ApiError> {
-    let request: LinkRequest = body(call)?;
-    check_present(&[
-        ("institution", &request.institution),
-        ("username", &request.username),
-        ("password", &request.password),
-    ])?;
-    let institution = request.institution.as_deref().and_then(institutions::by_name);
-    let institution = institution
+    let request: LinkRequest = checked(call, Body::By(bodies::new_link))?;
+    let institution = institutions::by_name(&request.institution)
         .ok_or_else(|| ApiError::field("does_not_exist", "institution", "Object with this name does not exist."))?;
     let grant = grant(request.external_id, request.access_mode.as_deref(), request.fetch_resources)?;
     let id = Control::of(app).begin_link(institution, grant).ok_or_else(too_many)?;
@@ -64,19 +57,19 @@ pub(crate) fn create_link(app: &App, call: &Call) -> Result<Response, ApiError> 
 
 /// `POST /api/token/`: what a widget needs to start.
 pub(crate) fn give_token(app: &App, call: &Call) -> Result<Response, ApiError> {
-    let request: TokenRequest = body(call)?;
-    check_present(&[("id", &request.id), ("password", &request.password), ("scopes", &request.scopes)])?;
-    let known = request.id.as_ref() == Some(&app.config.secret_id)
-        && request.password.as_ref() == Some(&app.config.secret_password);
-    if !known {
+    let request: TokenRequest = checked(call, Body::By(|body| token::mode(body).shape))?;
+    if request.id != app.config.secret_id || request.password != app.config.secret_password {
         return Err(ApiError::unauthorized());
     }
-    let grant = grant(request.external_id, request.access_mode.as_deref(), request.fetch_resources)?;
+    if request.scopes != token::mode(&body(call)?).scopes {
+        return Err(ApiError::invalid("scopes", "Not a valid value."));
+    }
+    let grant = grant(request.external_id, None, request.fetch_resources)?;
     let access = lock(&app.tokens).issue(Grant { link_id: request.link_id, ..grant });
     let mut out = String::new();
-    Object::write(&mut out, None, |tokens| {
-        tokens.put("access", access);
-        tokens.put("refresh", token("refresh"));
+    Object::write(&mut out, None, |answer| {
+        answer.put("access", access);
+        answer.put("refresh", tokens::token("refresh"));
     });
     Ok(json(StatusCode::OK, out))
 }
@@ -107,10 +100,11 @@ pub(crate) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "parse_error", "JSON parse error"))
 }
 
-fn check_present(fields: &[(&str, &Option<String>)]) -> Result<(), ApiError> {
-    let absent = |value: &Option<String>| value.as_deref().is_none_or(str::is_empty);
-    let missing: Vec<&str> = fields.iter().filter(|(_, value)| absent(value)).map(|(name, _)| *name).collect();
-    if missing.is_empty() { Ok(()) } else { Err(ApiError::required(&missing)) }
+/// The body, if it holds what it must.
+pub(crate) fn checked<T: DeserializeOwned>(call: &Call, expected: Body) -> Result<T, ApiError> {
+    let given: Map<String, Value> = body(call)?;
+    expected.shape(&given).check(&given)?;
+    body(call)
 }
 
 fn too_many() -> ApiError {

@@ -3,6 +3,7 @@
 //! The control API under `/_control/` is a thin layer of HTTP over this.
 
 mod links;
+mod members;
 mod refresh;
 
 use std::{sync::Arc, time::Duration};
@@ -90,11 +91,35 @@ impl Control {
         code: &str,
         data: Option<&str>,
     ) -> Result<Delivery, ControlError> {
+        self.announce_with(link, webhook_type, code, data, false).await
+    }
+
+    /// The same, but a link whose credentials are announced as invalid keeps its status: Belvo changes it later.
+    ///
+    /// # Errors
+    /// If the link, the resource or the code is unknown.
+    pub async fn announce_before_status(
+        &self,
+        link: &str,
+        webhook_type: &str,
+        code: &str,
+    ) -> Result<Delivery, ControlError> {
+        self.announce_with(link, webhook_type, code, None, true).await
+    }
+
+    pub(crate) async fn announce_with(
+        &self,
+        link: &str,
+        webhook_type: &str,
+        code: &str,
+        data: Option<&str>,
+        keep_status: bool,
+    ) -> Result<Delivery, ControlError> {
         let resource = by_name(webhook_type).ok_or(ControlError::UnknownResource)?;
         let outgoing = {
             let mut world = write(&self.app.world);
             if resource.number == LINKS.number {
-                changes::link_announcement(&mut world, link, code, data)?
+                changes::link_announcement(&mut world, link, code, data, keep_status)?
             } else {
                 let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
                 let resource = resource.in_country(link.institution.country);
@@ -128,7 +153,7 @@ impl Control {
         Ok(self.truth_from(link, resource, 0, usize::MAX)?.0)
     }
 
-    /// Part of the truth: at most `max` objects from a row on, and the row at which to continue.
+    /// Part of the truth: at most `max` objects from a position on, and the position at which to continue.
     pub(crate) fn truth_from(
         &self,
         link: &str,
@@ -145,7 +170,9 @@ impl Control {
         }
         let end = from.saturating_add(max).min(table.rows.len());
         let mut written = Written::new();
-        let present = (from..end).filter_map(|index| link.place(resource, index)).filter(|place| place.row.present());
+        let order = self.settings().order;
+        let row = |position| link.place(resource, table.at(position, order));
+        let present = (from..end).filter_map(row).filter(|place| place.row.present());
         let texts = present.map(|place| list::whole(resource, place, &mut written)).collect();
         Ok((texts, (end < table.rows.len()).then_some(end)))
     }

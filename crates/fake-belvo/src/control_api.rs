@@ -33,6 +33,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/links", post(create_link).get(links))
         .route("/links/{id}", get(link).delete(delete_link))
         .route("/links/{id}/status", put(set_status))
+        .route("/links/{id}/members", put(set_link_members))
+        .route("/links/{id}/{resource}/{object}/members", put(set_members))
         .route("/links/{id}/refresh_now", post(refresh_now))
         .route("/links/{id}/announce", post(announce))
         .route("/links/{id}/truth", get(truth))
@@ -114,12 +116,32 @@ async fn set_status(
     Ok(Json(Control::of(&app).set_status(&id, &body.status)?))
 }
 
+async fn set_link_members(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    members: String,
+) -> Result<StatusCode, ControlError> {
+    Control::of(&app).set_link_members(&id, &members)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_members(
+    State(app): State<App>,
+    Path((id, resource, object)): Path<(String, String, String)>,
+    members: String,
+) -> Result<StatusCode, ControlError> {
+    Control::of(&app).set_members(&id, &resource, &object, &members)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnnounceBody {
     r#type: String,
     code: String,
     data: Option<Box<RawValue>>,
+    #[serde(default)]
+    keep_status: bool,
 }
 
 async fn announce(
@@ -128,7 +150,7 @@ async fn announce(
     Json(body): Json<AnnounceBody>,
 ) -> Answer<impl Serialize> {
     let data = body.data.as_deref().map(RawValue::get);
-    Ok(Json(Control::of(&app).announce(&id, &body.r#type, &body.code, data).await?))
+    Ok(Json(Control::of(&app).announce_with(&id, &body.r#type, &body.code, data, body.keep_status).await?))
 }
 
 /// The body may be left out.
@@ -177,10 +199,12 @@ async fn truth(
 struct ConnectBody {
     access: String,
     institution: Option<String>,
+    access_mode: Option<String>,
 }
 
 async fn connect_widget(State(app): State<App>, Json(body): Json<ConnectBody>) -> Answer<impl Serialize> {
-    Ok(Json(Control::of(&app).connect_widget(&body.access, body.institution.as_deref())?))
+    let (institution, mode) = (body.institution.as_deref(), body.access_mode.as_deref());
+    Ok(Json(Control::of(&app).connect_widget_as(&body.access, institution, mode)?))
 }
 
 #[derive(Deserialize)]

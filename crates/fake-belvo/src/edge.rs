@@ -1,5 +1,5 @@
 //! What stands in front of the API: a limit on requests, a limit on the length of the URL, and a firewall that checks each query
-//! parameter against the API's schema. All three answer in HTML.
+//! parameter and each member of a body against the API's schema. All three answer in HTML.
 
 use std::{
     collections::VecDeque,
@@ -12,8 +12,9 @@ use axum::{
 };
 
 use crate::{
+    bodies,
     call::{Call, Target},
-    catalogue::Kind,
+    catalogue::{Kind, Retrieval},
     config::{IdIn, Settings},
     error::html,
 };
@@ -53,16 +54,21 @@ pub(crate) fn refusal(call: &Call, settings: &Settings) -> Option<Response> {
     if call.query.len() > MAX_QUERY_BYTES {
         return Some(html(StatusCode::URI_TOO_LONG));
     }
-    let strange = call.method == Method::GET && call.parameters.iter().any(|(name, _)| !known(call, name, settings));
+    let strange = call.parameters.iter().any(|(name, _)| !known(call, name, settings)) || !bodies::passes(call);
     strange.then(|| html(StatusCode::FORBIDDEN))
 }
 
 fn known(call: &Call, parameter: &str, settings: &Settings) -> bool {
     match call.target() {
+        Target::List(resource) if call.method != Method::GET => {
+            let retrieved = !matches!(resource.retrieval, Retrieval::Never);
+            retrieved && resource.projected.0 && matches!(parameter, "fields" | "omit")
+        }
         Target::List(resource) => {
             let undocumented = resource.filter(parameter).is_some_and(|(column, _)| column.kind == Kind::Undocumented);
             resource.knows(parameter) && !(undocumented && settings.id_in == IdIn::Refused)
         }
+        Target::One(..) if call.method != Method::GET => false,
         Target::One(resource, _) => resource.projected.1 && matches!(parameter, "fields" | "omit"),
         Target::Root | Target::Token | Target::Refresh(_) => false,
         Target::Unknown => true,

@@ -64,6 +64,11 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, details: vec![detail(code, message, Some(field))] }
     }
 
+    /// 400: a field names a link that is not there.
+    pub(crate) fn unknown_link() -> Self {
+        Self::field("does_not_exist", "link", "Object with this id does not exist.")
+    }
+
     /// 405.
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed.")

@@ -1,15 +1,20 @@
 //! Everything that can go wrong on the way to a client, as rules.
 //!
-//! A rule says which requests it is about, what happens to them, and how often. The first rule that fires decides; faults of
-//! requests are applied in `effects`, those of webhooks in `mishaps`, and nowhere else. Rules are deterministic: those with a
+//! A rule says which requests it is about, what happens to them, and how often. Faults of what an answer holds add up; of the
+//! others the first rule that fires decides. Faults of requests are applied in `effects` and `content`, those of webhooks in
+//! `mishaps`, and nowhere else. Rules are deterministic: those with a
 //! probability draw from their own seed.
 
+mod content;
 mod effects;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use self::content::Content;
+pub use self::content::{BrokenObject, FailingObject, Form};
 pub(crate) use self::effects::apply;
 use crate::{call::Call, webhooks::Outgoing};
 
@@ -85,6 +90,22 @@ pub enum Fault {
     WrongCount(i64),
     /// The right answer with this `next`.
     ForeignNext(String),
+    /// Pages are silently no larger than this, as with the setting of this name.
+    PageSizeCap(usize),
+    /// This number of rows at the start of the list stand twice in it, as after a join; `count` counts them.
+    DoubledRows(usize),
+    /// One object is hard to read, in lists and under `/{id}/`.
+    BrokenObject(BrokenObject),
+    /// Every answer that would hold one object fails.
+    FailingObject(FailingObject),
+    /// Any JSON in place of `count`.
+    Count(Value),
+    /// No `count`.
+    NoCount,
+    /// Any JSON in place of `next`.
+    Next(Value),
+    /// No `next`.
+    NoNext,
     /// A 200 that is not JSON.
     Garbage,
     /// On pages after the first: the order has moved by so many since then, so that rows fall between the pages.
@@ -141,22 +162,32 @@ impl Faults {
         self.rules.iter().map(|(report, _)| report.clone()).collect()
     }
 
-    /// The fault of the first rule that fires for this request.
-    pub(crate) fn pick(&mut self, call: &Call) -> Option<Fault> {
-        self.first(|rule| rule.is_about(call))
+    /// The faults of content whose rules fire for this request, and the first other one.
+    pub(crate) fn pick(&mut self, call: &Call) -> Picked {
+        let mut picked = Picked::default();
+        for (report, rng) in self.rules.iter_mut().filter(|(report, _)| report.rule.is_about(call)) {
+            let due = picked.fault.is_none() || report.rule.fault.is_of_content();
+            if due && report.fires(rng) {
+                picked.fault = picked.content.add(report.rule.fault.clone()).or(picked.fault);
+            }
+        }
+        picked
     }
 
     /// The fault of the first rule that fires for this webhook.
     pub(crate) fn pick_mishap(&mut self, webhook: &Outgoing) -> Option<Fault> {
-        self.first(|rule| rule.is_about_webhook(webhook))
-    }
-
-    fn first(&mut self, is_about: impl Fn(&Rule) -> bool) -> Option<Fault> {
         let fires = |(report, rng): &mut (RuleReport, fastrand::Rng)| {
-            (is_about(&report.rule) && report.fires(rng)).then(|| report.rule.fault.clone())
+            (report.rule.is_about_webhook(webhook) && report.fires(rng)).then(|| report.rule.fault.clone())
         };
         self.rules.iter_mut().find_map(fires)
     }
+}
+
+/// What happens to one request.
+#[derive(Default)]
+pub(crate) struct Picked {
+    fault: Option<Fault>,
+    content: Content,
 }
 
 impl RuleReport {
@@ -197,6 +228,10 @@ impl Rule {
 }
 
 impl Fault {
+    fn is_of_content(&self) -> bool {
+        Content::default().add(self.clone()).is_none()
+    }
+
     fn is_of_webhooks(&self) -> bool {
         matches!(self, Self::WebhookTwice | Self::WebhookLateMs(_) | Self::WebhookOutOfOrder | Self::WebhookLost)
     }
@@ -222,6 +257,21 @@ mod tests {
             (r#"{"foreign_next":"http://x/"}"#, Fault::ForeignNext("http://x/".into())),
             (r#""garbage""#, Fault::Garbage),
             (r#"{"rows_move":1}"#, Fault::RowsMove(1)),
+            (r#"{"page_size_cap":100}"#, Fault::PageSizeCap(100)),
+            (r#"{"doubled_rows":1}"#, Fault::DoubledRows(1)),
+            (
+                r#"{"broken_object":{"id":"a","form":"lone_surrogate"}}"#,
+                Fault::BrokenObject(BrokenObject { id: "a".into(), form: Form::LoneSurrogate }),
+            ),
+            (r#"{"failing_object":"a"}"#, Fault::FailingObject(FailingObject { id: "a".into(), status: 500 })),
+            (
+                r#"{"failing_object":{"id":"a","status":408}}"#,
+                Fault::FailingObject(FailingObject { id: "a".into(), status: 408 }),
+            ),
+            (r#"{"count":null}"#, Fault::Count(Value::Null)),
+            (r#""no_count""#, Fault::NoCount),
+            (r#"{"next":false}"#, Fault::Next(false.into())),
+            (r#""no_next""#, Fault::NoNext),
             (r#""webhook_twice""#, Fault::WebhookTwice),
             (r#"{"webhook_late_ms":50}"#, Fault::WebhookLateMs(50)),
             (r#""webhook_out_of_order""#, Fault::WebhookOutOfOrder),

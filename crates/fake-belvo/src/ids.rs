@@ -24,9 +24,14 @@ pub(crate) struct Locator {
 
 impl Locator {
     pub(crate) fn to_uuid(self) -> String {
+        dress(self.order())
+    }
+
+    /// Orders places as their ids order as text.
+    pub(crate) fn order(self) -> u64 {
         let packed =
             (self.tag << (RESOURCE_BITS + INDEX_BITS)) | ((self.resource as u64) << INDEX_BITS) | self.index as u64;
-        dress(mix(packed))
+        mix(packed)
     }
 
     /// Nothing, unless [`Locator::to_uuid`] could have made this id.
@@ -86,6 +91,13 @@ mod tests {
     fn an_id_leads_back_to_its_place() {
         let place = Locator { tag: (1 << TAG_BITS) - 1, resource: 3, index: 999_999 };
         assert_eq!(Locator::parse(&place.to_uuid()), Some(place));
+    }
+
+    #[test]
+    fn places_order_as_their_ids() {
+        let mut places: Vec<_> = (0..1_000).map(|index| Locator { tag: 7, resource: 3, index }).collect();
+        places.sort_by_key(|place| place.order());
+        assert!(places.is_sorted_by_key(|place| place.to_uuid()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A page of a thousand transactions is megabytes of text in which every number must keep its digits, so objects are written
 //! field by field into one buffer: numbers are text from the start, and a field that `fields=` or `omit=` drops costs nothing.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use crate::{
     amount::Amount,
@@ -24,19 +24,37 @@ impl Projection {
     }
 }
 
+/// Members of an object by name, as JSON text.
+pub(crate) type Members = BTreeMap<String, String>;
+
 /// One object being written.
 pub(crate) struct Object<'a> {
     out: &'a mut String,
     projection: Option<&'a Projection>,
     empty: bool,
+    /// Stand in place of the members with their names.
+    replaced: Option<Arc<Members>>,
+    /// The names of those that were written.
+    done: Vec<String>,
 }
 
 impl Object<'_> {
     /// Writes a whole object to the end of `out`.
     pub(crate) fn write(out: &mut String, projection: Option<&Projection>, fields: impl FnOnce(&mut Object<'_>)) {
         out.push('{');
-        fields(&mut Object { out, projection, empty: true });
+        fields(&mut Object { out, projection, empty: true, replaced: None, done: Vec::new() });
         out.push('}');
+    }
+
+    /// Writes fields, with other values for some of them; what has no field of its name comes after them.
+    pub(crate) fn replace(&mut self, members: &Arc<Members>, fields: impl FnOnce(&mut Self)) {
+        self.replaced = Some(Arc::clone(members));
+        fields(self);
+        self.replaced = None;
+        let done = std::mem::take(&mut self.done);
+        for (key, text) in members.iter().filter(|(key, _)| !done.contains(key)) {
+            self.put_any(key, Raw(text));
+        }
     }
 
     /// Writes one field.
@@ -83,10 +101,13 @@ impl Object<'_> {
         if self.separate(key) {
             key.put(self.out);
             self.out.push(':');
-            value.put(self.out);
+            if !self.is_replaced(key) {
+                value.put(self.out);
+            }
         }
     }
 
+    /// Writes the key of the next field; false if its value is not wanted or was written already.
     fn begin(&mut self, key: &str) -> bool {
         let kept = self.separate(key);
         if kept {
@@ -94,7 +115,15 @@ impl Object<'_> {
             self.out.push_str(key);
             self.out.push_str("\":");
         }
-        kept
+        kept && !self.is_replaced(key)
+    }
+
+    /// Writes the value that stands in place of the field's own, if there is one.
+    fn is_replaced(&mut self, key: &str) -> bool {
+        let Some(text) = self.replaced.as_ref().and_then(|members| members.get(key)) else { return false };
+        self.out.push_str(text);
+        self.done.push(key.to_owned());
+        true
     }
 
     /// Goes to the next field; false if nobody wants it.
@@ -232,6 +261,22 @@ mod tests {
             object.put("amount", Amount::new(1050, 2));
         });
         assert_eq!(out, r#"{"account":{"id":2},"amount":10.50}"#);
+    }
+
+    #[test]
+    fn replaced_members_keep_their_place_and_new_ones_come_last() {
+        let members = [("id", "12"), ("balance", "null"), ("new", r#"{"id":[]}"#), ("gone", "3")];
+        let members = Arc::new(members.map(|(key, text)| (key.to_owned(), text.to_owned())).into());
+        let omit = Projection { fields: None, omit: vec!["gone".into()] };
+        let mut out = String::new();
+        Object::write(&mut out, Some(&omit), |object| {
+            object.replace(&members, |object| {
+                object.put("id", 1_u64);
+                object.nest("balance", |balance| balance.put("id", 2_u64));
+                object.put("amount", Amount::new(1050, 2));
+            });
+        });
+        assert_eq!(out, r#"{"id":12,"balance":null,"amount":10.50,"new":{"id":[]}}"#);
     }
 
     #[test]

@@ -17,6 +17,7 @@
 mod amount;
 mod api;
 mod app;
+mod bodies;
 mod call;
 mod catalogue;
 mod changes;
@@ -54,9 +55,9 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::app::{App, State};
 pub use crate::{
     changes::{Change, Changed, Selection},
-    config::{Config, IdIn, Settings, UnknownLink, WebhookConfig},
+    config::{Config, IdIn, Order, Settings, UnknownLink, WebhookConfig},
     control::{Control, ControlError, LinkSummary, NewLink, Refresh, ResourceSummary},
-    faults::{Fault, Match, Rule, RuleReport},
+    faults::{BrokenObject, FailingObject, Fault, Form, Match, Rule, RuleReport},
     requests::{RequestCount, RequestEntry, RequestReport},
     webhooks::{Attempt, Delivery, DeliveryState},
 };

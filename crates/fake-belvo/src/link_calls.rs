@@ -6,11 +6,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     api::{accepted, answer_one},
     app::{App, lock, read, write},
+    bodies::{self, Body},
     call::Call,
     catalogue::{FETCHABLE, Resource},
     connect,
@@ -34,13 +35,13 @@ struct RefreshRequest {
 struct Changes {
     access_mode: Option<String>,
     fetch_resources: Option<Vec<String>>,
-    password: Option<String>,
 }
 
 /// `POST /api/links/{id}/refresh/`: everything is fetched and announced again, as after the link's creation.
 pub(crate) fn refresh(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
     let empty = call.body.as_deref().is_none_or(<[u8]>::is_empty);
-    let request: RefreshRequest = if empty { RefreshRequest::default() } else { connect::body(call)? };
+    let request: RefreshRequest =
+        if empty { RefreshRequest::default() } else { connect::checked(call, Body::One(&bodies::REFRESH))? };
     check_names(request.fetch_resources.as_deref().unwrap_or_default())?;
     if read(&app.world).link(id).is_none() {
         return Err(ApiError::not_found());
@@ -76,10 +77,7 @@ fn begin_refresh(app: &App, id: &str, named: Option<Vec<String>>) -> Result<Vec<
 
 /// `PUT /api/links/{id}/`: the user gave working credentials, so that the link is valid again, and a recurrent one is loaded again.
 pub(crate) fn renew(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
-    let request: Changes = connect::body(call)?;
-    if request.password.is_none_or(|password| password.is_empty()) {
-        return Err(ApiError::required(&["password"]));
-    }
+    let _: IgnoredAny = connect::checked(call, Body::One(&bodies::RENEWED_LINK))?;
     let recurrent = {
         let mut world = write(&app.world);
         let link = world.link_mut(id).ok_or_else(ApiError::not_found)?;
@@ -94,7 +92,7 @@ pub(crate) fn renew(app: &App, call: &Call, id: &str) -> Result<Response, ApiErr
 
 /// `PATCH /api/links/{id}/`: another access mode, other resources. A link that becomes recurrent is loaded again.
 pub(crate) fn modify(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
-    let request: Changes = connect::body(call)?;
+    let request: Changes = connect::checked(call, Body::One(&bodies::CHANGED_LINK))?;
     check_names(request.fetch_resources.as_deref().unwrap_or_default())?;
     let recurrent = request.access_mode.as_deref().map(connect::recurrent).transpose()?;
     let begins = {

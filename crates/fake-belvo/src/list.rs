@@ -1,12 +1,12 @@
 //! Lists: which objects, in which order, which page of them.
 //!
-//! Pages are numbered, as Belvo's are: nothing holds the list still between two pages, and an object that is deleted meanwhile
-//! moves all that follow. Rows are scanned without being written; only those of the page cost more than a few nanoseconds.
+//! Pages are numbered, as Belvo's are: nothing holds the list still between two pages, and an object that is added or deleted
+//! meanwhile moves all that follow. Rows are scanned without being written; only those of the page cost more than a few nanoseconds.
 
 use crate::{
     call::Call,
     catalogue::{Holding, Kind, Resource, Written},
-    config::{IdIn, Settings, UnknownLink},
+    config::{IdIn, Order, Settings, UnknownLink},
     error::ApiError,
     filter::Filter,
     json::{Object, Projection},
@@ -16,6 +16,17 @@ use crate::{
 
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
+
+/// How faults change what a list looks like.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct View {
+    /// How far the order has moved since page 1.
+    pub(crate) shift: usize,
+    /// Pages are no larger; 0 is off.
+    pub(crate) page_size_cap: usize,
+    /// This number of rows at the start of the list stand twice in it.
+    pub(crate) doubled_rows: usize,
+}
 
 /// What a list was asked for.
 pub(crate) struct ListQuery {
@@ -31,16 +42,19 @@ struct Page<'w> {
     places: Vec<Place<'w>>,
 }
 
-/// Which of the matching objects: `size` from `offset` on, in an order in which the first `shift` have moved to the end.
+/// Which of the matching objects: `size` from `offset` on, in an order in which the first `shift` have moved to the end and the
+/// first `doubled` stand twice.
 #[derive(Clone, Copy)]
 struct Window {
+    order: Order,
     offset: usize,
     size: usize,
     shift: usize,
+    doubled: usize,
 }
 
 impl ListQuery {
-    pub(crate) fn parse(resource: &Resource, call: &Call, settings: &Settings) -> Result<Self, ApiError> {
+    fn parse(resource: &Resource, call: &Call, settings: &Settings, view: View) -> Result<Self, ApiError> {
         if let Some(required) = resource.required.filter(|name| call.parameter(name).is_none_or(str::is_empty)) {
             return Err(ApiError::required(&[required]));
         }
@@ -50,31 +64,35 @@ impl ListQuery {
         if settings.max_page_size_before_408 > 0 && page_size > settings.max_page_size_before_408 {
             return Err(ApiError::timeout());
         }
+        let caps = [settings.page_size_cap, view.page_size_cap].into_iter().filter(|cap| *cap > 0);
         Ok(Self {
             filters: filters(resource, call, settings)?,
             page: call.page(),
-            page_size,
+            page_size: caps.fold(page_size, usize::min),
             projection: projection(call),
         })
     }
 }
 
-/// The body of a list's answer. `shift` is how far a fault has moved the order since page 1.
+/// The body of a list's answer.
 pub(crate) fn list(
     world: &World,
     resource: &'static Resource,
     call: &Call,
     base_url: &str,
     settings: &Settings,
-    shift: usize,
+    view: View,
 ) -> Result<String, ApiError> {
-    let query = ListQuery::parse(resource, call, settings)?;
+    let query = ListQuery::parse(resource, call, settings, view)?;
     let missing = call.parameter("link").is_some_and(|link| world.link(link).is_none());
-    if missing && settings.unknown_link == UnknownLink::NotFound {
-        return Err(ApiError::not_found());
+    match settings.unknown_link {
+        UnknownLink::DoesNotExist if missing => return Err(ApiError::unknown_link()),
+        UnknownLink::NotFound if missing => return Err(ApiError::not_found()),
+        _ => {}
     }
     let offset = query.page.checked_sub(1).ok_or_else(ApiError::invalid_page)?.saturating_mul(query.page_size);
-    let window = Window { offset, size: query.page_size, shift };
+    let View { shift, doubled_rows: doubled, .. } = view;
+    let window = Window { order: settings.order, offset, size: query.page_size, shift, doubled };
     let lag = i64::try_from(settings.stale_reads_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
     let page = select(world, resource, &query.filters, window, now_micros().saturating_sub(lag));
     if offset > 0 && offset >= page.count {
@@ -93,11 +111,9 @@ pub(crate) fn list(
 }
 
 /// One object as its `/{id}/` shows it.
-pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call) -> String {
+pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call, written: &mut Written) -> String {
     let mut out = String::new();
-    Object::write(&mut out, Some(&projection(call)), |object| {
-        resource.write_object(place, object, &mut Written::new());
-    });
+    Object::write(&mut out, Some(&projection(call)), |object| resource.write_object(place, object, written));
     out
 }
 
@@ -154,11 +170,12 @@ fn projection(call: &Call) -> Projection {
     }
 }
 
-/// The matching objects of one page, in the order of their creation.
+/// The matching objects of one page.
 fn select<'w>(world: &'w World, resource: &Resource, filters: &[Filter], window: Window, seen_at: i64) -> Page<'w> {
     match resource.holding {
-        Holding::Links => cut(sorted(world.links().map(Link::own_place).collect()), filters, window),
-        Holding::Shared => cut(rows(world.shared(), resource, seen_at), filters, window),
+        Holding::Links if window.order == Order::Id => cut(world.links_by_id().map(Link::own_place), filters, window),
+        Holding::Links => cut(by_creation(world.links().map(Link::own_place).collect()), filters, window),
+        Holding::Shared => cut(rows(world.shared(), resource, Order::Creation, seen_at), filters, window),
         Holding::PerLink => select_of_links(world, resource, filters, window, seen_at),
     }
 }
@@ -175,49 +192,61 @@ fn select_of_links<'w>(
     let links: Vec<&Link> = world.links().filter(wanted).filter(|link| link.table(resource).ready).collect();
     match links.as_slice() {
         [link]
-            if window.shift == 0 && filters.iter().all(|filter| of_link(&filter)) && link.table(resource).gone == 0 =>
+            if window.shift == 0
+                && window.doubled == 0
+                && filters.iter().all(|filter| of_link(&filter))
+                && link.table(resource).gone == 0 =>
         {
             untouched(link, resource, window)
         }
-        [link] => cut(rows(link, resource, seen_at), filters, window),
+        [link] => cut(rows(link, resource, window.order, seen_at), filters, window),
         links => {
-            let places = links.iter().flat_map(|link| rows(link, resource, seen_at)).collect();
-            cut(sorted(places), filters, window)
+            let places: Vec<_> = links.iter().flat_map(|link| rows(link, resource, Order::Creation, seen_at)).collect();
+            match window.order {
+                Order::Id => cut(by_id(places, resource), filters, window),
+                Order::Creation => cut(by_creation(places), filters, window),
+            }
         }
     }
 }
 
 /// The page of a link in which nothing was deleted and of which everything is wanted: no scan is needed.
 fn untouched<'w>(link: &'w Link, resource: &Resource, window: Window) -> Page<'w> {
-    let count = link.table(resource).rows.len();
+    let table = link.table(resource);
+    let count = table.rows.len();
     let end = window.offset.saturating_add(window.size).min(count);
-    let places = (window.offset.min(end)..end).filter_map(|index| link.place(resource, index)).collect();
-    Page { count, places }
+    let row = |position| link.place(resource, table.at(position, window.order));
+    Page { count, places: (window.offset.min(end)..end).filter_map(row).collect() }
 }
 
-fn rows<'w>(link: &'w Link, resource: &Resource, seen_at: i64) -> impl Iterator<Item = Place<'w>> {
+fn rows<'w>(link: &'w Link, resource: &Resource, order: Order, seen_at: i64) -> impl Iterator<Item = Place<'w>> {
     let table = link.table(resource);
     let number = resource.number;
-    table.rows.iter().enumerate().filter(move |(_, row)| row.listed(seen_at)).map(move |(index, row)| Place {
-        link,
-        row,
-        seed: table.seed,
-        resource: number,
-        index,
-    })
+    let place = move |position| {
+        let index = table.at(position, order);
+        Place { link, row: &table.rows[index], seed: table.seed, resource: number, index }
+    };
+    (0..table.rows.len()).map(place).filter(move |place| place.row.listed(seen_at))
 }
 
-fn sorted(mut places: Vec<Place<'_>>) -> impl Iterator<Item = Place<'_>> {
+fn by_creation(mut places: Vec<Place<'_>>) -> impl Iterator<Item = Place<'_>> {
     places.sort_by_key(|place| (place.row.created, place.link.number, place.index));
+    places.into_iter()
+}
+
+fn by_id<'w>(mut places: Vec<Place<'w>>, resource: &Resource) -> impl Iterator<Item = Place<'w>> {
+    places.sort_by_cached_key(|place| (resource.id)(*place));
     places.into_iter()
 }
 
 /// One pass: counts all that match and keeps those in the window, which may wrap around to the rows that moved to the end.
 fn cut<'w>(places: impl Iterator<Item = Place<'w>>, filters: &[Filter], window: Window) -> Page<'w> {
-    let Window { offset, size, shift } = window;
+    let Window { offset, size, shift, doubled, .. } = window;
     let start = offset.saturating_add(shift);
     let (mut count, mut moved, mut kept) = (0, Vec::new(), Vec::new());
-    for place in places.filter(|place| filters.iter().all(|filter| filter.passes(*place))) {
+    let matching = places.filter(|place| filters.iter().all(|filter| filter.passes(*place))).enumerate();
+    let copies = |(position, place)| std::iter::repeat_n(place, if position < doubled { 2 } else { 1 });
+    for place in matching.flat_map(copies) {
         if count < shift {
             moved.push(place);
         }

@@ -28,6 +28,7 @@ pub(crate) fn append(link: &mut Link, resource: &Resource, count: usize, until: 
         let account = if resource.in_account { account_of(table.seed, index, accounts) } else { None };
         table.rows.push(Row { collected: created.max(until), account, ..Row::new(created) });
     }
+    link.order_by_id(resource);
 }
 
 /// Puts the first load of every resource in place; nothing shows before [`make_ready`].

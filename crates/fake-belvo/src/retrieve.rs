@@ -30,17 +30,13 @@ const DATES: [&str; 2] = ["value_date", "invoice_date"];
 
 /// `POST /api/{resource}/`.
 pub(crate) fn retrieve(app: &App, call: &Call, resource: &'static Resource) -> Result<Response, ApiError> {
-    let (required, may_wait) = match resource.retrieval {
+    let (body, may_wait) = match resource.retrieval {
         Retrieval::Never => return Err(ApiError::method_not_allowed()),
-        Retrieval::Synchronous(required) => (required, false),
-        Retrieval::Asynchronous(required) => (required, true),
+        Retrieval::Synchronous(body) => (body, false),
+        Retrieval::Asynchronous(body) => (body, true),
     };
     let wanted: Map<String, Value> = connect::body(call)?;
-    let absent = |name: &&&str| wanted.get(**name).and_then(Value::as_str).is_none_or(str::is_empty);
-    let missing: Vec<&str> = required.iter().filter(absent).copied().collect();
-    if !missing.is_empty() {
-        return Err(ApiError::required(&missing));
-    }
+    body.shape(&wanted).check(&wanted)?;
     let filters = filters(resource, &wanted)?;
     let link_id = wanted.get("link").and_then(Value::as_str).unwrap_or_default().to_owned();
     check_link(app, &link_id, Some(resource))?;
@@ -57,14 +53,13 @@ pub(crate) fn retrieve(app: &App, call: &Call, resource: &'static Resource) -> R
         }
     }
     let status = if keep { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(json(status, objects(app, &link_id, resource, &filters)?))
+    Ok(json(status, objects(app, &link_id, resource, &filters, call)?))
 }
 
 /// Refuses what the institution would refuse: stored data is still there for `GET`.
 pub(crate) fn check_link(app: &App, link_id: &str, resource: Option<&Resource>) -> Result<(), ApiError> {
     let world = read(&app.world);
-    let unknown = || ApiError::field("does_not_exist", "link", "Object with this id does not exist.");
-    let link = world.link(link_id).ok_or_else(unknown)?;
+    let link = world.link(link_id).ok_or_else(ApiError::unknown_link)?;
     if resource.is_some_and(|resource| !resource.serves(link.institution.country)) {
         let message = "This method is not supported by the institution.";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "unsupported_operation", message));
@@ -130,7 +125,7 @@ fn filters(resource: &Resource, wanted: &Map<String, Value>) -> Result<Vec<Filte
     Ok(filters)
 }
 
-fn objects(app: &App, link_id: &str, resource: &Resource, filters: &[Filter]) -> Result<String, ApiError> {
+fn objects(app: &App, link_id: &str, resource: &Resource, filters: &[Filter], call: &Call) -> Result<String, ApiError> {
     let world = read(&app.world);
     let link = world.link(link_id).ok_or_else(ApiError::not_found)?;
     let places = link.table(resource).present().filter_map(|index| link.place(resource, index));
@@ -139,6 +134,6 @@ fn objects(app: &App, link_id: &str, resource: &Resource, filters: &[Filter]) ->
         return Err(ApiError::timeout());
     }
     let mut written = Written::new();
-    let texts: Vec<_> = found.into_iter().map(|place| list::whole(resource, place, &mut written)).collect();
+    let texts: Vec<_> = found.into_iter().map(|place| list::one(resource, place, call, &mut written)).collect();
     Ok(format!("[{}]", texts.join(",")))
 }

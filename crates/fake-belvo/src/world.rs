@@ -1,80 +1,33 @@
 //! Everything that this Belvo knows: links, and for each link the rows of each resource.
 //!
 //! A row holds only what cannot be drawn again from the seed: when it was created, collected, changed and deleted. The order of
-//! rows is the order of their creation, so that new ones land at the end of every listing; a deleted row keeps its place, which
+//! rows is the order of their creation; each table keeps the order of their ids beside it. A deleted row keeps its place, which
 //! lets it come back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod place;
+mod rows;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     catalogue::{CATALOGUE, Resource},
-    draw::{Dice, mix, seed_of},
+    draw::{mix, seed_of},
     ids::{Locator, TAG_BITS, dress},
+    json::Members,
     moment::Day,
     resources::institutions::{BANKS, Institution},
 };
 
+pub(crate) use self::{
+    place::Place,
+    rows::{Row, Table},
+};
+
 /// More links than this are refused.
 pub(crate) const MAX_LINKS: usize = 100_000;
-
-/// The state of one object, 32 bytes.
-#[derive(Debug, Clone)]
-pub(crate) struct Row {
-    /// Microseconds since 1970; grows from row to row.
-    pub(crate) created: i64,
-    /// When Belvo last took it from the institution.
-    pub(crate) collected: i64,
-    /// When it was deleted; 0 while it is there.
-    pub(crate) gone: i64,
-    /// How often it was changed.
-    pub(crate) revision: u32,
-    /// The row of its account, where it has one.
-    pub(crate) account: Option<u16>,
-}
-
-impl Row {
-    pub(crate) fn new(created: i64) -> Self {
-        Self { created, collected: created, gone: 0, revision: 0, account: None }
-    }
-
-    pub(crate) fn present(&self) -> bool {
-        self.gone == 0
-    }
-
-    /// Whether a replica that lags shows it: a deleted row stays visible until the lag has passed.
-    pub(crate) fn listed(&self, seen_at: i64) -> bool {
-        self.present() || self.gone > seen_at
-    }
-}
-
-/// What was changed and not yet announced, as row numbers.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    pub(crate) added: usize,
-    pub(crate) updated: BTreeSet<usize>,
-    pub(crate) deleted: BTreeSet<usize>,
-}
-
-/// All rows of one resource of one link.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    pub(crate) seed: u64,
-    pub(crate) rows: Vec<Row>,
-    /// Rows that the first load brought; later ones arrived as updates.
-    pub(crate) loaded: usize,
-    /// Before the load has ended, lists are empty.
-    pub(crate) ready: bool,
-    /// How many rows are deleted.
-    pub(crate) gone: usize,
-    pub(crate) news: News,
-}
-
-impl Table {
-    /// The rows that are there, with their numbers.
-    pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
-        self.rows.iter().enumerate().filter(|(_, row)| row.present()).map(|(index, _)| index)
-    }
-}
 
 /// One link with its data.
 #[derive(Debug)]
@@ -103,6 +56,10 @@ pub(crate) struct Link {
     pub(crate) tables: Vec<Table>,
     /// Ids from Belvo's documentation in place of drawn ones, by resource and row.
     pub(crate) documented: HashMap<(usize, usize), &'static str>,
+    /// Members in place of drawn ones, by resource and row; copies of one object take turns.
+    pub(crate) replaced: HashMap<(usize, usize), Vec<Arc<Members>>>,
+    /// When Belvo wrote an unchanged object again, by resource and row.
+    pub(crate) saved: HashMap<(usize, usize), i64>,
 }
 
 impl Link {
@@ -112,6 +69,21 @@ impl Link {
 
     pub(crate) fn table_mut(&mut self, resource: &Resource) -> &mut Table {
         &mut self.tables[resource.number]
+    }
+
+    /// Sorts the rows of a resource by their ids; due whenever there are more rows or other ids.
+    pub(crate) fn order_by_id(&mut self, resource: &Resource) {
+        let table = &self.tables[resource.number];
+        let mut by_id = table.by_id.clone();
+        by_id.extend((by_id.len()..table.rows.len()).filter_map(|index| u32::try_from(index).ok()));
+        let locator = |index: u32| Locator { tag: self.tag, resource: resource.number, index: index as usize };
+        if self.documented.keys().any(|(number, _)| *number == resource.number) {
+            by_id.sort_by_cached_key(|index| self.place(resource, *index as usize).map(resource.id));
+        } else {
+            // Stable, which is fast on rows that are sorted but for the new ones.
+            by_id.sort_by_key(|index| locator(*index).order());
+        }
+        self.tables[resource.number].by_id = by_id;
     }
 
     /// The object at a row, deleted or not.
@@ -124,41 +96,6 @@ impl Link {
     /// The link itself as an object.
     pub(crate) fn own_place(&self) -> Place<'_> {
         Place { link: self, row: &self.row, seed: self.seed, resource: 0, index: 0 }
-    }
-}
-
-/// One object: where it is and what is known about it.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) link: &'a Link,
-    pub(crate) row: &'a Row,
-    pub(crate) seed: u64,
-    pub(crate) resource: usize,
-    pub(crate) index: usize,
-}
-
-impl<'a> Place<'a> {
-    /// Draws that never change.
-    pub(crate) fn dice(self) -> Dice {
-        Dice::new(self.seed, self.index)
-    }
-
-    /// Draws that change with each revision.
-    pub(crate) fn revised_dice(self) -> Dice {
-        self.dice().revised(self.row.revision)
-    }
-
-    /// The id of an object that belongs to a link.
-    pub(crate) fn located_id(self) -> String {
-        match self.link.documented.get(&(self.resource, self.index)) {
-            Some(id) => (*id).to_owned(),
-            None => Locator { tag: self.link.tag, resource: self.resource, index: self.index }.to_uuid(),
-        }
-    }
-
-    /// The account that the object belongs to.
-    pub(crate) fn account(self) -> Option<Place<'a>> {
-        self.link.place(&crate::resources::accounts::ACCOUNTS, usize::from(self.row.account?))
     }
 }
 
@@ -179,7 +116,8 @@ pub(crate) struct Blueprint {
 pub(crate) struct World {
     pub(crate) seed: u64,
     links: BTreeMap<u64, Link>,
-    numbers: HashMap<String, u64>,
+    /// The links' numbers, in the order of their ids.
+    numbers: BTreeMap<String, u64>,
     tags: HashMap<u64, u64>,
     documented: HashMap<&'static str, Locator>,
     /// Holds what belongs to no link.
@@ -193,7 +131,7 @@ impl World {
         Self {
             seed,
             links: BTreeMap::new(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
             tags: HashMap::new(),
             documented: HashMap::new(),
             shared: shared_link(),
@@ -229,8 +167,13 @@ impl World {
         self.links.get_mut(self.numbers.get(id)?)
     }
 
+    /// In the order of their creation.
     pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.values()
+    }
+
+    pub(crate) fn links_by_id(&self) -> impl Iterator<Item = &Link> {
+        self.numbers.values().filter_map(|number| self.links.get(number))
     }
 
     pub(crate) fn shared(&self) -> &Link {
@@ -250,6 +193,7 @@ impl World {
         let Some(link) = self.link_mut(link) else { return };
         link.documented.insert((resource.number, index), id);
         let locator = Locator { tag: link.tag, resource: resource.number, index };
+        link.order_by_id(resource);
         self.documented.insert(id, locator);
     }
 
@@ -296,6 +240,8 @@ fn build(number: u64, tag: u64, blueprint: Blueprint) -> Link {
         history: blueprint.history,
         tables,
         documented: HashMap::new(),
+        replaced: HashMap::new(),
+        saved: HashMap::new(),
     }
 }
 

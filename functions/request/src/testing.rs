@@ -69,6 +69,12 @@ impl World {
         Self { belvo, requester, table, secret, lines, sent, dynamodb }
     }
 
+    /// From now on the function asks the Belvo at this address.
+    pub(crate) fn asks(&mut self, url: &str) {
+        let limits = crate::limits(Duration::from_secs(5));
+        self.requester.access = belvo_access::Access::new(url.to_owned(), secrets(&self.secret), limits);
+    }
+
     pub(crate) async fn now_answers(&self, status: u16, body: &str) {
         self.belvo.reset().await;
         let answer = ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json");

@@ -253,6 +253,9 @@ async fn a_widget_token_is_given_to_the_caller_and_does_not_print() {
         let mut body = event(name);
         body.as_object_mut().unwrap().remove("action");
         body = with(body, "scopes", scopes.into());
+        if body.get("widget").is_none() {
+            body = with(body, "fetch_historical", true.into());
+        }
         body = with(with(body, "id", "secret-id".into()), "password", "secret-password".into());
         assert_eq!(world.asked().await, [("POST".to_owned(), "/api/token/".to_owned(), None, body)]);
     }
@@ -263,7 +266,33 @@ async fn a_widget_in_update_mode_needs_the_link_alone() {
     let world = World::where_belvo_answers(200, r#"{"access":"token"}"#).await;
     world.invoke(1, json!({"action": "widget_token", "link_id": LINK})).await.unwrap();
     let (.., body) = world.asked().await.remove(0);
-    assert_eq!((&body["link_id"], body.get("fetch_resources")), (&json!(LINK), None));
+    let keys = json!({"id": "secret-id", "password": "secret-password"});
+    let expected = with(keys, "link_id", LINK.into());
+    assert_eq!(body, with(expected, "scopes", "read_institutions,write_links,read_links".into()));
+}
+
+/// The fake Belvo refuses members and scopes that Belvo's page for the widget lacks, and names those that are missing.
+#[tokio::test]
+async fn a_belvo_that_follows_its_pages_gives_a_token_for_every_widget() {
+    let belvo = fake_belvo::start(fake_belvo::Config::default()).await.unwrap();
+    let mut world = World::where_belvo_accepts().await;
+    world.asks(belvo.base_url());
+    let branding =
+        json!({"company_icon": "i", "company_logo": "l", "company_name": "n", "company_terms_url": "https://x"});
+    let hosted = with(event("widget-token"), "widget", json!({"branding": branding}));
+    let mut without_stale_in = hosted.clone();
+    without_stale_in.as_object_mut().unwrap().remove("stale_in");
+    for (input, widget) in [
+        (event("widget-token"), "without a widget object"),
+        (json!({"action": "widget_token", "fetch_resources": ["ACCOUNTS"]}), "without a widget object, the least"),
+        (json!({"action": "widget_token", "link_id": LINK}), "update mode"),
+        (hosted, "hosted"),
+        (without_stale_in, "hosted, with Belvo's usual time"),
+        (event("widget-token-open-finance"), "open finance"),
+    ] {
+        let answer = world.invoke(1, input).await;
+        assert!(written(&answer.unwrap())["access"].is_string(), "{widget}: {:?}", belvo.control().requests().recent);
+    }
 }
 
 #[tokio::test]

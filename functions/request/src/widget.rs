@@ -1,15 +1,27 @@
-//! What a widget token is asked for with. Source: Belvo's OpenAPI description of 2026-04-23, `POST /api/token/`;
-//! `external_id` and `link_id` (update mode) from its pages on the Connect widget.
+//! The options of a widget token. Belvo has four widgets, and each wants its own body:
+//!
+//! | widget | told by | source |
+//! |---|---|---|
+//! | hosted, Brazil's open finance | `widget.openfinance_feature` | OpenAPI description of 2026-04-23, `POST /api/token/` |
+//! | hosted, the others | `widget` | the same |
+//! | update mode | `link_id` | page on the Connect widget's update mode |
+//! | without a `widget` object | neither | page on asynchronous workflows, also for `external_id` |
+//!
+//! The function adds what a widget requires and the caller left out. It passes on what the caller gives.
 
 use serde_json::{Map, Value};
 
 use crate::input::{Input, InvalidInput, wrong};
 
-/// What Belvo wants for every widget but that of Brazil's open finance.
+/// The scopes of a new link. Belvo wants each of these lists exactly.
 const SCOPES: &str = "read_institutions,write_links";
-/// And for that one.
+/// The scopes of a new link in Brazil's open finance.
 const OPEN_FINANCE_SCOPES: &str =
     "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
+/// The scopes of the update mode.
+const UPDATE_SCOPES: &str = "read_institutions,write_links,read_links";
+/// How long Belvo keeps data by default; the hosted widgets require it to be said.
+const USUAL_STALE_IN: &str = "365d";
 /// The widget's options are passed on as they are: branding, addresses, whose data.
 const MAX_WIDGET_BYTES: usize = 64 * 1024;
 const MAX_TEXT_BYTES: usize = 256;
@@ -23,17 +35,22 @@ pub(crate) fn options(input: &mut Input) -> Result<Map<String, Value>, InvalidIn
     }
     let widget = widget(input)?;
     let scopes = input.text_like("scopes", "must be words with commas between them", is_scopes)?;
+    let stale_in = input.text_like("stale_in", "must be 1 to 3 digits and d, such as 90d", is_days)?;
+    let is_update = link.is_some();
     let texts = [
         ("external_id", input.text_like("external_id", "must have 1 to 256 bytes", is_short)?),
-        ("stale_in", input.text_like("stale_in", "must be 1 to 3 digits and d, such as 90d", is_days)?),
+        ("stale_in", stale_in.or_else(|| widget.as_ref().map(|_| USUAL_STALE_IN.to_owned()))),
         ("credentials_storage", input.text_like("credentials_storage", STORAGE, is_storage)?),
         ("link_id", link.map(|link| link.as_str().to_owned())),
-        ("scopes", Some(scopes.unwrap_or_else(|| usual_scopes(widget.as_ref()).to_owned()))),
+        ("scopes", Some(scopes.unwrap_or_else(|| usual_scopes(widget.as_ref(), is_update).to_owned()))),
     ];
     let mut options: Map<String, Value> =
         texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))).collect();
     if !fetch_resources.is_empty() {
         options.insert("fetch_resources".to_owned(), fetch_resources.into());
+    }
+    if widget.is_none() && !is_update {
+        options.insert("fetch_historical".to_owned(), true.into());
     }
     options.extend(widget.map(|widget| ("widget".to_owned(), widget)));
     Ok(options)
@@ -47,10 +64,13 @@ fn widget(input: &mut Input) -> Result<Option<Value>, InvalidInput> {
     }
 }
 
-/// Belvo wants one of two lists, and wants it exactly.
-fn usual_scopes(widget: Option<&Value>) -> &'static str {
+fn usual_scopes(widget: Option<&Value>, is_update: bool) -> &'static str {
     let is_open_finance = widget.is_some_and(|widget| widget.get("openfinance_feature").is_some());
-    if is_open_finance { OPEN_FINANCE_SCOPES } else { SCOPES }
+    match (is_open_finance, is_update) {
+        (true, _) => OPEN_FINANCE_SCOPES,
+        (false, true) => UPDATE_SCOPES,
+        (false, false) => SCOPES,
+    }
 }
 
 const STORAGE: &str = "must be store, nostore, or 1 to 3 digits and d";

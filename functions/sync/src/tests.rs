@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{Day, Message, now};
-use fake_belvo::{IdIn, Settings};
+use fake_belvo::{IdIn, NewLink, Settings};
 
 mod every_resource;
 mod hostile_belvo;
@@ -130,6 +130,8 @@ async fn an_hour_without_belvo_takes_no_message_to_the_dead_letter_queue() {
 #[tokio::test]
 async fn after_a_failure_the_later_messages_of_that_link_come_back_and_others_do_not() {
     let world = World::with_transactions(1).await;
+    let another = NewLink { id: Some("other".to_owned()), transactions: 0, ..NewLink::default() };
+    world.belvo.control().create_link(another).unwrap();
     world.breaks(&format!(r#"[{{"match":{{"link":"{LINK}"}},"fault":{{"status":500}}}}]"#));
     let first = message("TRANSACTIONS", "historical_update", "{}", now());
     let second = message("ACCOUNTS", "historical_update", "{}", now());

@@ -20,7 +20,7 @@ use crate::{
 
 /// A link's accounts are numbered in 16 bits and written into each transaction.
 const MAX_ACCOUNTS: usize = 1_000;
-/// 32 bytes each.
+/// 36 bytes each.
 const MAX_ROWS: usize = 10_000_000;
 /// How many objects of a resource a link loads, unless a setting says otherwise.
 const USUALLY_LOADED: usize = 3;
@@ -146,12 +146,30 @@ impl Control {
     /// # Errors
     /// If the token is not valid (any more) or the institution is unknown.
     pub fn connect_widget(&self, access: &str, institution: Option<&str>) -> Result<LinkSummary, ControlError> {
+        self.connect_widget_as(access, institution, None)
+    }
+
+    /// The same; the link is `single` or, unless told otherwise, `recurrent`. The widget is told so, not the token.
+    ///
+    /// # Errors
+    /// If the token is not valid (any more), the institution is unknown, or the access mode is neither.
+    pub fn connect_widget_as(
+        &self,
+        access: &str,
+        institution: Option<&str>,
+        access_mode: Option<&str>,
+    ) -> Result<LinkSummary, ControlError> {
+        let recurrent = match access_mode {
+            None | Some("recurrent") => true,
+            Some("single") => false,
+            Some(_) => return Err(ControlError::Invalid("access_mode".into())),
+        };
         let institution = institution_named(institution)?;
         let grant = lock(&self.app.tokens).redeem(access).ok_or(ControlError::UnknownToken)?;
         if let Some(link) = &grant.link_id {
             return self.set_status(link, "valid");
         }
-        let id = self.begin_link(institution, grant).ok_or(ControlError::Taken)?;
+        let id = self.begin_link(institution, Grant { recurrent, ..grant }).ok_or(ControlError::Taken)?;
         self.link(&id)
     }
 

@@ -9,43 +9,57 @@ use axum::{
 };
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Fault, LONGEST_WAIT};
+use super::{Fault, LONGEST_WAIT, Picked};
 use crate::{
     app::App,
     error::{ApiError, html},
     ids::dashed,
+    list::View,
 };
 
 const TIME_TO_LEAVE: Duration = Duration::from_millis(20);
 /// A client that waits for a 202 has long gone.
 const LONGEST_WEBHOOK: Duration = Duration::from_mins(1);
 
-/// Answers a request as its fault demands. `answer` takes how far the order of a list has moved.
-pub(crate) async fn apply(fault: Option<Fault>, app: &App, answer: impl FnOnce(usize) -> Response) -> Response {
+/// Answers a request as its faults demand.
+pub(crate) async fn apply(picked: Picked, app: &App, answer: impl FnOnce(View) -> Response) -> Response {
+    let Picked { fault, content } = picked;
+    let answer = async |shift| content.change(answer(View { shift, ..content.view })).await;
     match fault {
         // No rule about webhooks is picked for a request.
         None | Some(Fault::WebhookTwice | Fault::WebhookLateMs(_) | Fault::WebhookOutOfOrder | Fault::WebhookLost) => {
-            answer(0)
+            answer(0).await
         }
         Some(Fault::Status(status)) => belvo_error(status, usual_code(status)),
         Some(Fault::Error { status, code }) => belvo_error(status, &code),
         Some(Fault::Html403) => html(StatusCode::FORBIDDEN),
         Some(Fault::DelayMs(millis)) => {
             app.wait(Duration::from_millis(millis).min(LONGEST_WAIT)).await;
-            answer(0)
+            answer(0).await
         }
         Some(Fault::Hang) => {
             app.wait(LONGEST_WAIT).await;
             html(StatusCode::GATEWAY_TIMEOUT)
         }
-        Some(Fault::CutBody) => cut(answer(0)).await,
-        Some(Fault::WrongCount(delta)) => rewrite(answer(0), |page| page.count += delta).await,
-        Some(Fault::ForeignNext(url)) => rewrite(answer(0), |page| page.next = Some(url)).await,
+        Some(Fault::CutBody) => cut(answer(0).await).await,
+        Some(Fault::WrongCount(delta)) => rewrite(answer(0).await, |page| page.add_to_count(delta)).await,
+        Some(Fault::ForeignNext(url)) => rewrite(answer(0).await, |page| page.next = to_raw_value(&url).ok()).await,
         Some(Fault::Garbage) => json("%PDF-1.4 this is not the JSON that you are looking for"),
-        Some(Fault::RowsMove(by)) => answer(by),
-        Some(Fault::WebhookFirst) => after_its_webhook(app, answer(0)).await,
+        Some(Fault::RowsMove(by)) => answer(by).await,
+        Some(Fault::WebhookFirst) => after_its_webhook(app, answer(0).await).await,
+        // Those of content are not among the rest.
+        Some(
+            Fault::PageSizeCap(_)
+            | Fault::DoubledRows(_)
+            | Fault::BrokenObject(_)
+            | Fault::FailingObject(_)
+            | Fault::Count(_)
+            | Fault::NoCount
+            | Fault::Next(_)
+            | Fault::NoNext,
+        ) => answer(0).await,
     }
 }
 
@@ -69,11 +83,25 @@ struct Accepted {
 
 /// A page whose objects stay as they were written.
 #[derive(Serialize, Deserialize)]
-struct Envelope {
-    count: i64,
-    next: Option<String>,
-    previous: Option<String>,
+pub(super) struct Envelope {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<Box<RawValue>>,
+    /// Null stays null: an absent member is one that a fault took away.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Box<RawValue>>,
+    previous: Box<RawValue>,
     results: Box<RawValue>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
+}
+
+impl Envelope {
+    fn add_to_count(&mut self, delta: i64) {
+        let count = self.count.as_ref().and_then(|count| count.get().parse::<i64>().ok());
+        self.count = count.and_then(|count| to_raw_value(&(count + delta)).ok());
+    }
 }
 
 async fn rewrite(response: Response, change: impl FnOnce(&mut Envelope)) -> Response {
@@ -97,7 +125,7 @@ async fn cut(response: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half)]).chain(broken)))
 }
 
-async fn whole(response: Response) -> (axum::http::response::Parts, Bytes) {
+pub(super) async fn whole(response: Response) -> (axum::http::response::Parts, Bytes) {
     let (parts, body) = response.into_parts();
     (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
 }
@@ -106,7 +134,7 @@ fn json(text: &str) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text.to_owned()).into_response()
 }
 
-fn belvo_error(status: u16, code: &str) -> Response {
+pub(super) fn belvo_error(status: u16, code: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code == "request_timeout" {
         return ApiError::timeout().into_response();
@@ -114,7 +142,7 @@ fn belvo_error(status: u16, code: &str) -> Response {
     ApiError::new(status, code, status.canonical_reason().unwrap_or("Error")).into_response()
 }
 
-fn usual_code(status: u16) -> &'static str {
+pub(super) fn usual_code(status: u16) -> &'static str {
     match status {
         400 => "invalid",
         401 => "authentication_failed",

@@ -3,6 +3,7 @@
 
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{Announced, Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     draw::Dice,
     json::Object,
@@ -33,7 +34,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
             name: "created_at",
             kind: Kind::MomentByDay,
             operators: INTERVAL,
-            read: Read::By(|place| Cell::ordinal(place.row.created)),
+            read: Read::By(|place| Cell::ordinal(place.created())),
         },
         text("currency", ONE_OF, |place| Cell::text(place.link.institution.currency())),
         text("institution", ONE_OF, |place| Cell::text(place.link.institution.name)),
@@ -44,7 +45,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
         text("type", EXACT, |place| Cell::text(kind(place).name)),
     ],
     in_account: false,
-    retrieval: Retrieval::Synchronous(&["link"]),
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_TOKEN)),
     drawn: None,
     id: |place| place.located_id(),
     write,
@@ -132,8 +133,8 @@ pub(crate) fn write(place: Place<'_>, object: &mut Object<'_>, _: &mut Written) 
         object.put("name", institution.name);
         object.put("type", institution.kind);
     });
-    object.put("collected_at", Moment::styled(row.collected, place.seed));
-    object.put("created_at", Moment::styled(row.created, place.seed));
+    object.put("collected_at", Moment::styled(place.collected(), place.seed));
+    object.put("created_at", Moment::styled(place.created(), place.seed));
     object.put("last_accessed_at", (!dice.once_in("accessed", 8)).then(|| Moment::millis(row.collected)));
     object.put("category", kind(place).category);
     object.put("balance_type", kind(place).balance_type);
@@ -175,7 +176,7 @@ fn write_balance(place: Place<'_>, object: &mut Object<'_>) {
 
 fn write_credit(place: Place<'_>, dice: Dice, credit: &mut Object<'_>) {
     let limit = Amount::new(100_000 * (1 + dice.roll("limit", 200)), 2);
-    credit.put("collected_at", Moment::styled(place.row.collected, place.seed));
+    credit.put("collected_at", Moment::styled(place.collected(), place.seed));
     credit.put("credit_limit", limit);
     credit.list_of_one("limits", |object| {
         object.put("identification_number", card_number(place));

@@ -7,6 +7,7 @@ use super::shaped::{
     text_of, totals,
 };
 use crate::{
+    bodies::{Body, retrievals},
     catalogue::{Column, Drawn, EXACT, INTERVAL, Kind, ONE_OF, Resource, Retrieval},
     moment::Day,
     world::{Link, Place},
@@ -14,6 +15,7 @@ use crate::{
 
 /// `/api/owners/`. Brazil has other owners, people and companies.
 pub(crate) static OWNERS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_TOKEN)),
     columns: &[LINK, ID, CREATED, its("email", Kind::Text, EXACT), its("display_name", Kind::Text, &["icontains"])],
     announced: Some(announced(
         |link| totals("total_owners", link, &OWNERS),
@@ -52,7 +54,7 @@ pub(crate) static BILLS: Resource = Resource {
 /// `/api/br/investments/`. They carry no link.
 pub(crate) static INVESTMENTS: Resource = Resource {
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous(&["link"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::PLAIN)),
     columns: &[LINK, ID, its("type", Kind::Text, ONE_OF), CREATED],
     announced: Some(announced(
         |link| totals("total_investments", link, &INVESTMENTS),
@@ -64,7 +66,7 @@ pub(crate) static INVESTMENTS: Resource = Resource {
 /// `/api/br/investment-transactions/`.
 pub(crate) static INVESTMENT_TRANSACTIONS: Resource = Resource {
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous(&["link"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_DAYS)),
     columns: &[LINK, ID, its("type", Kind::Text, ONE_OF), CREATED],
     announced: Some(announced(
         investment_totals,
@@ -94,6 +96,7 @@ fn investment_totals(link: &Link) -> Vec<(&'static str, String)> {
 /// `/api/br/balances/`. No webhook speaks of them.
 pub(crate) static BALANCES: Resource = Resource {
     required: Some("link"),
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::BALANCES)),
     in_account: true,
     columns: &[LINK, ID, ACCOUNT, COLLECTED, CREATED],
     drawn: Some(Drawn {
@@ -109,6 +112,7 @@ pub(crate) static BALANCES: Resource = Resource {
 /// `/api/br/exchanges/`. Belvo announces their webhooks as coming soon.
 pub(crate) static EXCHANGES: Resource = Resource {
     required: Some("link"),
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_DAYS)),
     columns: &[LINK, ID, COLLECTED, CREATED],
     announced: Some(announced(
         |link| totals("total_exchanges", link, &EXCHANGES),

@@ -1,12 +1,15 @@
 //! What social security knows: employments, employment records and what Belvo makes of them.
 
 use super::shaped::{COLLECTED, CREATED, ID, LINK, announced, its, one_number, resource, totals};
-use crate::catalogue::{INTERVAL, Kind, ONE_OF, Resource, Retrieval};
+use crate::{
+    bodies::{Body, retrievals},
+    catalogue::{INTERVAL, Kind, ONE_OF, Resource, Retrieval},
+};
 
 /// `/api/br/employments/`.
 pub(crate) static EMPLOYMENTS: Resource = Resource {
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous(&["link"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_DAYS)),
     columns: &[LINK, ID, its("start_date", Kind::Day, INTERVAL), its("end_date", Kind::Day, INTERVAL), CREATED],
     announced: Some(announced(
         |link| totals("total_employments", link, &EMPLOYMENTS),
@@ -20,7 +23,7 @@ pub(crate) static EMPLOYMENTS: Resource = Resource {
 pub(crate) static COLOMBIAN_EMPLOYMENTS: Resource = Resource {
     country: Some("CO"),
     required: Some("link"),
-    retrieval: Retrieval::Asynchronous(&["link"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_DAYS)),
     columns: &[LINK, ID, CREATED],
     announced: Some(announced(
         |link| totals("total_employments", link, &COLOMBIAN_EMPLOYMENTS),
@@ -31,7 +34,7 @@ pub(crate) static COLOMBIAN_EMPLOYMENTS: Resource = Resource {
 
 /// `/api/employment-records/`.
 pub(crate) static EMPLOYMENT_RECORDS: Resource = Resource {
-    retrieval: Retrieval::Asynchronous(&["link"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::WITH_PDF)),
     columns: &[LINK, ID, its("internal_identification", Kind::Text, ONE_OF), COLLECTED, CREATED],
     announced: Some(announced(
         |link| totals("total_employment_record_profiles", link, &EMPLOYMENT_RECORDS),
@@ -42,6 +45,7 @@ pub(crate) static EMPLOYMENT_RECORDS: Resource = Resource {
 
 /// `/api/employment-metrics/`.
 pub(crate) static EMPLOYMENT_METRICS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::EMPLOYMENT_METRICS)),
     columns: &[LINK],
     announced: Some(announced(
         |link| totals("total_employment_metrics", link, &EMPLOYMENT_METRICS),

@@ -4,13 +4,15 @@ use serde_json::json;
 
 use super::shaped::{ACCOUNT, ID, LINK, announced, one_number, present, resource, totals};
 use crate::{
-    catalogue::{Drawn, Resource},
+    bodies::{Body, retrievals},
+    catalogue::{Drawn, Resource, Retrieval},
     shapes::Drawing,
     world::Link,
 };
 
 /// `/api/incomes/`.
 pub(crate) static INCOMES: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::INCOMES)),
     in_account: true,
     columns: &[LINK, ACCOUNT],
     drawn: Some(Drawn {
@@ -31,6 +33,7 @@ fn income_totals(link: &Link) -> Vec<(&'static str, String)> {
 
 /// `/api/recurring-expenses/`. Each embeds its whole account.
 pub(crate) static RECURRING_EXPENSES: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::RECURRING_EXPENSES)),
     in_account: true,
     columns: &[LINK, ID, ACCOUNT],
     announced: Some(announced(
@@ -42,6 +45,7 @@ pub(crate) static RECURRING_EXPENSES: Resource = Resource {
 
 /// `/api/risk-insights/`.
 pub(crate) static RISK_INSIGHTS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_TOKEN)),
     in_account: true,
     columns: &[LINK, ID, ACCOUNT],
     announced: Some(announced(

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::shaped::{CREATED, ID, LINK, announced, by, day, its, one_number, present, resource, text_of, totals};
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{Cell, Drawn, INTERVAL, Kind, ONE_OF, Resource, Retrieval},
     moment::Day,
     shapes,
@@ -18,7 +19,7 @@ const MAX_YEARS: i64 = 5;
 
 /// `/api/invoices/`.
 pub(crate) static INVOICES: Resource = Resource {
-    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to", "type"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::INVOICES)),
     columns: &[
         LINK,
         ID,
@@ -40,7 +41,7 @@ pub(crate) static INVOICES: Resource = Resource {
 /// `/api/cl/invoices/`.
 pub(crate) static CHILEAN_INVOICES: Resource = Resource {
     country: Some("CL"),
-    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::CHILEAN_INVOICES)),
     columns: &[LINK, ID, CREATED],
     drawn: Some(Drawn { shape: |_| "invoices_cl", special: invoice }),
     announced: Some(announced(
@@ -105,7 +106,7 @@ fn invoice_data(days: &[Day]) -> String {
 
 /// `/api/tax-returns/`: yearly and monthly ones in turn; people or companies, which the link decides.
 pub(crate) static TAX_RETURNS: Resource = Resource {
-    retrieval: Retrieval::Synchronous(&["link", "type"]),
+    retrieval: Retrieval::Synchronous(Body::By(retrievals::tax_returns)),
     columns: &[
         LINK,
         ID,
@@ -176,6 +177,7 @@ fn tax_return_totals(link: &Link) -> Vec<(&'static str, String)> {
 
 /// `/api/tax-status/`.
 pub(crate) static TAX_STATUS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_PDF)),
     columns: &[LINK, ID, CREATED],
     announced: Some(announced(
         |link| status_totals(link, &TAX_STATUS),
@@ -186,6 +188,7 @@ pub(crate) static TAX_STATUS: Resource = Resource {
 
 /// `/api/cl/tax-status/`.
 pub(crate) static CHILEAN_TAX_STATUS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_PDF)),
     country: Some("CL"),
     columns: &[LINK, ID, CREATED],
     announced: Some(announced(
@@ -205,6 +208,7 @@ fn status_totals(link: &Link, resource: &Resource) -> Vec<(&'static str, String)
 
 /// `/api/tax-compliance-status/`. They carry no link.
 pub(crate) static TAX_COMPLIANCE_STATUS: Resource = Resource {
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::WITH_PDF)),
     columns: &[LINK, ID, CREATED],
     announced: Some(announced(
         |link| totals("total_tax_compliance_status", link, &TAX_COMPLIANCE_STATUS),
@@ -215,7 +219,7 @@ pub(crate) static TAX_COMPLIANCE_STATUS: Resource = Resource {
 
 /// `/api/tax-retentions/`.
 pub(crate) static TAX_RETENTIONS: Resource = Resource {
-    retrieval: Retrieval::Synchronous(&["link", "date_from", "date_to", "type"]),
+    retrieval: Retrieval::Synchronous(Body::One(&retrievals::TAX_RETENTIONS)),
     columns: &[LINK, CREATED],
     announced: Some(announced(
         retention_totals,
@@ -237,7 +241,7 @@ fn retention_totals(link: &Link) -> Vec<(&'static str, String)> {
 
 /// `/api/financial-statements/`. Its `historical_update` speaks of new ones, not of a total.
 pub(crate) static FINANCIAL_STATEMENTS: Resource = Resource {
-    retrieval: Retrieval::Asynchronous(&["link"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::PLAIN)),
     columns: &[LINK, ID, CREATED],
     drawn: Some(Drawn {
         shape: |_| "financial_statements",

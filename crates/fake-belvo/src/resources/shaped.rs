@@ -7,6 +7,7 @@ use serde_json::{json, value::RawValue};
 use super::transactions::embedded;
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{
         Announced, CATALOGUE, Cell, Column, Drawn, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval,
         Written,
@@ -27,9 +28,9 @@ pub(crate) const ID: Column = by("id", Kind::Text, ONE_OF, |place| Cell::text(pl
 pub(crate) const ACCOUNT: Column =
     by("account", Kind::Text, ONE_OF, |place| Cell::maybe(place.account().map(Place::located_id)));
 pub(crate) const CREATED: Column =
-    by("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.row.created));
+    by("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.created()));
 pub(crate) const COLLECTED: Column =
-    by("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.row.collected));
+    by("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.collected()));
 
 /// A property that is no member of the object, or one that is known without drawing.
 pub(crate) const fn by(
@@ -63,7 +64,7 @@ pub(crate) const fn resource(
         projected: (true, true),
         columns: &[],
         in_account: false,
-        retrieval: Retrieval::Synchronous(&["link"]),
+        retrieval: Retrieval::Synchronous(Body::One(&retrievals::PLAIN)),
         drawn: Some(Drawn { shape, special: |_, _| None }),
         id: |place| place.located_id(),
         write,
@@ -123,7 +124,7 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
     for field in shapes::fields((drawn.shape)(place)) {
         if let Form::Account = field.form {
             match place.account() {
-                Some(account) => object.put(field.name, Raw(embedded(account, written))),
+                Some(account) => object.put(field.name, Raw(embedded(account, place, written))),
                 None => object.put(field.name, Null),
             }
         } else if let Some(text) = draw(place, &drawn, field) {
@@ -161,8 +162,9 @@ fn draw(place: Place<'_>, drawn: &Drawn, field: &Field) -> Option<String> {
     let known = match field.name {
         "id" => text_of(place.located_id()),
         "link" | "link_id" => text_of(&place.link.id),
-        "created_at" => text_of(Moment::styled(place.row.created, style)),
-        "collected_at" | "last_updated_at" | "updated_at" => text_of(Moment::styled(place.row.collected, style)),
+        "created_at" => text_of(Moment::styled(place.created(), style)),
+        "collected_at" => text_of(Moment::styled(place.collected(), style)),
+        "last_updated_at" | "updated_at" => text_of(Moment::styled(place.row.collected, style)),
         name => return (drawn.special)(place, name).or_else(|| Drawing::of(place).value(field)),
     };
     Some(known)

@@ -4,6 +4,7 @@
 
 use crate::{
     amount::Amount,
+    bodies::{Body, retrievals},
     catalogue::{Announced, Cell, Column, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     json::{Object, Raw},
     moment::{Day, Moment},
@@ -26,7 +27,7 @@ pub(crate) static TRANSACTIONS: Resource = Resource {
     projected: (true, true),
     columns: COLUMNS,
     in_account: true,
-    retrieval: Retrieval::Asynchronous(&["link", "date_from", "date_to"]),
+    retrieval: Retrieval::Asynchronous(Body::One(&retrievals::TRANSACTIONS)),
     drawn: None,
     id: |place| place.located_id(),
     write,
@@ -52,8 +53,8 @@ const COLUMNS: &[Column] = &[
         accounting_date(place).map_or(Cell::Missing, |day| Cell::ordinal(day.0))
     }),
     column("amount", Kind::Amount, INTERVAL, |place| Cell::ordinal(amount(place).ordinal())),
-    column("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.row.collected)),
-    column("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.row.created)),
+    column("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.collected())),
+    column("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.created())),
     column("currency", Kind::Text, ONE_OF, |place| Cell::text(place.link.institution.currency())),
     column("credit_card_data__bill_name", Kind::Text, &["in"], |place| {
         if on_card(place) { Cell::text(bill_name(place)) } else { Cell::Missing }
@@ -167,16 +168,16 @@ fn totals(link: &Link) -> String {
 }
 
 fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
-    let (dice, row) = (place.dice(), place.row);
+    let dice = place.dice();
     let style = dice.bits("style");
     object.put("id", place.located_id());
     object.put("internal_identification", format!("{:016x}{:016x}", dice.bits("internal"), style));
     match place.account() {
-        Some(account) => object.put("account", Raw(embedded(account, written))),
+        Some(account) => object.put("account", Raw(embedded(account, place, written))),
         None => object.nulls(&["account"]),
     }
-    object.put("collected_at", Moment::styled(row.collected, style));
-    object.put("created_at", Moment::styled(row.created, style));
+    object.put("collected_at", Moment::styled(place.collected(), style));
+    object.put("created_at", Moment::styled(place.created(), style));
     write_dates(place, object);
     write_money(place, object);
     write_meaning(place, object);
@@ -192,12 +193,13 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
     object.put("mcc", on_card(place).then(|| merchant(place).mcc));
 }
 
-/// The account's text, written once per page however many transactions it has.
-pub(crate) fn embedded<'w>(account: Place<'_>, written: &'w mut Written) -> &'w str {
-    written.entry((account.link.number, account.index)).or_insert_with(|| {
+/// The account's text in an object that embeds it, written once per page and variant however many objects it has.
+pub(crate) fn embedded<'w>(account: Place<'_>, by: Place<'_>, written: &'w mut Written) -> &'w str {
+    let variant = by.index % account.variants().max(1);
+    written.entry((account.link.number, account.index, variant)).or_insert_with(|| {
         let mut text = String::new();
         Object::write(&mut text, None, |object| {
-            accounts::ACCOUNTS.write_object(account, object, &mut Written::new());
+            accounts::ACCOUNTS.write_copy(account, variant, object, &mut Written::new());
         });
         text
     })
@@ -240,7 +242,7 @@ fn write_meaning(place: Place<'_>, object: &mut Object<'_>) {
 
 fn write_card(place: Place<'_>, card: &mut Object<'_>) {
     let dice = place.dice();
-    card.put("collected_at", Moment::styled(place.row.collected, dice.bits("style")));
+    card.put("collected_at", Moment::styled(place.collected(), dice.bits("style")));
     card.put("bill_name", bill_name(place));
     card.put("bill_due_date", value_date(place).plus(20));
     card.put("bill_internal_identification", dice.digits("bill", 18));

@@ -64,25 +64,28 @@ async fn a_widget_token_connects_one_link() {
     let receiver = Receiver::start(&[]).await;
     server.control().set_webhook(Some(receiver.url.clone()), None, None);
     let request = r#"{"id":"secret-id","password":"secret-password","scopes":"read_institutions,write_links",
-        "external_id":"user-2","fetch_historical":true,"fetch_resources":["ACCOUNTS"],"widget":{"branding":{}}}"#;
+        "external_id":"user-2","fetch_historical":true,"fetch_resources":["ACCOUNTS"]}"#;
     let tokens = post(&server, "/api/token/", request).await;
     assert_eq!(tokens.status, 200);
     let tokens = tokens.json();
     assert!(tokens["refresh"].is_string());
 
-    let body = format!(r#"{{"access":"{}"}}"#, tokens["access"].as_str().unwrap());
+    let body = format!(r#"{{"access":"{}","access_mode":"single"}}"#, tokens["access"].as_str().unwrap());
     let connected = post(&server, "/_control/widget/connect", &body).await;
     assert_eq!((connected.status, &connected.json()["external_id"]), (200, &"user-2".into()));
     let webhooks = receiver.wait_for(1).await;
     assert_eq!(webhooks[0].1["link_id"], connected.json()["link_id"]);
     assert_eq!(webhooks[0].1["webhook_type"], "ACCOUNTS");
+    let link = format!("/api/links/{}/", connected.json()["link_id"].as_str().unwrap());
+    assert_eq!(get(&server, &link).await.json()["access_mode"], "single");
     assert_eq!(post(&server, "/_control/widget/connect", &body).await.status, 404, "a token works once");
 }
 
 #[tokio::test]
 async fn a_token_wants_the_keys_in_its_body_too() {
     let server = server().await;
-    let wrong = r#"{"id":"secret-id","password":"wrong","scopes":"read_institutions,write_links"}"#;
+    let wrong = r#"{"id":"secret-id","password":"wrong","scopes":"read_institutions,write_links",
+        "fetch_historical":true,"fetch_resources":["ACCOUNTS"]}"#;
     assert_eq!(post(&server, "/api/token/", wrong).await.error(), (401, "authentication_failed".into(), None));
 }
 
@@ -95,5 +98,6 @@ async fn a_deleted_link_is_gone_with_its_data() {
     assert_eq!(delete(&server, &format!("/api/links/{link}/")).await.status, 404);
     assert_eq!(get(&server, &format!("/api/links/{link}/")).await.error().0, 404);
     assert_eq!(get(&server, &format!("/api/transactions/{transaction}/")).await.error().0, 404);
-    assert_eq!(get(&server, &format!("/api/transactions/?link={link}")).await.json()["count"], 0);
+    let list = get(&server, &format!("/api/transactions/?link={link}")).await;
+    assert_eq!(list.error(), (400, "does_not_exist".into(), Some("link".into())));
 }

@@ -77,11 +77,11 @@ async fn every_id_leads_to_its_object() {
     let server = server().await;
     let path = format!("/api/transactions/?link={UPDATED_LINK}");
     let documented = [
-        "7d0afe4c-373d-490c-90e4-06xx4cdd4a17",
-        "a53759bc-ca02-46f0-b1d5-31xxcd54db41",
-        "64ecc7df-f322-4934-82f5-3b3ae675ef4a",
         "0452ae0d-ax2f-4093-888c-bb2ae826xa0b",
+        "64ecc7df-f322-4934-82f5-3b3ae675ef4a",
+        "7d0afe4c-373d-490c-90e4-06xx4cdd4a17",
         "9c266fff-ee3d-4389-adb3-1c5690d3c032",
+        "a53759bc-ca02-46f0-b1d5-31xxcd54db41",
     ];
     assert_eq!(all_ids(&server, &path).await, documented);
     for (list, detail) in

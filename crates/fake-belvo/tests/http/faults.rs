@@ -154,3 +154,154 @@ async fn rows_that_move_between_pages_are_missed_or_seen_twice() {
     let moved = all_ids(&server, &path).await;
     assert_eq!(moved, [&order[..10], &order[11..], &order[..1]].concat());
 }
+
+async fn fault(server: &fake_belvo::Server, text: &str) {
+    server.control().clear_faults();
+    assert_eq!(post(server, "/_control/faults", &format!(r#"{{"fault":{text}}}"#)).await.status, 200, "{text}");
+}
+
+#[tokio::test]
+async fn a_cap_on_the_page_size_can_be_about_some_requests_only() {
+    let server = server().await;
+    let link = server.control().create_link(NewLink { transactions: 30, ..NewLink::default() }).unwrap().link_id;
+    let path = format!("/api/transactions/?link={link}&page_size=20");
+    let order = all_ids(&server, &path).await;
+    let matches = Match { page: Some(2), ..Match::default() };
+    server.control().add_faults(vec![Rule { matches, ..rule(Fault::PageSizeCap(5)) }]).unwrap();
+    assert_eq!(get(&server, &path).await.ids(), order[..20]);
+    let second = get(&server, &format!("{path}&page=2")).await;
+    assert_eq!((second.ids(), &second.json()["count"]), (order[5..10].to_vec(), &30.into()));
+}
+
+#[tokio::test]
+async fn the_first_rows_of_a_list_can_stand_twice_in_every_reading() {
+    let server = server().await;
+    let link = server.control().create_link(NewLink { transactions: 5, ..NewLink::default() }).unwrap().link_id;
+    let path = format!("/api/transactions/?link={link}");
+    let order = all_ids(&server, &path).await;
+    let doubled: Vec<String> = [0, 0, 1, 1, 2, 3, 4].map(|index: usize| order[index].clone()).into();
+    fault(&server, r#"{"doubled_rows":2}"#).await;
+    for page_size in [1, 2, 3, 100] {
+        assert_eq!(all_ids(&server, &format!("{path}&page_size={page_size}")).await, doubled, "{page_size}");
+    }
+    assert_eq!(get(&server, &path).await.json()["count"], 7);
+    let accounts = get(&server, &format!("/api/accounts/?link={link}")).await;
+    assert_eq!((accounts.ids().len(), &accounts.json()["count"]), (5, &5.into()), "3 accounts");
+}
+
+#[tokio::test]
+async fn one_object_can_be_broken_wherever_it_stands_and_the_others_stay_as_they_are() {
+    let server = server().await;
+    let link = server.control().create_link(NewLink { transactions: 30, ..NewLink::default() }).unwrap().link_id;
+    let path = format!("/api/transactions/?link={link}");
+    let right = bytes(&server, &path).await;
+    let id = all_ids(&server, &path).await[17].clone();
+    let one = format!("/api/transactions/{id}/");
+    let forms: [(&str, &[u8]); 9] = [
+        ("nan", br#","fault":NaN}"#),
+        ("infinity", br#","fault":Infinity}"#),
+        ("invalid_utf8", b",\"fault\":\"\xff\xfe\"}"),
+        ("lone_surrogate", br#","fault":"\ud800"}"#),
+        ("deep", &[b'['; 10_000]),
+        ("large", &vec![b'x'; 500_000]),
+        ("not_an_object", br#""not an object""#),
+        ("null", b"null"),
+        ("no_id", br#"{"account":"#),
+    ];
+    for (form, mark) in forms {
+        fault(&server, &format!(r#"{{"broken_object":{{"id":"{id}","form":"{form}"}}}}"#)).await;
+        let holds = |body: &[u8]| body.windows(mark.len()).any(|part| part == mark);
+        assert!(holds(&bytes(&server, &one).await), "{form}");
+        assert!(holds(&bytes(&server, &format!("{path}&page_size=1&page=18")).await), "{form}");
+        let whole = bytes(&server, &path).await;
+        assert!(holds(&whole), "{form}");
+        let start = right.windows(id.len()).position(|part| part == id.as_bytes()).unwrap() - r#"{"id":""#.len();
+        assert_eq!(whole[..start], right[..start], "{form}: what stands before it");
+        assert_eq!(whole[whole.len() - 9_000..], right[right.len() - 9_000..], "{form}: what stands behind it");
+        assert_eq!(get(&server, &format!("{path}&page_size=17")).await.ids().len(), 17, "{form}");
+    }
+}
+
+#[tokio::test]
+async fn one_object_can_make_every_answer_fail_that_holds_it() {
+    let server = server().await;
+    let link = server.control().create_link(NewLink { transactions: 30, ..NewLink::default() }).unwrap().link_id;
+    let path = format!("/api/transactions/?link={link}");
+    let id = all_ids(&server, &path).await[17].clone();
+    for (text, status) in [(format!(r#""{id}""#), 500), (format!(r#"{{"id":"{id}","status":408}}"#), 408)] {
+        fault(&server, &format!(r#"{{"failing_object":{text}}}"#)).await;
+        for broken in [path.clone(), format!("{path}&page_size=10&page=2"), format!("/api/transactions/{id}/")] {
+            assert_eq!(get(&server, &broken).await.error().0, status, "{broken}");
+        }
+        for page in [1, 3] {
+            assert_eq!(get(&server, &format!("{path}&page_size=10&page={page}")).await.ids().len(), 10);
+        }
+    }
+}
+
+#[tokio::test]
+async fn count_and_next_can_be_any_json_or_absent() {
+    let server = server().await;
+    let path = format!("/api/transactions/?link={HISTORICAL_LINK}&page_size=10");
+    let right = get(&server, &path).await.json();
+    for (text, member, value) in [
+        (r#"{"count":"19"}"#, "count", Some(r#""19""#)),
+        (r#"{"count":-1}"#, "count", Some("-1")),
+        (r#"{"count":null}"#, "count", Some("null")),
+        (r#"{"count":{"a":[1]}}"#, "count", Some(r#"{"a":[1]}"#)),
+        (r#""no_count""#, "count", None),
+        (r#"{"next":"/api/transactions/?page=2"}"#, "next", Some(r#""/api/transactions/?page=2""#)),
+        (r#"{"next":false}"#, "next", Some("false")),
+        (r#""no_next""#, "next", None),
+    ] {
+        fault(&server, text).await;
+        let mut page = get(&server, &path).await.json();
+        let value = value.map(|value| serde_json::from_str::<serde_json::Value>(value).unwrap());
+        assert_eq!(page.as_object_mut().unwrap().remove(member), value, "{text}");
+        let mut rest = right.clone();
+        rest.as_object_mut().unwrap().remove(member);
+        assert_eq!(page, rest, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn faults_of_content_add_up_and_go_with_one_other_fault() {
+    let server = server().await;
+    let path = format!("/api/transactions/?link={HISTORICAL_LINK}");
+    let ids = get(&server, &path).await.ids();
+    let broken = |id: &String, form| Fault::BrokenObject(fake_belvo::BrokenObject { id: id.clone(), form });
+    server
+        .control()
+        .add_faults(vec![
+            rule(Fault::Count("many".into())),
+            rule(broken(&ids[3], fake_belvo::Form::Null)),
+            rule(Fault::PageSizeCap(5)),
+            rule(broken(&ids[1], fake_belvo::Form::NotAnObject)),
+            rule(Fault::DelayMs(30)),
+            rule(Fault::Status(500)),
+        ])
+        .unwrap();
+    let started = Instant::now();
+    let page = get(&server, &path).await.json();
+    assert!(started.elapsed() >= Duration::from_millis(30));
+    assert_eq!((&page["count"], page["results"].as_array().unwrap().len()), (&"many".into(), 5));
+    assert_eq!((&page["results"][1], &page["results"][3]), (&"not an object".into(), &serde_json::Value::Null));
+    assert_eq!(server.control().faults().iter().map(|rule| rule.fired).collect::<Vec<_>>(), [1, 1, 1, 1, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_page_of_links_can_fail_on_every_call() {
+    let server = server().await;
+    let matches = Match { path_prefix: Some("/api/links/".into()), page: Some(2), ..Match::default() };
+    server.control().add_faults(vec![Rule { matches, ..rule(Fault::Status(500)) }]).unwrap();
+    assert_eq!(get(&server, "/api/links/?page_size=1").await.status, 200);
+    assert_eq!(get(&server, "/api/links/?page_size=1&page=2").await.status, 500);
+    assert_eq!(get(&server, &format!("/api/links/{HISTORICAL_LINK}/")).await.status, 200);
+}
+
+async fn bytes(server: &fake_belvo::Server, path: &str) -> Vec<u8> {
+    let url = format!("{}{path}", server.base_url());
+    let response = client().get(url).basic_auth("secret-id", Some("secret-password")).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.bytes().await.unwrap().to_vec()
+}

@@ -3,7 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::support::{HISTORICAL_LINK, UPDATED_LINK, all_ids, get, server};
-use fake_belvo::{Change, IdIn, NewLink, Selection, Settings};
+use fake_belvo::{Change, IdIn, NewLink, Order, Selection, Server, Settings, UnknownLink};
+
+fn set(server: &Server, change: impl FnOnce(&mut Settings)) {
+    let mut settings = server.control().settings();
+    change(&mut settings);
+    server.control().set_settings(settings);
+}
 
 fn new_link(transactions: usize) -> NewLink {
     NewLink { transactions, ..NewLink::default() }
@@ -60,15 +66,45 @@ async fn a_page_past_the_end_is_404_but_the_first_page_of_nothing_is_not() {
 }
 
 #[tokio::test]
-async fn an_unknown_link_lists_nothing() {
+async fn an_unknown_link_is_a_400_an_empty_list_or_a_404_as_the_setting_says() {
     let server = server().await;
-    let answer = get(&server, "/api/transactions/?link=2f5d361d-dad6-45d4-a0bf-26d479766067").await;
+    let path = "/api/transactions/?link=2f5d361d-dad6-45d4-a0bf-26d479766067";
+    assert_eq!(get(&server, path).await.error(), (400, "does_not_exist".into(), Some("link".into())));
+
+    set(&server, |settings| settings.unknown_link = UnknownLink::Empty);
+    let answer = get(&server, path).await;
     assert_eq!((answer.status, answer.ids().len()), (200, 0));
+
+    set(&server, |settings| settings.unknown_link = UnknownLink::NotFound);
+    assert_eq!(get(&server, path).await.error(), (404, "not_found".into(), None));
 }
 
 #[tokio::test]
-async fn new_objects_land_at_the_end_of_the_list() {
+async fn lists_are_ordered_by_id_so_that_a_new_object_moves_rows_of_pages_that_were_read() {
     let server = server().await;
+    let link = server.control().create_link(new_link(150)).unwrap().link_id;
+    let change = Change { add: 50, announce: false, ..Change::default() };
+    for path in [
+        format!("/api/transactions/?link={link}"),
+        format!("/api/transactions/?link={UPDATED_LINK}"),
+        format!("/api/transactions/?link={link}&type=INFLOW"),
+        "/api/accounts/?page_size=3".to_owned(),
+        "/api/links/?page_size=1".to_owned(),
+    ] {
+        let ids = all_ids(&server, &path).await;
+        assert!(ids.len() > 2 && ids.is_sorted(), "{path}: {ids:?}");
+    }
+    let first = get(&server, &format!("/api/transactions/?link={link}")).await.ids();
+    server.control().change(&link, "transactions", change).await.unwrap();
+    let after = all_ids(&server, &format!("/api/transactions/?link={link}")).await;
+    assert!(after.len() == 200 && after.is_sorted());
+    assert_ne!(after[..100], first);
+}
+
+#[tokio::test]
+async fn with_the_order_of_creation_new_objects_land_at_the_end_of_the_list() {
+    let server = server().await;
+    set(&server, |settings| settings.order = Order::Creation);
     let link = server.control().create_link(new_link(150)).unwrap().link_id;
     let path = format!("/api/transactions/?link={link}");
     let before = all_ids(&server, &path).await;
@@ -76,6 +112,23 @@ async fn new_objects_land_at_the_end_of_the_list() {
     let changed = server.control().change(&link, "transactions", change).await.unwrap();
     let after = all_ids(&server, &path).await;
     assert_eq!(after, [before, changed.added].concat());
+}
+
+#[tokio::test]
+async fn a_cap_makes_pages_smaller_than_asked_for_and_says_so_nowhere() {
+    let server = server().await;
+    let link = server.control().create_link(new_link(450)).unwrap().link_id;
+    let path = format!("/api/transactions/?link={link}&page_size=1000");
+    let whole = get(&server, &path).await.ids();
+    set(&server, |settings| settings.page_size_cap = 100);
+    let first = get(&server, &path).await;
+    assert_eq!((first.json()["count"].as_u64(), first.ids()), (Some(450), whole[..100].to_vec()));
+    assert_eq!(first.json()["next"], format!("{}{path}&page=2", server.base_url()));
+    assert_eq!(all_ids(&server, &path).await, whole);
+    let last = get(&server, &format!("{path}&page=5")).await;
+    assert_eq!((last.json()["next"].as_str(), last.ids()), (None, whole[400..].to_vec()));
+    assert_eq!(get(&server, &format!("{path}&page=6")).await.status, 404);
+    assert_eq!(get(&server, &format!("/api/transactions/?link={link}&page_size=40")).await.ids(), whole[..40]);
 }
 
 #[tokio::test]
@@ -172,7 +225,7 @@ async fn fields_and_omit_work_on_the_first_level() {
 #[tokio::test]
 async fn id_in_on_transactions_does_what_the_setting_says() {
     let server = server().await;
-    let wanted = "7d0afe4c-373d-490c-90e4-06xx4cdd4a17,0452ae0d-ax2f-4093-888c-bb2ae826xa0b,unknown";
+    let wanted = "0452ae0d-ax2f-4093-888c-bb2ae826xa0b,7d0afe4c-373d-490c-90e4-06xx4cdd4a17,unknown";
     let path = format!("/api/transactions/?link={UPDATED_LINK}&id__in={wanted}");
     let set = |id_in| {
         server.control().set_settings(Settings { id_in, ..server.control().settings() });

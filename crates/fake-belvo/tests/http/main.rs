@@ -1,6 +1,8 @@
 //! The fake over real HTTP, as a client of Belvo's sees it.
 
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod connecting;
 #[cfg(test)]
 mod control;
@@ -12,6 +14,8 @@ mod errors;
 mod faults;
 #[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod members;
 #[cfg(test)]
 mod mishaps;
 #[cfg(test)]
