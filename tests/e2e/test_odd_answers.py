@@ -65,6 +65,7 @@ def test_an_object_that_makes_its_page_fail_costs_only_itself(deployment: Deploy
 
     assert deployment.records(link_id, "TRANSACTIONS").keys() == set(order) - {failing}
     assert state(deployment, link_id)["check"] == "drift"
+    assert deployment.events(link_id)[-1]["unreadable"] == 1
     wait_until(lambda: deployment.depth() == 0, "the message to be gone")
     assert dead_letters(deployment, link_id) == []
 
@@ -72,7 +73,7 @@ def test_an_object_that_makes_its_page_fail_costs_only_itself(deployment: Deploy
 # Objects
 
 
-@pytest.mark.parametrize("form", ["nan", "infinity", "invalid_utf8", "lone_surrogate", "deep", "not_an_object", "null"])
+@pytest.mark.parametrize("form", ["nan", "infinity", "invalid_utf8", "not_an_object", "null", "no_id"])
 def test_an_object_that_cannot_be_read_is_left_out_and_counted(deployment: Deployment, belvo: Control, form: str):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=30)
     order = [each["id"] for each in belvo.truth(link_id, "transactions")]
@@ -86,6 +87,22 @@ def test_an_object_that_cannot_be_read_is_left_out_and_counted(deployment: Deplo
     assert event["unreadable"] == 1
     assert state(deployment, link_id)["check"] == "drift"
     assert dead_letters(deployment, link_id) == []
+
+
+@pytest.mark.parametrize("form", ["lone_surrogate", "deep"])
+def test_an_object_that_is_only_hard_to_read_is_stored_with_the_others(
+    deployment: Deployment, belvo: Control, form: str
+):
+    link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=30)
+    order = [each["id"] for each in belvo.truth(link_id, "transactions")]
+    broken = {"broken_object": {"id": order[17], "form": form}}
+    belvo.set_faults({"match": {"path_prefix": TRANSACTIONS}, "fault": broken})
+
+    deployment.post(webhook(link_id, total_transactions=30))
+    deployment.wait_for_outcome(link_id, "applied")
+
+    assert deployment.records(link_id, "TRANSACTIONS").keys() == set(order)
+    assert state(deployment, link_id)["check"] == "verified"
 
 
 def test_a_time_without_a_zone_is_in_utc_and_refreshes_a_balance(deployment: Deployment, belvo: Control):
@@ -172,6 +189,10 @@ def test_links_behind_a_page_that_always_fails_are_discovered(deployment: Deploy
 
     for link_id in (first, last):
         wait_until(lambda: len(deployment.records(link_id, "TRANSACTIONS")) == 2, f"the data of {link_id}")
+    # The next discovery begins with the first page again, and with the usual size.
+    belvo.clear_faults()
+    for _ in range(2):
+        reconcile(deployment)
 
 
 def test_a_link_with_odd_members_is_discovered_and_synced(deployment: Deployment, belvo: Control):
