@@ -144,7 +144,8 @@ impl Reader<'_> {
             }
             Ok((number, page))
         });
-        let at_once = if self.piece.size(now()) < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
+        let piece = self.piece.size(now()).min(self.cap.size());
+        let at_once = if piece < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
         joined::all(pages, at_once, |(number, page)| position.take(number, page, last)).await
     }
 

@@ -254,7 +254,12 @@ impl<'a> Objects<'a> {
 fn concerns_object(error: &Error) -> bool {
     matches!(
         error,
-        Error::Malformed(_) | Error::TooLarge(_) | Error::TimedOut | Error::Unavailable(_) | Error::Refused { .. }
+        Error::Malformed(_)
+            | Error::TooLarge(_)
+            | Error::TimedOut
+            | Error::Unavailable(_)
+            | Error::Unreachable(_)
+            | Error::Refused { .. }
     )
 }
 
