@@ -40,8 +40,9 @@ FUNCTION_TIMEOUT_S = 120
 MAX_RECEIVE_COUNT = 20
 # The longest that Lambda allows: the peers read a list in one go.
 PEERS_TIMEOUT_S = 900
-# Without it 72 requests in 30 seconds would be the result of every run.
-NO_LIMIT = 30_000_000
+# The largest budget of requests that the function takes. With the default, 72 requests in 30 seconds would be the result
+# of every run.
+MAX_REQUESTS_PER_30S = 100_000
 SHORT_TIMEOUT_S = 10
 COPIES = 40
 OUTAGE_S = 3_600
@@ -164,7 +165,7 @@ class Function(Environment):
         launch = arguments.implementation.launch("sync")
         variables = {
             "BELVO_BASE_URL": world.belvo.url,
-            "BELVO_REQUESTS_PER_30S": str(NO_LIMIT),
+            "BELVO_REQUESTS_PER_30S": str(MAX_REQUESTS_PER_30S),
             "SYNC_MAX_CONCURRENCY": "1",
             **launch.variables,
         }

@@ -42,7 +42,7 @@ class Stage:
         launch = (implementation or self.implementation).launch(function)
         variables = {
             "BELVO_BASE_URL": self.belvo.url if self.belvo else "http://127.0.0.1:9",
-            "BELVO_REQUESTS_PER_30S": "30000000",
+            "BELVO_REQUESTS_PER_30S": "100000",
             "SYNC_MAX_CONCURRENCY": "1",
             **launch.variables,
             **more,
