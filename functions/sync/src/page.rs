@@ -113,6 +113,8 @@ impl Reader<'_> {
         let mut page = Position::new(number);
         while page.offset < page.end && page.has_more(lock(tally).end()) {
             let most = self.piece.size_in(self.list(), page.offset, now()).min(self.cap.size());
+            // What stands behind the page is the next one's: the digest and the end of this one would not be its own.
+            let most = most.min(u32::try_from(page.end - page.offset).unwrap_or(PAGE_SIZE));
             let size = page.narrowed.size_at(page.offset, most);
             if size < most && page.narrowed.end().is_some() {
                 self.isolation.note_request();

@@ -26,6 +26,21 @@ async fn pages_that_belvo_caps_without_a_word_are_all_read() {
 }
 
 #[tokio::test]
+async fn a_cap_that_does_not_divide_a_page_is_no_sign_that_the_list_moved() {
+    // The next page by the cap begins before 1,000 and ends behind it, with the last object of the list.
+    for (cap, count) in [(300, 1_100), (600, 1_100), (700, 4_100)] {
+        let belvo = OddBelvo::start().await;
+        belvo.set(LINK, List { cap: Cap::Size(cap), ..List::of(transactions(count)) });
+        belvo.list(LINK, &format!(r#"{{"total_transactions":{count}}}"#), 1).await.unwrap();
+        let state = belvo.world.state("TRANSACTIONS").await;
+        assert_eq!(text(&state, "check"), "verified", "{cap}");
+        assert_ne!(text(&state, "watermark"), "(absent)", "{cap}");
+        let requests = belvo.requests(LINK);
+        assert!(requests.len() <= 24, "one reading: {requests:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cap_that_changes_while_a_list_is_read_hides_nothing() {
     let belvo = OddBelvo::start().await;
     belvo.set(LINK, List { cap: Cap::Changing(vec![400, 1_000, 30, 7]), ..List::of(transactions(450)) });
