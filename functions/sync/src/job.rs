@@ -350,7 +350,9 @@ impl Job<'_> {
             left = listed.left;
         }
         let pages = state.count.map(|count| count.div_ceil(PAGE_SIZE.into()));
-        if pages.is_some_and(|pages| left.len() as u64 > pages.max(FEW_IDS as u64)) {
+        // A continuation has the ids that a list left over: another list would leave them over again.
+        let may_list = self.message.continuations == 0;
+        if may_list && pages.is_some_and(|pages| left.len() as u64 > pages.max(FEW_IDS as u64)) {
             // One list is cheaper than that many objects.
             return Box::pin(self.list(event, link, resource, Filter::Whole, &nothing, ids)).await;
         }

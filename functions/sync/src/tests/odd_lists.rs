@@ -212,6 +212,33 @@ async fn updated_ids_that_a_list_in_legs_lacks_are_asked_for_at_its_end() {
 }
 
 #[tokio::test]
+async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_again() {
+    let mut world = World::with_transactions(2_500).await;
+    world.list_transactions().await;
+    let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
+    world.belvo.control().set_settings(settings);
+    let gone = world.change(r#"{"delete":12,"refresh_accounts":false}"#).await.deleted;
+    world.worker.legs.pages = std::time::Duration::ZERO;
+    world.worker.legs.objects = std::time::Duration::ZERO;
+    world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &gone)).await;
+    let mut leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    while leg.listing.as_ref().is_some_and(|listing| listing.page < 2) {
+        assert_eq!(world.deliver(&[sqs(&leg, 1)]).await, [""; 0]);
+        leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    }
+    assert_eq!(world.deliver(&[sqs(&leg, 1)]).await, [""; 0], "the last leg");
+    let left = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    assert_eq!(left.listing, None, "the listing is done");
+    for id in &gone {
+        world.breaks(&format!(r#"[{{"match":{{"path_prefix":"{TRANSACTIONS}{id}/"}},"fault":{{"status":500}}}}]"#));
+    }
+    let requests = world.requests(TRANSACTIONS).len();
+    assert_eq!(world.deliver(&[sqs(&left, 1)]).await.len(), 1, "it waits in the queue");
+    assert!(world.sent.lock().unwrap().is_empty());
+    assert_eq!(world.requests(TRANSACTIONS).len(), requests);
+}
+
+#[tokio::test]
 async fn a_chain_of_twenty_legs_comes_to_its_end() {
     let mut world = World::with_transactions(30).await;
     world.worker.legs.objects = std::time::Duration::ZERO;
