@@ -2,7 +2,9 @@
 //! that are capped, counts and next pages that lie.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{Message, now};
@@ -18,7 +20,12 @@ pub(crate) enum Row {
     Bytes(Vec<u8>),
     /// Each page that would hold it is answered with this status.
     Fails(u16),
+    /// Each page that would hold it takes longer than the worker waits in [`OddBelvo::hurry`].
+    Slow,
 }
+
+/// How long a worker in a hurry waits for an answer: a fiftieth of what it does otherwise.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many rows a page gives at most.
 #[derive(Debug, Clone)]
@@ -79,6 +86,7 @@ impl List {
             match row {
                 Row::Bytes(bytes) => rows.push(bytes.clone()),
                 Row::Fails(status) => return error(*status, "unexpected_error"),
+                Row::Slow => return error(500, "unexpected_error").set_delay(PATIENCE * 4),
             }
         }
         let has_next = end < self.rows.len() || self.has_endless_next;
@@ -98,7 +106,7 @@ fn error(status: u16, code: &str) -> ResponseTemplate {
 pub(crate) struct OddBelvo {
     pub(crate) world: World,
     lists: Arc<Mutex<HashMap<String, List>>>,
-    _server: MockServer,
+    server: MockServer,
 }
 
 impl OddBelvo {
@@ -121,7 +129,17 @@ impl OddBelvo {
         };
         Mock::given(any()).respond_with(answer).mount(&server).await;
         world.ask_without_quick_retries(server.uri());
-        Self { world, lists, _server: server }
+        Self { world, lists, server }
+    }
+
+    /// From now on the worker's clock goes fifty times as fast, and a new execution environment works on each message: it
+    /// knows nothing of what an earlier one learned.
+    pub(crate) fn hurry(&mut self) {
+        let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
+        let limits = belvo::Limits { requests_per_30s, quick_retries: 0, answer: PATIENCE, ..belvo::Limits::default() };
+        self.world.ask_within(self.server.uri(), limits);
+        let crate::Legs { pages, objects, comparing } = crate::LEGS;
+        self.world.worker.legs = crate::Legs { pages: pages / 50, objects: objects / 50, comparing: comparing / 50 };
     }
 
     /// The link has this list from now on.

@@ -201,12 +201,11 @@ impl Reader<'_> {
                 lock(tally).unreadable(page.number);
                 page.leave_out(page.offset + 1);
             }
-            Step::GiveUp | Step::Fail => {
+            Step::GiveUp => {
                 let failed = page.narrowed.end().unwrap_or(page.offset + u64::from(size));
-                let end = lock(tally).end().map_or(failed, |end| failed.min(end));
-                lock(tally).unread(page.number, end.saturating_sub(page.offset));
-                page.leave_out(failed);
+                leave_out_rest(page, failed, tally);
             }
+            Step::EndPage | Step::Fail => leave_out_rest(page, page.end, tally),
         }
         Ok(())
     }
@@ -224,4 +223,12 @@ impl Reader<'_> {
         (path, link.as_str(), filters).hash(&mut hasher);
         hasher.finish()
     }
+}
+
+/// Goes on behind rows that Belvo did not give, up to this place.
+fn leave_out_rest(page: &mut Position, until: u64, tally: &Mutex<Tally>) {
+    let mut tally = lock(tally);
+    let end = tally.end().map_or(until, |end| until.min(end));
+    tally.unread(page.number, end.saturating_sub(page.offset));
+    page.leave_out(until);
 }

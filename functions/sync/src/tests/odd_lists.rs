@@ -132,6 +132,53 @@ async fn an_object_that_belvo_always_fails_to_give_costs_a_few_attempts_and_only
     }
 }
 
+/// Delivers a listing of these rows as AWS would, with a clock that goes fifty times as fast, until it is done: at most so
+/// many times. `is_new`: each time to a new execution environment. Gives the ids that are stored.
+async fn list_slow_rows(rows: Vec<Row>, is_new: bool, most: u32) -> Vec<String> {
+    let mut belvo = OddBelvo::start().await;
+    belvo.set(LINK, List::of(rows));
+    belvo.hurry();
+    let mut message = message("TRANSACTIONS", "historical_update", "{}", now());
+    let mut attempt = 0;
+    for _ in 0..most {
+        attempt += 1;
+        if is_new {
+            belvo.hurry();
+        }
+        let invocation = std::time::Duration::from_millis(120_000 / 50 + 400);
+        if !belvo.world.deliver_within(&[sqs(&message, attempt)], invocation).await.is_empty() {
+            continue;
+        }
+        let Some(body) = belvo.world.sent.lock().unwrap().pop() else {
+            return belvo.world.records("TRANSACTIONS").await.into_keys().collect();
+        };
+        (message, attempt) = (Message::decode(&body).unwrap(), 0);
+    }
+    panic!("still at work after {most} deliveries: {:?}", belvo.requests(LINK));
+}
+
+#[tokio::test]
+async fn an_object_that_always_takes_too_long_costs_only_itself() {
+    let mut rows = transactions(60);
+    rows[37] = Row::Slow;
+    assert_eq!(list_slow_rows(rows, false, 4).await.len(), 59);
+}
+
+#[tokio::test]
+async fn a_first_object_that_always_takes_too_long_costs_only_itself_in_new_environments() {
+    let mut rows = transactions(60);
+    rows[0] = Row::Slow;
+    assert_eq!(list_slow_rows(rows, true, 4).await.len(), 59);
+}
+
+#[tokio::test]
+async fn several_objects_that_take_too_long_cost_no_more_than_their_page() {
+    let mut rows = transactions(2_010);
+    rows[1_500..1_510].fill(Row::Slow);
+    let stored = list_slow_rows(rows, false, 6).await;
+    assert!(stored.len() >= 1_510 && stored.contains(&"t-2009".to_owned()), "{} stored", stored.len());
+}
+
 #[tokio::test]
 async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
     for row in [Row::Fails(500), Row::Bytes(b"<html>".to_vec())] {
