@@ -32,6 +32,8 @@ const PAGES_AT_ONCE: usize = 4;
 const SMALL_PIECE: u32 = 250;
 /// The longest list that is read: ten million objects.
 const MAX_PAGES: u64 = 10_000;
+/// So many pages in a row that Belvo cannot give are the end of a list without a count.
+const MAX_GAPS: u32 = 3;
 /// So many pages are not read again because Belvo asks for fewer requests.
 const MUCH_PROGRESS: u64 = 20;
 
@@ -120,7 +122,7 @@ impl Reader<'_> {
         }
         let Some(page) = self.page(first, how, tally).await? else { return Ok(None) };
         if let Some(progress) = from
-            && (page.count != progress.count || page.digest != progress.digest)
+            && (page.digest != progress.digest || page.count.zip(progress.count).is_some_and(|(now, then)| now != then))
         {
             if self.stops_when_moved {
                 return Ok(None);
@@ -132,7 +134,9 @@ impl Reader<'_> {
 
     /// Reads the pages that `count` announces, a few at a time.
     async fn read_counted(&self, position: &mut Position, last: u64, tally: &Mutex<Tally>) -> Result<(), Failure> {
-        let goes_on = |begun: usize| (begun == 0 || Instant::now() < self.until) && !self.is_void(tally);
+        // Behind a page that is not there, there is none.
+        let is_over = || self.is_void(tally) || lock(tally).is_short();
+        let goes_on = |begun: usize| (begun == 0 || Instant::now() < self.until) && !is_over();
         let numbers = (position.first + 1..=last).enumerate().take_while(|(begun, _)| goes_on(*begun));
         let pages = numbers.map(|(_, number)| async move {
             let page = self.page(number, Use::Write, tally).await?;
@@ -158,6 +162,7 @@ impl Reader<'_> {
         tally: &Mutex<Tally>,
     ) -> Result<(), Failure> {
         let mut begun = usize::from(last > position.first);
+        let mut gaps = 0;
         while position.reached() >= last && position.has_next_behind(position.reached()) && !self.is_void(tally) {
             if begun > 0 && Instant::now() >= self.until {
                 return Ok(());
@@ -168,12 +173,17 @@ impl Reader<'_> {
                 return Err(Failure::TooManyPages);
             }
             let seen = lock(tally).seen.len();
+            let is_behind_gap = position.is_gap(number - 1);
             let page = self.page(number, Use::Write, tally).await?;
             let shows_nothing_new = lock(tally).seen.len() == seen;
-            if page.is_none() || has_count || shows_nothing_new {
+            // Of a page that Belvo could not give, it is not known whether it holds anything new.
+            let is_gap = shows_nothing_new && page.as_ref().is_some_and(|page| page.digest.is_empty());
+            gaps = if is_gap { gaps + 1 } else { 0 };
+            let is_end = page.is_none() || (shows_nothing_new && !(1..MAX_GAPS).contains(&gaps));
+            if has_count || (is_end && !(page.is_none() && is_behind_gap)) {
                 lock(tally).note_move();
             }
-            if page.is_none() || shows_nothing_new {
+            if is_end {
                 position.has_next = false;
             } else {
                 position.take(number, page, number);
@@ -201,6 +211,11 @@ impl Position {
     fn reached(&self) -> u64 {
         let is_next = |(read, number): &(&u64, u64)| *read == number;
         self.read.keys().zip(self.first..).take_while(is_next).last().map_or(self.first, |(_, number)| number)
+    }
+
+    /// Was something left out of this page?
+    fn is_gap(&self, number: u64) -> bool {
+        self.read.get(&number).is_some_and(String::is_empty)
     }
 
     /// Does a page follow the last one that was read, which has this number?

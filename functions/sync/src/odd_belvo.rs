@@ -43,6 +43,8 @@ pub(crate) struct List {
     pub(crate) cap: Cap,
     /// JSON in place of `count`; `{}` in it stands for the right one. Empty: no such member.
     pub(crate) count: String,
+    /// Only the first page has a count.
+    pub(crate) counts_once: bool,
     /// JSON in place of `next`, where a page follows.
     pub(crate) next: String,
     /// Does the last page have a `next`, too?
@@ -58,6 +60,7 @@ impl List {
             rows,
             cap: Cap::None,
             count: "{}".to_owned(),
+            counts_once: false,
             next: r#""/api/transactions/?page=2""#.to_owned(),
             has_endless_next: false,
             failures: 0,
@@ -92,7 +95,11 @@ impl List {
         let has_next = end < self.rows.len() || self.has_endless_next;
         let next = if has_next { self.next.as_str() } else { "null" };
         let count = self.count.replace("{}", &self.rows.len().to_string());
-        let count = if count.is_empty() { String::new() } else { format!(r#""count":{count},"#) };
+        let count = if count.is_empty() || (self.counts_once && page > 1) {
+            String::new()
+        } else {
+            format!(r#""count":{count},"#)
+        };
         let head = format!(r#"{{{count}"next":{next},"previous":null,"results":["#);
         ResponseTemplate::new(200).set_body_bytes([head.as_bytes(), &rows.join(&b','), b"]}"].concat())
     }

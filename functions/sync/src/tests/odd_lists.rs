@@ -180,6 +180,37 @@ async fn several_objects_that_take_too_long_cost_no_more_than_their_page() {
 }
 
 #[tokio::test]
+async fn a_page_that_belvo_cannot_give_does_not_end_a_list_without_a_count() {
+    let belvo = OddBelvo::start().await;
+    let mut rows = transactions(3_000);
+    rows[1_000..2_000].fill(Row::Fails(500));
+    belvo.set(LINK, List { count: String::new(), ..List::of(rows) });
+    belvo.list(LINK, "{}", 6).await.unwrap();
+    assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 2_000);
+    let state = belvo.world.state("TRANSACTIONS").await;
+    assert_eq!((text(&state, "check"), text(&state, "watermark")), ("drift", "(absent)"));
+}
+
+#[tokio::test]
+async fn a_count_on_the_first_page_only_is_no_sign_that_a_list_in_legs_moved() {
+    let mut belvo = OddBelvo::start().await;
+    belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+    belvo.set(LINK, List { counts_once: true, ..List::of(transactions(3_500)) });
+    belvo.list(LINK, r#"{"total_transactions":3500}"#, 6).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
+}
+
+#[tokio::test]
+async fn pages_behind_one_that_is_not_there_are_not_asked_for() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { count: "{}000".to_owned(), ..List::of(transactions(1_500)) });
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "drift");
+    let requests = belvo.requests(LINK).len();
+    assert!(requests <= 20, "{requests} requests");
+}
+
+#[tokio::test]
 async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
     for row in [Row::Fails(500), Row::Bytes(b"<html>".to_vec())] {
         let belvo = OddBelvo::start().await;
