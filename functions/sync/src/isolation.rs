@@ -18,6 +18,9 @@ const MAX_REQUESTS: u32 = 100;
 const MAX_FIRST_REQUESTS: u32 = 20;
 /// An error that may pass by itself is isolated from this attempt on: before, the message returns to the queue.
 pub(crate) const FROM_ATTEMPT: u32 = 3;
+/// From this attempt on pages are left out of a leg that can read none. That takes 20 minutes: Belvo may not give lists for a
+/// while, though it gives links.
+const LAST_RESORT_ATTEMPT: u32 = 9;
 /// In pages of this size single objects are looked for that Belvo takes too long for, from that attempt on. Each size on the
 /// way would cost as much time as Belvo is given for an answer, and there is time for three or four of them.
 const LOOKED_FOR_IN: u32 = 25;
@@ -93,8 +96,9 @@ impl Isolation {
     }
 
     /// What becomes of a page of this size that failed, where the error may concern objects. `has_read`: the leg has read
-    /// some page of the list.
-    pub(crate) fn step(&self, error: &Error, size: u32, has_read: bool, now: Instant) -> Step {
+    /// some page of the list. `goes_on`: an earlier leg has.
+    pub(crate) fn step(&self, error: &Error, size: u32, has_read: bool, goes_on: bool, now: Instant) -> Step {
+        let has_read = has_read || (goes_on && self.attempt >= LAST_RESORT_ATTEMPT);
         let most = if has_read { MAX_REQUESTS } else { MAX_FIRST_REQUESTS };
         let has_time = now < self.until;
         let is_spent = self.requests.load(Relaxed) >= most || !has_time;
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_looked_for_in_two_steps_from_the_third_attempt_on() {
         let now = Instant::now();
-        let step = |attempt, size| isolation(attempt).step(&Error::TimedOut, size, false, now);
+        let step = |attempt, size| isolation(attempt).step(&Error::TimedOut, size, false, false, now);
         assert_eq!(
             (step(2, 1_000), step(3, 1_000), step(3, 25)),
             (Step::Narrow(500), Step::Narrow(25), Step::Narrow(1))
@@ -155,13 +159,13 @@ mod tests {
         let mut narrowed = Narrowed::default();
         narrowed.narrow(1_000, 1_000, 25);
         assert_eq!([1_000, 1_025, 1_125, 1_250, 1_500].map(|at| narrowed.size_at(at, 1_000)), [25, 25, 125, 250, 500]);
-        assert_eq!(Isolation::new(3, now).step(&Error::TimedOut, 1, true, now), Step::EndPage);
+        assert_eq!(Isolation::new(3, now).step(&Error::TimedOut, 1, true, false, now), Step::EndPage);
     }
 
     #[test]
     fn what_may_pass_is_isolated_from_the_third_attempt_on_and_what_cannot_pass_at_once() {
         let now = Instant::now();
-        let step = |attempt, error, size| isolation(attempt).step(&error, size, true, now);
+        let step = |attempt, error, size| isolation(attempt).step(&error, size, true, false, now);
         let malformed = Error::Malformed("not a page");
         assert_eq!((step(1, malformed.clone(), 25), step(1, malformed, 1)), (Step::Narrow(5), Step::LeaveOut));
         assert_eq!((step(1, Error::TimedOut, 25), step(1, Error::TimedOut, 1)), (Step::Narrow(5), Step::Fail));
@@ -191,9 +195,9 @@ mod tests {
         for _ in 0..MAX_REQUESTS {
             isolation.note_request();
         }
-        assert_eq!(isolation.step(&malformed, 25, true, now), Step::GiveUp);
-        assert_eq!(isolation.step(&Error::TimedOut, 25, true, now), Step::Fail);
-        assert_eq!(Isolation::new(1, now).step(&malformed, 25, true, now), Step::GiveUp);
+        assert_eq!(isolation.step(&malformed, 25, true, false, now), Step::GiveUp);
+        assert_eq!(isolation.step(&Error::TimedOut, 25, true, false, now), Step::Fail);
+        assert_eq!(Isolation::new(1, now).step(&malformed, 25, true, false, now), Step::GiveUp);
     }
 
     #[test]
@@ -201,11 +205,17 @@ mod tests {
         let now = Instant::now();
         let isolation = isolation(3);
         let malformed = Error::Malformed("not a page");
-        assert_eq!(isolation.step(&malformed, 1, false, now), Step::LeaveOut, "its first object may be the bad one");
+        assert_eq!(
+            isolation.step(&malformed, 1, false, false, now),
+            Step::LeaveOut,
+            "its first object may be the bad one"
+        );
         for _ in 0..MAX_FIRST_REQUESTS {
             isolation.note_request();
         }
-        assert_eq!([25, 1].map(|size| isolation.step(&malformed, size, false, now)), [Step::Fail; 2]);
-        assert_eq!(isolation.step(&malformed, 25, true, now), Step::Narrow(5));
+        assert_eq!([25, 1].map(|size| isolation.step(&malformed, size, false, false, now)), [Step::Fail; 2]);
+        assert_eq!(isolation.step(&malformed, 25, true, false, now), Step::Narrow(5));
+        let later = |attempt| Isolation::new(attempt, now).step(&malformed, 25, false, true, now);
+        assert_eq!((later(3), later(LAST_RESORT_ATTEMPT)), (Step::Fail, Step::GiveUp), "an earlier leg has read pages");
     }
 }

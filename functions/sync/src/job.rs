@@ -1,6 +1,7 @@
 //! One message, from its plan to its outcome.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -279,7 +280,9 @@ impl Job<'_> {
                 cap: &cap,
                 isolation: Isolation::new(self.attempt, self.end),
                 link_is_there: OnceCell::new(),
+                given: Mutex::default(),
                 has_logged_next: &has_logged_next,
+                goes_on: from.is_some(),
                 stops_when_moved: may_begin_anew,
                 compares: !start.is_first_load || self.attempt > 1,
             };

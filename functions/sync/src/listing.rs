@@ -30,6 +30,8 @@ use crate::tally::Tally;
 const PAGES_AT_ONCE: usize = 4;
 /// In smaller pieces than this pages are read one after the other: side by side none would come to its end in time.
 const SMALL_PIECE: u32 = 250;
+/// The same where the list gives fewer objects a page than this. Then it is the pace of requests that takes the time.
+const SMALL_CAP: u32 = 100;
 /// The longest list that is read: ten million objects.
 const MAX_PAGES: u64 = 10_000;
 /// So many pages in a row that Belvo cannot give are the end of a list without a count.
@@ -52,8 +54,12 @@ pub(crate) struct Reader<'a> {
     pub(crate) isolation: Isolation,
     /// Whether Belvo gave the link, once that was asked.
     pub(crate) link_is_there: OnceCell<bool>,
+    /// The smallest page that Belvo gave to this reader: its number and its size.
+    pub(crate) given: Mutex<Option<(u64, u32)>>,
     /// Whether the log has a line about an odd `next` of this list.
     pub(crate) has_logged_next: &'a AtomicBool,
+    /// Has an earlier leg read pages of the list?
+    pub(crate) goes_on: bool,
     /// Is the list read again from the beginning when it moves?
     pub(crate) stops_when_moved: bool,
     /// Are records compared with what is stored, so that only what changed is written?
@@ -148,7 +154,8 @@ impl Reader<'_> {
             }
             Ok((number, page))
         });
-        let at_once = if self.piece.size(now()) < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
+        let is_slow = self.piece.size(now()) < SMALL_PIECE || self.cap.size() < SMALL_CAP;
+        let at_once = if is_slow { 1 } else { PAGES_AT_ONCE };
         joined::all(pages, at_once, |(number, page)| position.take(number, page, last)).await
     }
 

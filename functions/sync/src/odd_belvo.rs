@@ -51,6 +51,8 @@ pub(crate) struct List {
     pub(crate) has_endless_next: bool,
     /// So many of the first requests are answered with 500.
     pub(crate) failures: usize,
+    /// So many requests are answered; then Belvo gives no list.
+    pub(crate) ends_after: usize,
     pub(crate) requests: Vec<(usize, usize)>,
 }
 
@@ -64,6 +66,7 @@ impl List {
             next: r#""/api/transactions/?page=2""#.to_owned(),
             has_endless_next: false,
             failures: 0,
+            ends_after: usize::MAX,
             requests: Vec::new(),
         }
     }
@@ -71,7 +74,7 @@ impl List {
     fn answer(&mut self, page: usize, asked: usize) -> ResponseTemplate {
         self.requests.push((page, asked));
         let number = self.requests.len();
-        if number <= self.failures {
+        if number <= self.failures || number > self.ends_after {
             return error(500, "unexpected_error");
         }
         let size = match &self.cap {

@@ -1,8 +1,8 @@
 //! Reading one page of a list, in as many pieces as Belvo needs.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use belvo::{Error, Listing, Page};
@@ -156,6 +156,7 @@ impl Reader<'_> {
             // By the size that the list really has, this number is another part of it.
             return Ok(());
         }
+        self.note_given(number, size);
         let place_of_first = page.offset;
         let place = Place { page: page.number, answer: lock(tally).page(answer.count) };
         page.count = answer.count;
@@ -189,10 +190,14 @@ impl Reader<'_> {
             self.piece.note_timeout(Span { list: self.list(), begin: page.offset, size }, now());
         }
         let has_read = lock(tally).counts.pages > 0;
-        let step = self.isolation.step(&error, size, has_read, Instant::now());
+        let step = self.isolation.step(&error, size, has_read, self.goes_on, Instant::now());
         // A larger answer than we take, or one that takes long, is about what is in it. Any other may be Belvo's fault.
         let is_about_size = matches!(error, Error::TooLarge(_) | Error::TimedOut);
         if step == Step::Fail || !(has_read || is_about_size || self.gives_the_link().await) {
+            return Err(error.into());
+        }
+        let may_pass = matches!(error, Error::Unavailable(_) | Error::Unreachable(_) | Error::Refused { .. });
+        if may_pass && matches!(step, Step::LeaveOut | Step::GiveUp) && !self.gives_again().await {
             return Err(error.into());
         }
         match step {
@@ -214,6 +219,20 @@ impl Reader<'_> {
     async fn gives_the_link(&self) -> bool {
         let ask = || self.belvo.link_exists(&self.pass.link);
         self.link_is_there.get_or_try_init(ask).await.is_ok_and(|exists| *exists)
+    }
+
+    fn note_given(&self, number: u64, size: u32) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.is_none_or(|(_, smallest)| size < smallest) {
+            *given = Some((number, size));
+        }
+    }
+
+    /// Does Belvo still give what it gave before? Otherwise it gives nothing, for a while, and no object is at fault.
+    async fn gives_again(&self) -> bool {
+        let given = *self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((number, size)) = given else { return true };
+        self.belvo.page(&Listing { page_size: size, ..self.listing.clone() }, number).await.is_ok()
     }
 
     /// A number that stands for the list.

@@ -41,6 +41,19 @@ async fn a_cap_that_does_not_divide_a_page_is_no_sign_that_the_list_moved() {
 }
 
 #[tokio::test]
+async fn pages_that_a_small_cap_makes_many_requests_are_read_one_after_the_other() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { cap: Cap::Size(20), ..List::of(transactions(3_500)) });
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    let requests = belvo.requests(LINK);
+    let places: Vec<_> = requests.iter().map(|(page, size)| (page - 1) * size).collect();
+    assert!(
+        places.is_sorted(),
+        "at the pace that is allowed, four pages at once do not come to their end: {requests:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_cap_that_changes_while_a_list_is_read_hides_nothing() {
     let belvo = OddBelvo::start().await;
     belvo.set(LINK, List { cap: Cap::Changing(vec![400, 1_000, 30, 7]), ..List::of(transactions(450)) });
@@ -211,6 +224,32 @@ async fn pages_behind_one_that_is_not_there_are_not_asked_for() {
 }
 
 #[tokio::test]
+async fn a_page_that_belvo_cannot_give_at_the_beginning_of_a_leg_costs_only_itself() {
+    for bad_pages in [1_000..2_000, 2_000..3_000, 2_000..4_000] {
+        let mut belvo = OddBelvo::start().await;
+        belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+        let rows = transactions(4_500);
+        belvo.set(LINK, List::of(rows.clone()));
+        let first = message("TRANSACTIONS", "historical_update", "{}", now());
+        assert_eq!(belvo.world.deliver(&[sqs(&first, 1)]).await.len(), 0, "pages 1 and 2");
+        let mut bad = rows;
+        bad[bad_pages.clone()].fill(Row::Fails(500));
+        belvo.set(LINK, List::of(bad));
+        let body = belvo.world.sent.lock().unwrap().pop().unwrap();
+        let (mut leg, mut attempt) = (Message::decode(&body).unwrap(), 0);
+        for _ in 0..40 {
+            attempt += 1;
+            if !belvo.world.deliver(&[sqs(&leg, attempt)]).await.is_empty() {
+                continue;
+            }
+            let Some(body) = belvo.world.sent.lock().unwrap().pop() else { break };
+            (leg, attempt) = (Message::decode(&body).unwrap(), 0);
+        }
+        assert!(belvo.world.records("TRANSACTIONS").await.contains_key("t-4499"), "{bad_pages:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
     for row in [Row::Fails(500), Row::Bytes(b"<html>".to_vec())] {
         let belvo = OddBelvo::start().await;
@@ -220,6 +259,17 @@ async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
         let requests = belvo.requests(LINK).len();
         assert!(requests <= 5 * 25, "{requests} requests in five attempts");
     }
+}
+
+#[tokio::test]
+async fn when_belvo_stops_giving_a_list_no_object_of_it_is_left_out() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { ends_after: 1, ..List::of(transactions(2_500)) });
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    assert_eq!(belvo.world.deliver(&[sqs(&message, 3)]).await.len(), 1, "it waits in the queue");
+    belvo.set(LINK, List::of(transactions(2_500)));
+    assert_eq!(belvo.world.deliver(&[sqs(&message, 4)]).await.len(), 0);
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "unverified");
 }
 
 #[tokio::test]
