@@ -96,7 +96,9 @@ impl Reader<'_> {
         let listed = lock(&tally).listed().map(|count| count.div_ceil(u64::from(PAGE_SIZE)).max(1));
         // A count of more pages than are read is no count to go by.
         let last = listed.filter(|last| position.has_next && *last <= MAX_PAGES).unwrap_or(position.first);
-        if from.is_none() && listed.is_some_and(|listed| position.has_next != (listed > 1)) {
+        // A first page can be longer than it was asked for.
+        let is_all = !position.has_next && lock(&tally).has_reached_count();
+        if from.is_none() && !is_all && listed.is_some_and(|listed| position.has_next != (listed > 1)) {
             lock(&tally).note_move();
         }
         let mut result = self.read_counted(&mut position, last, &tally).await;

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) enum Cap {
     None,
     Size(usize),
+    /// The whole list is one page, whatever is asked for.
+    Whole,
     /// A size for each request in turn, again and again.
     Changing(Vec<usize>),
 }
@@ -80,6 +82,7 @@ impl List {
         let size = match &self.cap {
             Cap::None => asked,
             Cap::Size(size) => asked.min(*size),
+            Cap::Whole => self.rows.len().max(1),
             Cap::Changing(sizes) => asked.min(sizes[number % sizes.len()]),
         };
         let begin = (page - 1) * size;

@@ -19,6 +19,8 @@ use crate::writing::{digest, write_objects};
 /// So many answers in a row that equal the one before them are the end of a list that says that it goes on. Two can be equal
 /// where a join doubles a row.
 const MAX_REPEATS: u32 = 3;
+/// The same of answers with a single object: a join can make many rows of one.
+const MAX_SINGLE_REPEATS: u32 = 20;
 
 /// What is left of a page when its objects were dealt with.
 #[derive(Debug)]
@@ -140,7 +142,7 @@ impl Reader<'_> {
     /// Deals with an answer, and moves on behind what it holds.
     async fn take(
         &self,
-        answer: Page,
+        mut answer: Page,
         size: u32,
         how: Use,
         page: &mut Position,
@@ -151,6 +153,12 @@ impl Reader<'_> {
         }
         let number = page.offset / u64::from(size) + 1;
         let listed = lock(tally).listed();
+        // In the last reading `count` goes before a `next` that names no page: the next answer tells which of them is right.
+        let is_full = page.offset == 0 || answer.objects.len() as u64 >= u64::from(size);
+        if !self.stops_when_moved && is_full {
+            let end = page.offset + answer.objects.len() as u64;
+            answer.has_next |= listed.or(answer.count).is_some_and(|count| end < count);
+        }
         let actual = self.cap.learn(size, number, listed, &answer);
         if actual.is_some() && page.offset > 0 {
             // By the size that the list really has, this number is another part of it.
@@ -172,7 +180,8 @@ impl Reader<'_> {
             }
         };
         page.keep(ids, objects);
-        if answer.has_next && page.repeats >= MAX_REPEATS {
+        let most = if objects == 1 { MAX_SINGLE_REPEATS } else { MAX_REPEATS };
+        if answer.has_next && page.repeats >= most {
             // The list says that it goes on, and only repeats itself.
             lock(tally).note_move();
             page.has_next = Some(false);
