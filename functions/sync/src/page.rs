@@ -164,7 +164,8 @@ impl Reader<'_> {
             // By the size that the list really has, this number is another part of it.
             return Ok(());
         }
-        self.note_given(number, size);
+        // The number is the same: only a first page was given in another size.
+        self.note_given(number, actual.unwrap_or(size));
         let place_of_first = page.offset;
         let place = Place { page: page.number, answer: lock(tally).page(answer.count) };
         page.count = answer.count;
