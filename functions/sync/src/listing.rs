@@ -33,7 +33,7 @@ const SMALL_PIECE: u32 = 250;
 /// The same where the list gives fewer objects a page than this. Then it is the pace of requests that takes the time.
 const SMALL_CAP: u32 = 100;
 /// The longest list that is read: ten million objects.
-const MAX_PAGES: u64 = 10_000;
+pub(crate) const MAX_PAGES: u64 = 10_000;
 /// So many pages in a row that Belvo cannot give are the end of a list without a count.
 const MAX_GAPS: u32 = 3;
 /// So many pages are not read again because Belvo asks for fewer requests.

@@ -11,15 +11,17 @@ use tracing::warn;
 
 use crate::failure::Failure;
 use crate::isolation::{Narrowed, Step};
-use crate::listing::{Reader, lock};
+use crate::listing::{MAX_PAGES, Reader, lock};
 use crate::piece::{PAGE_SIZE, Span};
 use crate::tally::{Place, Tally};
 use crate::writing::{digest, write_objects};
 
+/// A count of more objects is no count to go by.
+const MAX_OBJECTS: u64 = MAX_PAGES * PAGE_SIZE as u64;
 /// So many answers in a row that equal the one before them are the end of a list that says that it goes on. Two can be equal
 /// where a join doubles a row.
 const MAX_REPEATS: u32 = 3;
-/// The same of answers with a single object: a join can make many rows of one.
+/// The same of single objects that are asked for one by one to isolate a bad one: a join can make many rows of one.
 const MAX_SINGLE_REPEATS: u32 = 20;
 
 /// What is left of a page when its objects were dealt with.
@@ -157,7 +159,7 @@ impl Reader<'_> {
         let is_full = page.offset == 0 || answer.objects.len() as u64 >= u64::from(size);
         if !self.stops_when_moved && is_full {
             let end = page.offset + answer.objects.len() as u64;
-            answer.has_next |= listed.or(answer.count).is_some_and(|count| end < count);
+            answer.has_next |= listed.or(answer.count).is_some_and(|count| end < count && count <= MAX_OBJECTS);
         }
         let actual = self.cap.learn(size, number, listed, &answer);
         if actual.is_some() && page.offset > 0 {
@@ -181,7 +183,8 @@ impl Reader<'_> {
             }
         };
         page.keep(ids, objects);
-        let most = if objects == 1 { MAX_SINGLE_REPEATS } else { MAX_REPEATS };
+        let are_single = size == 1 && page.narrowed.end().is_some();
+        let most = if are_single { MAX_SINGLE_REPEATS } else { MAX_REPEATS };
         if answer.has_next && page.repeats >= most {
             // The list says that it goes on, and only repeats itself.
             lock(tally).note_move();
