@@ -254,14 +254,15 @@ impl Message {
     }
 
     /// The message that does the rest of this one's work: these ids, in the place of the list whose name starts with
-    /// `prefix`. `leg`, the stamp of the pass that sends it, tells the legs of one job apart.
+    /// `prefix`. `leg`, the stamp of the pass that sends it, tells the legs of one job apart. A listing that this message
+    /// goes on with is not among that work.
     #[must_use]
     pub fn continuation(&self, prefix: &str, ids: &[ObjectId], leg: EpochMillis) -> Self {
         let ids: Vec<_> = ids.iter().map(ObjectId::as_str).collect();
         let data = self.webhook.data();
         let list = id_lists(&data).find(|(name, _)| name.starts_with(prefix)).map_or(prefix, |(name, _)| name);
         let data = serde_json::value::to_raw_value(&BTreeMap::from([(list, ids)])).ok();
-        Self { webhook: self.webhook.with_data(data), ..self.next_leg(leg) }
+        Self { webhook: self.webhook.with_data(data), listing: None, ..self.next_leg(leg) }
     }
 
     /// The message that goes on with a listing. `leg` as for [`Message::continuation`].

@@ -4,6 +4,7 @@
 //! Belvo cannot give by itself is left out. This costs requests only for the page that needs them: the smaller sizes are
 //! neither used for other pages nor carried to the next leg.
 
+use std::iter::successors;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -17,6 +18,12 @@ const MAX_REQUESTS: u32 = 100;
 const MAX_FIRST_REQUESTS: u32 = 20;
 /// An error that may pass by itself is isolated from this attempt on: before, the message returns to the queue.
 pub(crate) const FROM_ATTEMPT: u32 = 3;
+/// From this attempt on pages are left out of a leg that can read none. That takes 20 minutes: Belvo may not give lists for a
+/// while, though it gives links.
+const LAST_RESORT_ATTEMPT: u32 = 9;
+/// In pages of this size single objects are looked for that Belvo takes too long for, from that attempt on. Each size on the
+/// way would cost as much time as Belvo is given for an answer, and there is time for three or four of them.
+const LOOKED_FOR_IN: u32 = 25;
 
 /// Smaller pages that are asked for in place of pages that failed, innermost last: where each ends, and its size.
 #[derive(Debug, Default)]
@@ -31,9 +38,11 @@ impl Narrowed {
         size_at(offset, self.0.last().map_or(most, |(_, size)| most.min(*size)))
     }
 
-    /// The page of this size at this place failed.
+    /// The page of this size at this place failed. What follows the smaller page is asked for in the sizes between.
     pub(crate) fn narrow(&mut self, offset: u64, failed: u32, to: u32) {
-        self.0.push((offset + u64::from(failed), to));
+        let sizes = successors(Some(failed), |size| smaller(*size).filter(|_| *size > to));
+        let steps = sizes.filter_map(|size| Some((offset + u64::from(size), smaller(size).filter(|_| size > to)?)));
+        self.0.extend(steps);
     }
 
     /// Where the page ends that failed first; none while no page has failed.
@@ -52,6 +61,8 @@ pub(crate) enum Step {
     /// There are neither requests nor time left to isolate single objects: the rest of the page that failed first is left
     /// out.
     GiveUp,
+    /// Belvo takes too long, and there is no time left to wait once more: the rest of the reader's page is left out.
+    EndPage,
     /// The message fails.
     Fail,
 }
@@ -85,16 +96,30 @@ impl Isolation {
     }
 
     /// What becomes of a page of this size that failed, where the error may concern objects. `has_read`: the leg has read
-    /// some page of the list.
-    pub(crate) fn step(&self, error: &Error, size: u32, has_read: bool, now: Instant) -> Step {
+    /// some page of the list. `goes_on`: an earlier leg has.
+    pub(crate) fn step(&self, error: &Error, size: u32, has_read: bool, goes_on: bool, now: Instant) -> Step {
+        let has_read = has_read || (goes_on && self.attempt >= LAST_RESORT_ATTEMPT);
         let most = if has_read { MAX_REQUESTS } else { MAX_FIRST_REQUESTS };
-        let is_spent = self.requests.load(Relaxed) >= most || now >= self.until;
+        let has_time = now < self.until;
+        let is_spent = self.requests.load(Relaxed) >= most || !has_time;
         match smaller(size) {
-            Some(smaller) if !is_spent => Step::Narrow(smaller),
+            Some(_) if !is_spent => Step::Narrow(self.narrowed(error, size)),
             _ if !self.may_leave_out(error) || (is_spent && !has_read) => Step::Fail,
+            _ if *error == Error::TimedOut && !has_time => Step::EndPage,
             Some(_) => Step::GiveUp,
             None => Step::LeaveOut,
         }
+    }
+
+    /// The size of the pages to ask for in place of one of this size, which is larger than 1.
+    fn narrowed(&self, error: &Error, size: u32) -> u32 {
+        let is_urgent = *error == Error::TimedOut && self.attempt >= FROM_ATTEMPT;
+        let most = match size {
+            _ if !is_urgent => size,
+            ..=LOOKED_FOR_IN => 1,
+            _ => LOOKED_FOR_IN,
+        };
+        successors(smaller(size), |size| smaller(*size)).find(|smaller| *smaller <= most).unwrap_or(1)
     }
 
     fn may_leave_out(&self, error: &Error) -> bool {
@@ -124,9 +149,23 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_too_long_is_looked_for_in_two_steps_from_the_third_attempt_on() {
+        let now = Instant::now();
+        let step = |attempt, size| isolation(attempt).step(&Error::TimedOut, size, false, false, now);
+        assert_eq!(
+            (step(2, 1_000), step(3, 1_000), step(3, 25)),
+            (Step::Narrow(500), Step::Narrow(25), Step::Narrow(1))
+        );
+        let mut narrowed = Narrowed::default();
+        narrowed.narrow(1_000, 1_000, 25);
+        assert_eq!([1_000, 1_025, 1_125, 1_250, 1_500].map(|at| narrowed.size_at(at, 1_000)), [25, 25, 125, 250, 500]);
+        assert_eq!(Isolation::new(3, now).step(&Error::TimedOut, 1, true, false, now), Step::EndPage);
+    }
+
+    #[test]
     fn what_may_pass_is_isolated_from_the_third_attempt_on_and_what_cannot_pass_at_once() {
         let now = Instant::now();
-        let step = |attempt, error, size| isolation(attempt).step(&error, size, true, now);
+        let step = |attempt, error, size| isolation(attempt).step(&error, size, true, false, now);
         let malformed = Error::Malformed("not a page");
         assert_eq!((step(1, malformed.clone(), 25), step(1, malformed, 1)), (Step::Narrow(5), Step::LeaveOut));
         assert_eq!((step(1, Error::TimedOut, 25), step(1, Error::TimedOut, 1)), (Step::Narrow(5), Step::Fail));
@@ -156,9 +195,9 @@ mod tests {
         for _ in 0..MAX_REQUESTS {
             isolation.note_request();
         }
-        assert_eq!(isolation.step(&malformed, 25, true, now), Step::GiveUp);
-        assert_eq!(isolation.step(&Error::TimedOut, 25, true, now), Step::Fail);
-        assert_eq!(Isolation::new(1, now).step(&malformed, 25, true, now), Step::GiveUp);
+        assert_eq!(isolation.step(&malformed, 25, true, false, now), Step::GiveUp);
+        assert_eq!(isolation.step(&Error::TimedOut, 25, true, false, now), Step::Fail);
+        assert_eq!(Isolation::new(1, now).step(&malformed, 25, true, false, now), Step::GiveUp);
     }
 
     #[test]
@@ -166,11 +205,17 @@ mod tests {
         let now = Instant::now();
         let isolation = isolation(3);
         let malformed = Error::Malformed("not a page");
-        assert_eq!(isolation.step(&malformed, 1, false, now), Step::LeaveOut, "its first object may be the bad one");
+        assert_eq!(
+            isolation.step(&malformed, 1, false, false, now),
+            Step::LeaveOut,
+            "its first object may be the bad one"
+        );
         for _ in 0..MAX_FIRST_REQUESTS {
             isolation.note_request();
         }
-        assert_eq!([25, 1].map(|size| isolation.step(&malformed, size, false, now)), [Step::Fail; 2]);
-        assert_eq!(isolation.step(&malformed, 25, true, now), Step::Narrow(5));
+        assert_eq!([25, 1].map(|size| isolation.step(&malformed, size, false, false, now)), [Step::Fail; 2]);
+        assert_eq!(isolation.step(&malformed, 25, true, false, now), Step::Narrow(5));
+        let later = |attempt| Isolation::new(attempt, now).step(&malformed, 25, false, true, now);
+        assert_eq!((later(3), later(LAST_RESORT_ATTEMPT)), (Step::Fail, Step::GiveUp), "an earlier leg has read pages");
     }
 }

@@ -1,6 +1,7 @@
 //! One message, from its plan to its outcome.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -279,7 +280,9 @@ impl Job<'_> {
                 cap: &cap,
                 isolation: Isolation::new(self.attempt, self.end),
                 link_is_there: OnceCell::new(),
+                given: Mutex::default(),
                 has_logged_next: &has_logged_next,
+                goes_on: from.is_some(),
                 stops_when_moved: may_begin_anew,
                 compares: !start.is_first_load || self.attempt > 1,
             };
@@ -350,7 +353,9 @@ impl Job<'_> {
             left = listed.left;
         }
         let pages = state.count.map(|count| count.div_ceil(PAGE_SIZE.into()));
-        if pages.is_some_and(|pages| left.len() as u64 > pages.max(FEW_IDS as u64)) {
+        // A continuation has the ids that a list left over: another list would leave them over again.
+        let may_list = self.message.continuations == 0;
+        if may_list && pages.is_some_and(|pages| left.len() as u64 > pages.max(FEW_IDS as u64)) {
             // One list is cheaper than that many objects.
             return Box::pin(self.list(event, link, resource, Filter::Whole, &nothing, ids)).await;
         }

@@ -30,8 +30,12 @@ use crate::tally::Tally;
 const PAGES_AT_ONCE: usize = 4;
 /// In smaller pieces than this pages are read one after the other: side by side none would come to its end in time.
 const SMALL_PIECE: u32 = 250;
+/// The same where the list gives fewer objects a page than this. Then it is the pace of requests that takes the time.
+const SMALL_CAP: u32 = 100;
 /// The longest list that is read: ten million objects.
-const MAX_PAGES: u64 = 10_000;
+pub(crate) const MAX_PAGES: u64 = 10_000;
+/// So many pages in a row that Belvo cannot give are the end of a list without a count.
+const MAX_GAPS: u32 = 3;
 /// So many pages are not read again because Belvo asks for fewer requests.
 const MUCH_PROGRESS: u64 = 20;
 
@@ -50,8 +54,12 @@ pub(crate) struct Reader<'a> {
     pub(crate) isolation: Isolation,
     /// Whether Belvo gave the link, once that was asked.
     pub(crate) link_is_there: OnceCell<bool>,
+    /// The smallest page that Belvo gave to this reader: its number and its size.
+    pub(crate) given: Mutex<Option<(u64, u32)>>,
     /// Whether the log has a line about an odd `next` of this list.
     pub(crate) has_logged_next: &'a AtomicBool,
+    /// Has an earlier leg read pages of the list?
+    pub(crate) goes_on: bool,
     /// Is the list read again from the beginning when it moves?
     pub(crate) stops_when_moved: bool,
     /// Are records compared with what is stored, so that only what changed is written?
@@ -88,7 +96,9 @@ impl Reader<'_> {
         let listed = lock(&tally).listed().map(|count| count.div_ceil(u64::from(PAGE_SIZE)).max(1));
         // A count of more pages than are read is no count to go by.
         let last = listed.filter(|last| position.has_next && *last <= MAX_PAGES).unwrap_or(position.first);
-        if from.is_none() && listed.is_some_and(|listed| position.has_next != (listed > 1)) {
+        // A first page can be longer than it was asked for.
+        let is_all = !position.has_next && lock(&tally).has_reached_count();
+        if from.is_none() && !is_all && listed.is_some_and(|listed| position.has_next != (listed > 1)) {
             lock(&tally).note_move();
         }
         let mut result = self.read_counted(&mut position, last, &tally).await;
@@ -120,7 +130,7 @@ impl Reader<'_> {
         }
         let Some(page) = self.page(first, how, tally).await? else { return Ok(None) };
         if let Some(progress) = from
-            && (page.count != progress.count || page.digest != progress.digest)
+            && (page.digest != progress.digest || page.count.zip(progress.count).is_some_and(|(now, then)| now != then))
         {
             if self.stops_when_moved {
                 return Ok(None);
@@ -132,7 +142,9 @@ impl Reader<'_> {
 
     /// Reads the pages that `count` announces, a few at a time.
     async fn read_counted(&self, position: &mut Position, last: u64, tally: &Mutex<Tally>) -> Result<(), Failure> {
-        let goes_on = |begun: usize| (begun == 0 || Instant::now() < self.until) && !self.is_void(tally);
+        // Behind a page that is not there, there is none.
+        let is_over = || self.is_void(tally) || lock(tally).is_short();
+        let goes_on = |begun: usize| (begun == 0 || Instant::now() < self.until) && !is_over();
         let numbers = (position.first + 1..=last).enumerate().take_while(|(begun, _)| goes_on(*begun));
         let pages = numbers.map(|(_, number)| async move {
             let page = self.page(number, Use::Write, tally).await?;
@@ -144,8 +156,8 @@ impl Reader<'_> {
             }
             Ok((number, page))
         });
-        let piece = self.piece.size(now()).min(self.cap.size());
-        let at_once = if piece < SMALL_PIECE { 1 } else { PAGES_AT_ONCE };
+        let is_slow = self.piece.size(now()) < SMALL_PIECE || self.cap.size() < SMALL_CAP;
+        let at_once = if is_slow { 1 } else { PAGES_AT_ONCE };
         joined::all(pages, at_once, |(number, page)| position.take(number, page, last)).await
     }
 
@@ -159,6 +171,7 @@ impl Reader<'_> {
         tally: &Mutex<Tally>,
     ) -> Result<(), Failure> {
         let mut begun = usize::from(last > position.first);
+        let mut gaps = 0;
         while position.reached() >= last && position.has_next_behind(position.reached()) && !self.is_void(tally) {
             if begun > 0 && Instant::now() >= self.until {
                 return Ok(());
@@ -169,12 +182,17 @@ impl Reader<'_> {
                 return Err(Failure::TooManyPages);
             }
             let seen = lock(tally).seen.len();
+            let is_behind_gap = position.is_gap(number - 1);
             let page = self.page(number, Use::Write, tally).await?;
             let shows_nothing_new = lock(tally).seen.len() == seen;
-            if page.is_none() || has_count || shows_nothing_new {
+            // Of a page that Belvo could not give, it is not known whether it holds anything new.
+            let is_gap = shows_nothing_new && page.as_ref().is_some_and(|page| page.digest.is_empty());
+            gaps = if is_gap { gaps + 1 } else { 0 };
+            let is_end = page.is_none() || (shows_nothing_new && !(1..MAX_GAPS).contains(&gaps));
+            if has_count || (is_end && !(page.is_none() && is_behind_gap)) {
                 lock(tally).note_move();
             }
-            if page.is_none() || shows_nothing_new {
+            if is_end {
                 position.has_next = false;
             } else {
                 position.take(number, page, number);
@@ -202,6 +220,11 @@ impl Position {
     fn reached(&self) -> u64 {
         let is_next = |(read, number): &(&u64, u64)| *read == number;
         self.read.keys().zip(self.first..).take_while(is_next).last().map_or(self.first, |(_, number)| number)
+    }
+
+    /// Was something left out of this page?
+    fn is_gap(&self, number: u64) -> bool {
+        self.read.get(&number).is_some_and(String::is_empty)
     }
 
     /// Does a page follow the last one that was read, which has this number?

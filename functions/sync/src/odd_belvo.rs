@@ -2,7 +2,9 @@
 //! that are capped, counts and next pages that lie.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{Message, now};
@@ -18,13 +20,20 @@ pub(crate) enum Row {
     Bytes(Vec<u8>),
     /// Each page that would hold it is answered with this status.
     Fails(u16),
+    /// Each page that would hold it takes longer than the worker waits in [`OddBelvo::hurry`].
+    Slow,
 }
+
+/// How long a worker in a hurry waits for an answer: a fiftieth of what it does otherwise.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many rows a page gives at most.
 #[derive(Debug, Clone)]
 pub(crate) enum Cap {
     None,
     Size(usize),
+    /// The whole list is one page, whatever is asked for.
+    Whole,
     /// A size for each request in turn, again and again.
     Changing(Vec<usize>),
 }
@@ -36,12 +45,16 @@ pub(crate) struct List {
     pub(crate) cap: Cap,
     /// JSON in place of `count`; `{}` in it stands for the right one. Empty: no such member.
     pub(crate) count: String,
+    /// Only the first page has a count.
+    pub(crate) counts_once: bool,
     /// JSON in place of `next`, where a page follows.
     pub(crate) next: String,
     /// Does the last page have a `next`, too?
     pub(crate) has_endless_next: bool,
     /// So many of the first requests are answered with 500.
     pub(crate) failures: usize,
+    /// So many requests are answered; then Belvo gives no list.
+    pub(crate) ends_after: usize,
     pub(crate) requests: Vec<(usize, usize)>,
 }
 
@@ -51,9 +64,11 @@ impl List {
             rows,
             cap: Cap::None,
             count: "{}".to_owned(),
+            counts_once: false,
             next: r#""/api/transactions/?page=2""#.to_owned(),
             has_endless_next: false,
             failures: 0,
+            ends_after: usize::MAX,
             requests: Vec::new(),
         }
     }
@@ -61,12 +76,13 @@ impl List {
     fn answer(&mut self, page: usize, asked: usize) -> ResponseTemplate {
         self.requests.push((page, asked));
         let number = self.requests.len();
-        if number <= self.failures {
+        if number <= self.failures || number > self.ends_after {
             return error(500, "unexpected_error");
         }
         let size = match &self.cap {
             Cap::None => asked,
             Cap::Size(size) => asked.min(*size),
+            Cap::Whole => self.rows.len().max(1),
             Cap::Changing(sizes) => asked.min(sizes[number % sizes.len()]),
         };
         let begin = (page - 1) * size;
@@ -79,12 +95,17 @@ impl List {
             match row {
                 Row::Bytes(bytes) => rows.push(bytes.clone()),
                 Row::Fails(status) => return error(*status, "unexpected_error"),
+                Row::Slow => return error(500, "unexpected_error").set_delay(PATIENCE * 4),
             }
         }
         let has_next = end < self.rows.len() || self.has_endless_next;
         let next = if has_next { self.next.as_str() } else { "null" };
         let count = self.count.replace("{}", &self.rows.len().to_string());
-        let count = if count.is_empty() { String::new() } else { format!(r#""count":{count},"#) };
+        let count = if count.is_empty() || (self.counts_once && page > 1) {
+            String::new()
+        } else {
+            format!(r#""count":{count},"#)
+        };
         let head = format!(r#"{{{count}"next":{next},"previous":null,"results":["#);
         ResponseTemplate::new(200).set_body_bytes([head.as_bytes(), &rows.join(&b','), b"]}"].concat())
     }
@@ -98,7 +119,7 @@ fn error(status: u16, code: &str) -> ResponseTemplate {
 pub(crate) struct OddBelvo {
     pub(crate) world: World,
     lists: Arc<Mutex<HashMap<String, List>>>,
-    _server: MockServer,
+    server: MockServer,
 }
 
 impl OddBelvo {
@@ -121,7 +142,17 @@ impl OddBelvo {
         };
         Mock::given(any()).respond_with(answer).mount(&server).await;
         world.ask_without_quick_retries(server.uri());
-        Self { world, lists, _server: server }
+        Self { world, lists, server }
+    }
+
+    /// From now on the worker's clock goes fifty times as fast, and a new execution environment works on each message: it
+    /// knows nothing of what an earlier one learned.
+    pub(crate) fn hurry(&mut self) {
+        let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
+        let limits = belvo::Limits { requests_per_30s, quick_retries: 0, answer: PATIENCE, ..belvo::Limits::default() };
+        self.world.ask_within(self.server.uri(), limits);
+        let crate::Legs { pages, objects, comparing } = crate::LEGS;
+        self.world.worker.legs = crate::Legs { pages: pages / 50, objects: objects / 50, comparing: comparing / 50 };
     }
 
     /// The link has this list from now on.

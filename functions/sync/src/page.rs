@@ -1,8 +1,8 @@
 //! Reading one page of a list, in as many pieces as Belvo needs.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use belvo::{Error, Listing, Page};
@@ -11,14 +11,18 @@ use tracing::warn;
 
 use crate::failure::Failure;
 use crate::isolation::{Narrowed, Step};
-use crate::listing::{Reader, lock};
+use crate::listing::{MAX_PAGES, Reader, lock};
 use crate::piece::{PAGE_SIZE, Span};
 use crate::tally::{Place, Tally};
 use crate::writing::{digest, write_objects};
 
+/// A count of more objects is no count to go by.
+const MAX_OBJECTS: u64 = MAX_PAGES * PAGE_SIZE as u64;
 /// So many answers in a row that equal the one before them are the end of a list that says that it goes on. Two can be equal
 /// where a join doubles a row.
 const MAX_REPEATS: u32 = 3;
+/// The same of single objects that are asked for one by one to isolate a bad one: a join can make many rows of one.
+const MAX_SINGLE_REPEATS: u32 = 20;
 
 /// What is left of a page when its objects were dealt with.
 #[derive(Debug)]
@@ -113,6 +117,8 @@ impl Reader<'_> {
         let mut page = Position::new(number);
         while page.offset < page.end && page.has_more(lock(tally).end()) {
             let most = self.piece.size_in(self.list(), page.offset, now()).min(self.cap.size());
+            // What stands behind the page is the next one's: the digest and the end of this one would not be its own.
+            let most = most.min(u32::try_from(page.end - page.offset).unwrap_or(PAGE_SIZE));
             let size = page.narrowed.size_at(page.offset, most);
             if size < most && page.narrowed.end().is_some() {
                 self.isolation.note_request();
@@ -138,7 +144,7 @@ impl Reader<'_> {
     /// Deals with an answer, and moves on behind what it holds.
     async fn take(
         &self,
-        answer: Page,
+        mut answer: Page,
         size: u32,
         how: Use,
         page: &mut Position,
@@ -149,11 +155,19 @@ impl Reader<'_> {
         }
         let number = page.offset / u64::from(size) + 1;
         let listed = lock(tally).listed();
+        // In the last reading `count` goes before a `next` that names no page: the next answer tells which of them is right.
+        let is_full = page.offset == 0 || answer.objects.len() as u64 >= u64::from(size);
+        if !self.stops_when_moved && is_full {
+            let end = page.offset + answer.objects.len() as u64;
+            answer.has_next |= listed.or(answer.count).is_some_and(|count| end < count && count <= MAX_OBJECTS);
+        }
         let actual = self.cap.learn(size, number, listed, &answer);
         if actual.is_some() && page.offset > 0 {
             // By the size that the list really has, this number is another part of it.
             return Ok(());
         }
+        // The number is the same: only a first page was given in another size.
+        self.note_given(number, actual.unwrap_or(size));
         let place_of_first = page.offset;
         let place = Place { page: page.number, answer: lock(tally).page(answer.count) };
         page.count = answer.count;
@@ -169,7 +183,9 @@ impl Reader<'_> {
             }
         };
         page.keep(ids, objects);
-        if answer.has_next && page.repeats >= MAX_REPEATS {
+        let are_single = size == 1 && page.narrowed.end().is_some();
+        let most = if are_single { MAX_SINGLE_REPEATS } else { MAX_REPEATS };
+        if answer.has_next && page.repeats >= most {
             // The list says that it goes on, and only repeats itself.
             lock(tally).note_move();
             page.has_next = Some(false);
@@ -187,10 +203,14 @@ impl Reader<'_> {
             self.piece.note_timeout(Span { list: self.list(), begin: page.offset, size }, now());
         }
         let has_read = lock(tally).counts.pages > 0;
-        let step = self.isolation.step(&error, size, has_read, Instant::now());
+        let step = self.isolation.step(&error, size, has_read, self.goes_on, Instant::now());
         // A larger answer than we take, or one that takes long, is about what is in it. Any other may be Belvo's fault.
         let is_about_size = matches!(error, Error::TooLarge(_) | Error::TimedOut);
         if step == Step::Fail || !(has_read || is_about_size || self.gives_the_link().await) {
+            return Err(error.into());
+        }
+        let may_pass = matches!(error, Error::Unavailable(_) | Error::Unreachable(_) | Error::Refused { .. });
+        if may_pass && matches!(step, Step::LeaveOut | Step::GiveUp) && !self.gives_again().await {
             return Err(error.into());
         }
         match step {
@@ -199,12 +219,11 @@ impl Reader<'_> {
                 lock(tally).unreadable(page.number);
                 page.leave_out(page.offset + 1);
             }
-            Step::GiveUp | Step::Fail => {
+            Step::GiveUp => {
                 let failed = page.narrowed.end().unwrap_or(page.offset + u64::from(size));
-                let end = lock(tally).end().map_or(failed, |end| failed.min(end));
-                lock(tally).unread(page.number, end.saturating_sub(page.offset));
-                page.leave_out(failed);
+                leave_out_rest(page, failed, tally);
             }
+            Step::EndPage | Step::Fail => leave_out_rest(page, page.end, tally),
         }
         Ok(())
     }
@@ -215,6 +234,20 @@ impl Reader<'_> {
         self.link_is_there.get_or_try_init(ask).await.is_ok_and(|exists| *exists)
     }
 
+    fn note_given(&self, number: u64, size: u32) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.is_none_or(|(_, smallest)| size < smallest) {
+            *given = Some((number, size));
+        }
+    }
+
+    /// Does Belvo still give what it gave before? Otherwise it gives nothing, for a while, and no object is at fault.
+    async fn gives_again(&self) -> bool {
+        let given = *self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((number, size)) = given else { return true };
+        self.belvo.page(&Listing { page_size: size, ..self.listing.clone() }, number).await.is_ok()
+    }
+
     /// A number that stands for the list.
     fn list(&self) -> u64 {
         let Listing { path, link, filters, .. } = self.listing;
@@ -222,4 +255,12 @@ impl Reader<'_> {
         (path, link.as_str(), filters).hash(&mut hasher);
         hasher.finish()
     }
+}
+
+/// Goes on behind rows that Belvo did not give, up to this place.
+fn leave_out_rest(page: &mut Position, until: u64, tally: &Mutex<Tally>) {
+    let mut tally = lock(tally);
+    let end = tally.end().map_or(until, |end| until.min(end));
+    tally.unread(page.number, end.saturating_sub(page.offset));
+    page.leave_out(until);
 }

@@ -4,10 +4,14 @@
 //! places is remembered for a while, also for other lists: it would otherwise cost Belvo's patience and ours again at every
 //! attempt. And it is forgotten after a while: Belvo may only have been slow for a moment.
 
+use std::iter::successors;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::EpochMillis;
 
+/// The smallest size that is remembered for other places. Where Belvo takes too long for so many, a page does not come to its
+/// end in time in smaller pieces either; and two objects that it takes too long for say nothing of other lists.
+const LEAST_REMEMBERED: u32 = 125;
 /// Objects a page; Belvo's largest.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
 /// How long a smaller size is remembered: longer than a message waits for its next attempt.
@@ -79,13 +83,14 @@ impl Piece {
         self.lock().size(now)
     }
 
-    /// How many to ask for at this place, at most: less than the last time, if that timed out.
+    /// How many to ask for at this place, at most: what timed out the last time is not asked for again, nor anything that
+    /// holds it.
     pub(crate) fn size_in(&self, list: u64, begin: u64, now: EpochMillis) -> u32 {
         let sizes = self.lock();
         let size = sizes.size(now);
-        let here = |span: &Span| span.overlaps(Span { list, begin, size });
-        let less = sizes.suspect(now).filter(here).and_then(|span| smaller(span.size));
-        less.map_or(size, |less| size.min(less))
+        let Some(suspect) = sizes.suspect(now) else { return size };
+        let may_pass = |size: &u32| *size < suspect.size || !suspect.overlaps(Span { list, begin, size: *size });
+        successors(Some(size), |size| smaller(*size)).find(may_pass).unwrap_or(1)
     }
 
     /// This page timed out.
@@ -93,7 +98,8 @@ impl Piece {
         let mut sizes = self.lock();
         if let Some(other) = sizes.suspect(now).filter(|other| !other.overlaps(span)) {
             // Both places need less than the larger of the two sizes.
-            sizes.remember(smaller(other.size.max(span.size)).unwrap_or(1), now, now);
+            let less = smaller(other.size.max(span.size)).unwrap_or(1);
+            sizes.remember(less.max(LEAST_REMEMBERED), now, now);
         }
         sizes.suspect = Some((span, now));
     }
@@ -141,8 +147,24 @@ mod tests {
             piece.note_timeout(tried, NOW);
         }
         assert_eq!(piece.size(NOW), PAGE_SIZE);
-        assert_eq!([0, 500, 1_000].map(|begin| piece.size_in(1, begin, NOW)), [125, 125, PAGE_SIZE]);
+        assert_eq!([0, 500, 1_000].map(|begin| piece.size_in(1, begin, NOW)), [500, 125, PAGE_SIZE]);
         assert_eq!((piece.size_in(2, 500, NOW), piece.size_in(1, 500, NOW + REMEMBERED_MS)), (PAGE_SIZE, PAGE_SIZE));
+    }
+
+    #[test]
+    fn a_single_object_that_timed_out_is_asked_for_by_itself_and_the_others_are_not() {
+        let piece = Piece::default();
+        piece.note_timeout(span(1, 1_234, 1), NOW);
+        let sizes = [1_000, 1_125, 1_225, 1_230, 1_234, 1_235].map(|begin| piece.size_in(1, begin, NOW));
+        assert_eq!(sizes, [125, 25, 5, 1, 1, PAGE_SIZE]);
+    }
+
+    #[test]
+    fn two_objects_that_timed_out_do_not_make_other_pages_small() {
+        let piece = Piece::default();
+        piece.note_timeout(span(1, 1_500, 1), NOW);
+        piece.note_timeout(span(1, 1_502, 1), NOW);
+        assert!(piece.size(NOW) >= 125, "{}", piece.size(NOW));
     }
 
     #[test]

@@ -143,6 +143,7 @@ fn rows(list: &List) -> Vec<String> {
     let shown = |row: &Row| match row {
         Row::Bytes(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(24)]).into_owned(),
         Row::Fails(status) => format!("fails {status}"),
+        Row::Slow => "slow".to_owned(),
     };
     list.rows.iter().map(shown).collect()
 }

@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     found: Found,
     /// `row_sum` of the reading before this one, if it found too few ids.
     previous_row_sum: Option<u64>,
+    /// The place behind the last row that was read.
+    reached: u64,
     /// Does the list go on behind the end that `count` gives it?
     is_longer: bool,
     /// Answers of this leg, counted modulo 65,536.
@@ -54,6 +56,7 @@ impl Tally {
             listed: from.and_then(|progress| progress.count),
             found: from.map(|progress| progress.found).unwrap_or_default(),
             previous_row_sum,
+            reached: 0,
             is_longer: false,
             answers: 0,
             is_complete: false,
@@ -109,7 +112,13 @@ impl Tally {
 
     /// An answer ended at this place of the list.
     pub(crate) fn reach(&mut self, end: u64, has_next: bool) {
+        self.reached = self.reached.max(end);
         self.is_longer |= self.listed.is_some_and(|listed| listed < end || (listed == end && has_next));
+    }
+
+    /// Was as much read as `count` says that there is?
+    pub(crate) fn has_reached_count(&self) -> bool {
+        self.listed.is_some_and(|listed| self.reached >= listed)
     }
 
     /// Where the list ends, as far as `count` agrees with what was read.

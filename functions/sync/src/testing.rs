@@ -104,6 +104,10 @@ impl World {
     pub(crate) fn ask_without_quick_retries(&mut self, base_url: String) {
         let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
         let limits = belvo::Limits { requests_per_30s, quick_retries: 0, ..belvo::Limits::default() };
+        self.ask_within(base_url, limits);
+    }
+
+    pub(crate) fn ask_within(&mut self, base_url: String, limits: belvo::Limits) {
         self.worker.access = Access::new(base_url, secrets(&self.secret), limits);
     }
 

@@ -26,6 +26,34 @@ async fn pages_that_belvo_caps_without_a_word_are_all_read() {
 }
 
 #[tokio::test]
+async fn a_cap_that_does_not_divide_a_page_is_no_sign_that_the_list_moved() {
+    // The next page by the cap begins before 1,000 and ends behind it, with the last object of the list.
+    for (cap, count) in [(300, 1_100), (600, 1_100), (700, 4_100)] {
+        let belvo = OddBelvo::start().await;
+        belvo.set(LINK, List { cap: Cap::Size(cap), ..List::of(transactions(count)) });
+        belvo.list(LINK, &format!(r#"{{"total_transactions":{count}}}"#), 1).await.unwrap();
+        let state = belvo.world.state("TRANSACTIONS").await;
+        assert_eq!(text(&state, "check"), "verified", "{cap}");
+        assert_ne!(text(&state, "watermark"), "(absent)", "{cap}");
+        let requests = belvo.requests(LINK);
+        assert!(requests.len() <= 24, "one reading: {requests:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_a_small_cap_makes_many_requests_are_read_one_after_the_other() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { cap: Cap::Size(20), ..List::of(transactions(3_500)) });
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    let requests = belvo.requests(LINK);
+    let places: Vec<_> = requests.iter().map(|(page, size)| (page - 1) * size).collect();
+    assert!(
+        places.is_sorted(),
+        "at the pace that is allowed, four pages at once do not come to their end: {requests:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_cap_that_changes_while_a_list_is_read_hides_nothing() {
     let belvo = OddBelvo::start().await;
     belvo.set(LINK, List { cap: Cap::Changing(vec![400, 1_000, 30, 7]), ..List::of(transactions(450)) });
@@ -117,6 +145,110 @@ async fn an_object_that_belvo_always_fails_to_give_costs_a_few_attempts_and_only
     }
 }
 
+/// Delivers a listing of these rows as AWS would, with a clock that goes fifty times as fast, until it is done: at most so
+/// many times. `is_new`: each time to a new execution environment. Gives the ids that are stored.
+async fn list_slow_rows(rows: Vec<Row>, is_new: bool, most: u32) -> Vec<String> {
+    let mut belvo = OddBelvo::start().await;
+    belvo.set(LINK, List::of(rows));
+    belvo.hurry();
+    let mut message = message("TRANSACTIONS", "historical_update", "{}", now());
+    let mut attempt = 0;
+    for _ in 0..most {
+        attempt += 1;
+        if is_new {
+            belvo.hurry();
+        }
+        let invocation = std::time::Duration::from_millis(120_000 / 50 + 400);
+        if !belvo.world.deliver_within(&[sqs(&message, attempt)], invocation).await.is_empty() {
+            continue;
+        }
+        let Some(body) = belvo.world.sent.lock().unwrap().pop() else {
+            return belvo.world.records("TRANSACTIONS").await.into_keys().collect();
+        };
+        (message, attempt) = (Message::decode(&body).unwrap(), 0);
+    }
+    panic!("still at work after {most} deliveries: {:?}", belvo.requests(LINK));
+}
+
+#[tokio::test]
+async fn an_object_that_always_takes_too_long_costs_only_itself() {
+    let mut rows = transactions(60);
+    rows[37] = Row::Slow;
+    assert_eq!(list_slow_rows(rows, false, 4).await.len(), 59);
+}
+
+#[tokio::test]
+async fn a_first_object_that_always_takes_too_long_costs_only_itself_in_new_environments() {
+    let mut rows = transactions(60);
+    rows[0] = Row::Slow;
+    assert_eq!(list_slow_rows(rows, true, 4).await.len(), 59);
+}
+
+#[tokio::test]
+async fn several_objects_that_take_too_long_cost_no_more_than_their_page() {
+    let mut rows = transactions(2_010);
+    rows[1_500..1_510].fill(Row::Slow);
+    let stored = list_slow_rows(rows, false, 6).await;
+    assert!(stored.len() >= 1_510 && stored.contains(&"t-2009".to_owned()), "{} stored", stored.len());
+}
+
+#[tokio::test]
+async fn a_page_that_belvo_cannot_give_does_not_end_a_list_without_a_count() {
+    let belvo = OddBelvo::start().await;
+    let mut rows = transactions(3_000);
+    rows[1_000..2_000].fill(Row::Fails(500));
+    belvo.set(LINK, List { count: String::new(), ..List::of(rows) });
+    belvo.list(LINK, "{}", 6).await.unwrap();
+    assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 2_000);
+    let state = belvo.world.state("TRANSACTIONS").await;
+    assert_eq!((text(&state, "check"), text(&state, "watermark")), ("drift", "(absent)"));
+}
+
+#[tokio::test]
+async fn a_count_on_the_first_page_only_is_no_sign_that_a_list_in_legs_moved() {
+    let mut belvo = OddBelvo::start().await;
+    belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+    belvo.set(LINK, List { counts_once: true, ..List::of(transactions(3_500)) });
+    belvo.list(LINK, r#"{"total_transactions":3500}"#, 6).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
+}
+
+#[tokio::test]
+async fn pages_behind_one_that_is_not_there_are_not_asked_for() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { count: "{}000".to_owned(), ..List::of(transactions(1_500)) });
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "drift");
+    let requests = belvo.requests(LINK).len();
+    assert!(requests <= 20, "{requests} requests");
+}
+
+#[tokio::test]
+async fn a_page_that_belvo_cannot_give_at_the_beginning_of_a_leg_costs_only_itself() {
+    for bad_pages in [1_000..2_000, 2_000..4_000] {
+        let mut belvo = OddBelvo::start().await;
+        belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+        let rows = transactions(4_500);
+        belvo.set(LINK, List::of(rows.clone()));
+        let first = message("TRANSACTIONS", "historical_update", "{}", now());
+        assert_eq!(belvo.world.deliver(&[sqs(&first, 1)]).await.len(), 0, "pages 1 and 2");
+        let mut bad = rows;
+        bad[bad_pages.clone()].fill(Row::Fails(500));
+        belvo.set(LINK, List::of(bad));
+        let body = belvo.world.sent.lock().unwrap().pop().unwrap();
+        let (mut leg, mut attempt) = (Message::decode(&body).unwrap(), 0);
+        for _ in 0..40 {
+            attempt += 1;
+            if !belvo.world.deliver(&[sqs(&leg, attempt)]).await.is_empty() {
+                continue;
+            }
+            let Some(body) = belvo.world.sent.lock().unwrap().pop() else { break };
+            (leg, attempt) = (Message::decode(&body).unwrap(), 0);
+        }
+        assert!(belvo.world.records("TRANSACTIONS").await.contains_key("t-4499"), "{bad_pages:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
     for row in [Row::Fails(500), Row::Bytes(b"<html>".to_vec())] {
@@ -126,6 +258,57 @@ async fn a_list_that_belvo_cannot_give_at_all_waits_in_the_queue() {
         assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "(absent)");
         let requests = belvo.requests(LINK).len();
         assert!(requests <= 5 * 25, "{requests} requests in five attempts");
+    }
+}
+
+#[tokio::test]
+async fn when_belvo_stops_giving_a_list_no_object_of_it_is_left_out() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { ends_after: 1, ..List::of(transactions(2_500)) });
+    let message = message("TRANSACTIONS", "historical_update", "{}", now());
+    assert_eq!(belvo.world.deliver(&[sqs(&message, 3)]).await.len(), 1, "it waits in the queue");
+    belvo.set(LINK, List::of(transactions(2_500)));
+    assert_eq!(belvo.world.deliver(&[sqs(&message, 4)]).await.len(), 0);
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "unverified");
+}
+
+#[tokio::test]
+async fn a_row_that_a_join_multiplies_does_not_end_a_page_of_which_an_object_is_bad() {
+    let belvo = OddBelvo::start().await;
+    let mut rows = transactions(100);
+    rows[10..14].fill(transaction("t-0010"));
+    rows[14] = Row::Bytes(b"NaN".to_vec());
+    belvo.set(LINK, List::of(rows));
+    belvo.list(LINK, "{}", 1).await.unwrap();
+    assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 96);
+}
+
+#[tokio::test]
+async fn a_list_that_comes_as_one_long_page_is_read_whole() {
+    let belvo = OddBelvo::start().await;
+    belvo.set(LINK, List { cap: Cap::Whole, ..List::of(transactions(1_500)) });
+    belvo.list(LINK, r#"{"total_transactions":1500}"#, 1).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
+}
+
+#[tokio::test]
+async fn a_capped_list_in_legs_is_read_once() {
+    let mut belvo = OddBelvo::start().await;
+    belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+    belvo.set(LINK, List { cap: Cap::Size(300), ..List::of(transactions(3_500)) });
+    belvo.list(LINK, r#"{"total_transactions":3500}"#, 8).await.unwrap();
+    assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
+    let requests = belvo.requests(LINK);
+    assert!(requests.len() < 35, "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_next_page_that_is_never_named_hides_nothing_that_the_count_announces() {
+    for cap in [Cap::None, Cap::Size(100)] {
+        let belvo = OddBelvo::start().await;
+        belvo.set(LINK, List { next: "null".to_owned(), cap, ..List::of(transactions(2_500)) });
+        belvo.list(LINK, "{}", 1).await.unwrap();
+        assert_eq!(belvo.world.records("TRANSACTIONS").await.len(), 2_500);
     }
 }
 
@@ -194,6 +377,33 @@ async fn updated_ids_that_a_list_in_legs_lacks_are_asked_for_at_its_end() {
         assert!(world.record("TRANSACTIONS", id).await.contains_key("deleted_at"), "Belvo says that {id} is gone");
     }
     world.assert_converged("TRANSACTIONS").await;
+}
+
+#[tokio::test]
+async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_again() {
+    let mut world = World::with_transactions(2_500).await;
+    world.list_transactions().await;
+    let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
+    world.belvo.control().set_settings(settings);
+    let gone = world.change(r#"{"delete":12,"refresh_accounts":false}"#).await.deleted;
+    world.worker.legs.pages = std::time::Duration::ZERO;
+    world.worker.legs.objects = std::time::Duration::ZERO;
+    world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &gone)).await;
+    let mut leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    while leg.listing.as_ref().is_some_and(|listing| listing.page < 2) {
+        assert_eq!(world.deliver(&[sqs(&leg, 1)]).await, [""; 0]);
+        leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    }
+    assert_eq!(world.deliver(&[sqs(&leg, 1)]).await, [""; 0], "the last leg");
+    let left = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    assert_eq!(left.listing, None, "the listing is done");
+    for id in &gone {
+        world.breaks(&format!(r#"[{{"match":{{"path_prefix":"{TRANSACTIONS}{id}/"}},"fault":{{"status":500}}}}]"#));
+    }
+    let requests = world.requests(TRANSACTIONS).len();
+    assert_eq!(world.deliver(&[sqs(&left, 1)]).await.len(), 1, "it waits in the queue");
+    assert!(world.sent.lock().unwrap().is_empty());
+    assert_eq!(world.requests(TRANSACTIONS).len(), requests);
 }
 
 #[tokio::test]
