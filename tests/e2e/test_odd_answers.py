@@ -206,6 +206,9 @@ def test_a_link_with_odd_members_is_discovered_and_synced(deployment: Deployment
         if "LINK" in deployment.link_items(link_id):
             break
 
+    assert "LINK" in deployment.link_items(link_id)
+    # Which resources it has, its odd members do not say: a webhook does.
+    deployment.post(webhook(link_id))
     wait_until(lambda: len(deployment.records(link_id, "TRANSACTIONS")) == 3, "the link's data")
     link = deployment.link_items(link_id)["LINK"]
     assert link["status"] == "active" and "external_id" not in link

@@ -82,6 +82,8 @@ def test_white_space_that_was_pasted_into_the_secrets_is_no_part_of_them(deploym
     secrets, names = deployment.aws.client("secretsmanager"), ("WebhookSecretArn", "BelvoSecretArn")
     original = {name: secrets.get_secret_value(SecretId=deployment.outputs[name])["SecretString"] for name in names}
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
+    # A message that is being worked on while its environment ends would stay hidden for twelve minutes.
+    wait_until(lambda: deployment.depth() == 0, "an empty queue")
     try:
         for name, text in original.items():
             padded = {key: f" \t{value}\r\n" for key, value in json.loads(text).items()}
@@ -93,6 +95,7 @@ def test_white_space_that_was_pasted_into_the_secrets_is_no_part_of_them(deploym
         ):
             assert deployment.post(webhook(link_id)).status_code == 202
             deployment.wait_for_applied(link_id, 1)
+            wait_until(lambda: deployment.depth() == 0, "an empty queue")
         assert deployment.operate("authorization-header", "--value").stdout == f"{deployment.authorization}\n"
     finally:
         for name, text in original.items():
