@@ -198,7 +198,8 @@ mod tests {
             let objects =
                 given.clone().map(|n| serde_json::from_str(&format!(r#"{{"id":"l-{n}"}}"#)).unwrap()).collect();
             found.extend(given.clone());
-            let page_read = Page { count: links as u64, has_next: given.end < links, objects };
+            let page_read =
+                Page { count: Some(links as u64), has_next: given.end < links, has_odd_next: false, objects };
             page = Links::read(&page_read).next(this);
         }
         found
