@@ -188,11 +188,13 @@ impl Job<'_> {
             Some(_) => Checkpoint::default(),
         };
         let is_whole = checkpoint.listed.is_some() && tally.found_so_far().unreadable == 0;
+        // On a first load nothing was stored that could be missing.
+        let compares = is_whole && start.legs().is_some();
         let mut compared_to = None;
         let mut doubtful = std::mem::take(&mut tally.buried);
-        if rest.is_none() && (is_whole || !expected.is_empty()) {
+        if rest.is_none() && (compares || !expected.is_empty()) {
             let listed = self.listed(&pass, &start, &tally).await?;
-            if is_whole && start.legs().is_some() {
+            if compares {
                 compared_to = self.mark_missing(&pass, &start, &listed, None).await?.map(|id| id.to_string());
             }
             doubtful.extend(expected.iter().filter(|id| !listed.contains(&fingerprint(id))).cloned());
