@@ -114,10 +114,10 @@ test-examples: tools ## Only the example behind the table's stream, without a st
 test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code, have to turn them red (some minutes)
 	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py
 
-# Coverage needs flags of a nightly compiler. What it finds goes into fuzz/corpus/, what fails into fuzz/artifacts/.
+# Coverage needs flags of a nightly compiler. What it finds goes into testing/fuzz/corpus/, what fails into testing/fuzz/artifacts/.
 fuzz: tools-fuzz ## Search for hostile input that breaks a promise, a minute for each target: make fuzz SECONDS=600
-	@set -e; cd fuzz; for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target; \
-	RUSTUP_TOOLCHAIN=nightly $(CURDIR)/$(CARGO_FUZZ) run --sanitizer none $$target corpus/$$target ../crates/hostile/corpus/$$target -- \
+	@set -e; cd testing/fuzz; for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target; \
+	RUSTUP_TOOLCHAIN=nightly $(CURDIR)/$(CARGO_FUZZ) run --sanitizer none $$target corpus/$$target ../../crates/hostile/corpus/$$target -- \
 		-max_total_time=$(SECONDS) -dict=json.dict -max_len=65536 -timeout=20 -rss_limit_mb=1500 -print_final_stats=1; done
 
 soak: ## Ten thousand random histories through the sync engine (about half an hour in all), larger worlds for its model
