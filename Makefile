@@ -26,7 +26,7 @@ SECONDS ?= 60
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build build-ops fmt lint test test-flawed fuzz soak bench bench-sync build-bench test-peers check-growth dashboard permissions sbom clean \
+.PHONY: help demo up down status invoke build build-cli fmt lint test test-flawed fuzz soak bench bench-sync build-bench test-peers check-growth dashboard permissions sbom clean \
 	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-template \
 	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
@@ -54,8 +54,8 @@ build: tools ## Build the functions as they are deployed, and fake-belvo
 fmt: ## Format the code
 	cargo fmt --all
 
-build-ops:
-	cargo build --package ops
+build-cli:
+	cargo build --package cli
 
 lint: check-format check-clippy check-docs check-boundaries check-costs check-template ## All checks that run nothing
 
@@ -117,7 +117,7 @@ test-flawed: ## Do the tests notice? Known mistakes, put into a copy of the code
 # Coverage needs flags of a nightly compiler. What it finds goes into testing/fuzz/corpus/, what fails into testing/fuzz/artifacts/.
 fuzz: tools-fuzz ## Search for hostile input that breaks a promise, a minute for each target: make fuzz SECONDS=600
 	@set -e; cd testing/fuzz; for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target; \
-	RUSTUP_TOOLCHAIN=nightly $(CURDIR)/$(CARGO_FUZZ) run --sanitizer none $$target corpus/$$target ../../crates/hostile/corpus/$$target -- \
+	RUSTUP_TOOLCHAIN=nightly $(CURDIR)/$(CARGO_FUZZ) run --sanitizer none $$target corpus/$$target ../hostile-input/corpus/$$target -- \
 		-max_total_time=$(SECONDS) -dict=json.dict -max_len=65536 -timeout=20 -rss_limit_mb=1500 -print_final_stats=1; done
 
 soak: ## Ten thousand random histories through the sync engine (about half an hour in all), larger worlds for its model
@@ -149,7 +149,7 @@ check-growth: build ## Has a binary grown, or the instructions that its work tak
 	$(PYTHON) bench/guard.py
 
 # Built first, where one sees it: pytest keeps the output of what it runs to itself.
-test-e2e: build build-ops ## Only the run on the deployed stack
+test-e2e: build build-cli ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
 
 dashboard: tools ## Write the drawing of the dashboard into docs/operations.md

@@ -48,7 +48,7 @@ class Series:
 
 
 def own_metrics() -> dict[str, list[set[str]]]:
-    """By name, the sets of dimensions. From the page, which a test compares with crates/platform/src/metrics.rs."""
+    """By name, the sets of dimensions. From the page, which a test compares with crates/runtime/src/metrics.rs."""
     page = (ROOT / "docs/architecture.md").read_text()
     section = page.split("\n## Metrics\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]+) \|", section, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Do the tests notice? Each patch of tests/flawed/ puts a well-known mistake into a copy of the code; the test that it names
+"""Do the tests notice? Each patch of testing/flawed/ puts a well-known mistake into a copy of the code; the test that it names
 has to fail there.
 
     python3 tools/check_flawed.py [NAME ...]
@@ -17,7 +17,7 @@ from pathlib import Path
 from stack.console import say
 from stack.settings import ROOT
 
-PATCHES = ROOT / "tests/flawed"
+PATCHES = ROOT / "testing/flawed"
 COPY = ROOT / ".local/flawed/copy"
 TARGET = ROOT / ".local/flawed/target"
 

@@ -90,7 +90,7 @@ DISCOVERY_REQUESTS_A_RUN = 3
 POLLS_A_MONTH = 5 * 3 * 60 * 24 * DAYS
 # Each environment reads its secret every five minutes.
 SECRET_READS_BUSY = 3 * 12 * 24 * DAYS
-# Series that an ordinary month fills: crates/platform/src/metrics.rs with two resources; without links, `runs` and `belvo_2xx`
+# Series that an ordinary month fills: crates/runtime/src/metrics.rs with two resources; without links, `runs` and `belvo_2xx`
 # (a count of zero is no datapoint).
 SERIES_BUSY, SERIES_IDLE = 31, 2
 LOG_RETENTION_MONTHS = 1

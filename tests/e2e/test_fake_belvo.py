@@ -9,7 +9,7 @@ from stack.settings import ROOT
 
 def test_the_official_python_client_logs_in_and_lists_everything(deployment: Deployment):
     key = deployment.belvo_key
-    check = [sys.executable, ROOT / "tests/belvo_python/check.py", deployment.belvo.url, key.secret_id, key.secret_password]
+    check = [sys.executable, ROOT / "tests/e2e/belvo_python_client.py", deployment.belvo.url, key.secret_id, key.secret_password]
 
     result = subprocess.run(check, capture_output=True, text=True, check=False)
 

@@ -26,7 +26,7 @@ CALLS = {
 
 def called() -> set[str]:
     """By the operator's own code, but for its tests."""
-    sources = [path.read_text().partition("#[cfg(test)]")[0] for path in (ROOT / "crates/ops/src").rglob("*.rs")]
+    sources = [path.read_text().partition("#[cfg(test)]")[0] for path in (ROOT / "cli/src").rglob("*.rs")]
     names = set(re.findall(r"\.([a-z_]+)\(\)", "\n".join(sources)))
     return {f"{service}:{pascal(name)}" for service, calls in CALLS.items() for name in calls & names}
 

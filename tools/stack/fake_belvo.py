@@ -69,7 +69,7 @@ class Control:
         self._call("PUT", "webhook", body)
 
     def configure(self, **settings: Any) -> None:
-        """What new links hold, how long they take to load ...; see crates/fake-belvo/README.md."""
+        """What new links hold, how long they take to load ...; see testing/fake-belvo/README.md."""
         self._call("PUT", "settings", settings)
 
     def create_link(self, **properties: Any) -> str:

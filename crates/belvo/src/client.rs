@@ -11,10 +11,10 @@ use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use crate::answered::Answered;
 use crate::connections::{self, Connections, Pool, Unanswered};
 use crate::response::{body_of_ok, of_transport};
-use crate::{CLASSES, Class, Error, Link, Page, Retry};
+use crate::response_counters::ResponseCounters;
+use crate::{Error, Link, Page, RESPONSE_CLASSES, ResponseClass, Retry};
 
 /// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
 const SLOW: Duration = Duration::from_mins(1);
@@ -81,7 +81,7 @@ pub struct Listing {
 
 /// Why there is no client. The URL is not shown: it may hold credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CannotStart {
+pub enum BuildError {
     /// A setting is wrong.
     #[error("the base URL of Belvo is not an http or https URL without credentials")]
     InvalidBaseUrl,
@@ -100,20 +100,20 @@ pub struct Client {
     pace: DefaultDirectRateLimiter,
     /// Until when only half the pace is allowed.
     slow_until: Mutex<Option<Instant>>,
-    pub(crate) answered: Answered,
+    pub(crate) answered: ResponseCounters,
 }
 
 impl Client {
     /// A client for `https://sandbox.belvo.com`, `https://api.belvo.com`, or one of our own.
     ///
     /// # Errors
-    /// [`CannotStart`]
-    pub fn new(base_url: &str, credentials: Credentials, limits: Limits) -> Result<Self, CannotStart> {
-        let base = Url::parse(base_url).map_err(|_| CannotStart::InvalidBaseUrl)?;
+    /// [`BuildError`]
+    pub fn new(base_url: &str, credentials: Credentials, limits: Limits) -> Result<Self, BuildError> {
+        let base = Url::parse(base_url).map_err(|_| BuildError::InvalidBaseUrl)?;
         if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
-            return Err(CannotStart::InvalidBaseUrl);
+            return Err(BuildError::InvalidBaseUrl);
         }
-        let connections = Connections::new(limits).map_err(|_| CannotStart::NoHttpClient)?;
+        let connections = Connections::new(limits).map_err(|_| BuildError::NoHttpClient)?;
         Ok(Self {
             connections,
             base,
@@ -121,7 +121,7 @@ impl Client {
             limits,
             pace: RateLimiter::direct(quota(limits.requests_per_30s)),
             slow_until: Mutex::new(None),
-            answered: Answered::default(),
+            answered: ResponseCounters::default(),
         })
     }
 
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// How Belvo answered the requests since this was last asked, by class.
-    pub fn take_answered(&self) -> [(Class, u64); CLASSES.len()] {
+    pub fn take_answered(&self) -> [(ResponseClass, u64); RESPONSE_CLASSES.len()] {
         self.answered.take()
     }
 
@@ -218,7 +218,7 @@ impl Client {
     }
 
     /// Waits for a request's turn.
-    pub(crate) async fn turn(&self) {
+    pub(crate) async fn acquire_permit(&self) {
         self.pace.until_ready().await;
         if self.is_slow(Instant::now()) {
             self.pace.until_ready().await;
@@ -244,7 +244,7 @@ impl Client {
 
     /// One request, when its turn has come.
     async fn ask(&self, pool: &Pool, url: Url) -> Result<Vec<u8>, Failed> {
-        self.turn().await;
+        self.acquire_permit().await;
         let answer = connections::send(self.request(pool, Method::GET, url)).await;
         let result = match answer {
             Ok(response) => body_of_ok(response, self.limits.bytes).await.map_err(Failed::from),

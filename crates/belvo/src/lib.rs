@@ -12,8 +12,6 @@
 //! Belvo is not trusted either: answers are bounded in bytes and time, neither redirects nor `next` are followed, and only
 //! ids that need no escaping go into a path. Errors never carry content of an answer.
 
-mod answered;
-pub mod answers;
 mod client;
 mod connections;
 mod error;
@@ -21,13 +19,17 @@ mod link;
 mod links;
 mod members;
 mod page;
+pub mod parse;
+mod provider;
 mod requests;
 mod response;
+mod response_counters;
 
-pub use answered::{CLASSES, Class};
-pub use client::{CannotStart, Client, Credentials, Limits, Listing};
+pub use client::{BuildError, Client, Credentials, Limits, Listing};
 pub use error::{Error, Retry};
 pub use link::Link;
 pub use links::{Links, LinksPage};
 pub use page::Page;
-pub use requests::{NotTaken, Taken};
+pub use provider::{BelvoProvider, ProviderError, credentials};
+pub use requests::{Accepted, SubmitError};
+pub use response_counters::{RESPONSE_CLASSES, ResponseClass};

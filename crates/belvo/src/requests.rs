@@ -2,8 +2,8 @@
 //!
 //! **Guarantee.** Each is sent once. Belvo counts such requests against monthly limits and answers repeated ones with
 //! duplicates, so nothing here or below tries again, whatever happened. **Mechanism.** No quick retries, none by the
-//! HTTP library, and errors that tell apart what Belvo certainly did not do ([`NotTaken::Refused`]) from what it may
-//! have done ([`NotTaken::Unknown`]).
+//! HTTP library, and errors that tell apart what Belvo certainly did not do ([`SubmitError::Refused`]) from what it may
+//! have done ([`SubmitError::Unknown`]).
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const MAX_SEARCHED_BYTES: usize = 4 * 1024;
 
 /// What Belvo said of work that it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum Accepted {
     /// 202: a webhook with this request id says when it is done.
     Later(RequestId),
     /// Another success: it was done while we waited, and no webhook is promised.
@@ -35,7 +35,7 @@ pub enum Taken {
 
 /// Why there is no work under way, as far as we know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
+pub enum SubmitError {
     /// Belvo refused, or nothing reached it: nothing was done, and the same may be asked again.
     #[error(transparent)]
     Refused(Error),
@@ -59,16 +59,16 @@ impl Client {
     /// Asks Belvo to retrieve a resource from the institution, asynchronously. The path is the resource's list.
     ///
     /// # Errors
-    /// [`NotTaken`]
-    pub async fn retrieve(&self, path: &str, parameters: &Map<String, Value>) -> Result<Taken, NotTaken> {
+    /// [`SubmitError`]
+    pub async fn retrieve(&self, path: &str, parameters: &Map<String, Value>) -> Result<Accepted, SubmitError> {
         taken(&self.send_once(Method::POST, path, true, Some(parameters)).await?)
     }
 
     /// Asks Belvo to load a link's history again, all of it or some resources.
     ///
     /// # Errors
-    /// [`NotTaken`]
-    pub async fn refresh_link(&self, link: &LinkId, fetch_resources: &[String]) -> Result<Taken, NotTaken> {
+    /// [`SubmitError`]
+    pub async fn refresh_link(&self, link: &LinkId, fetch_resources: &[String]) -> Result<Accepted, SubmitError> {
         let mut parameters = Map::new();
         if !fetch_resources.is_empty() {
             parameters.insert("fetch_resources".to_owned(), fetch_resources.into());
@@ -79,23 +79,23 @@ impl Client {
     /// Asks Belvo to delete a link and all its data, asynchronously. Nothing brings them back.
     ///
     /// # Errors
-    /// [`NotTaken`]
-    pub async fn delete_link(&self, link: &LinkId) -> Result<Taken, NotTaken> {
+    /// [`SubmitError`]
+    pub async fn delete_link(&self, link: &LinkId) -> Result<Accepted, SubmitError> {
         taken(&self.send_once(Method::DELETE, &format!("/api/links/{link}/"), true, None).await?)
     }
 
     /// Gets an access token for the Connect widget. Belvo wants the credentials in the body too.
     ///
     /// # Errors
-    /// [`NotTaken`]
-    pub async fn widget_token(&self, options: &Map<String, Value>) -> Result<SecretString, NotTaken> {
+    /// [`SubmitError`]
+    pub async fn widget_token(&self, options: &Map<String, Value>) -> Result<SecretString, SubmitError> {
         let credentials = self.credentials();
         let mut body = options.clone();
         body.insert("id".to_owned(), credentials.secret_id.as_str().into());
         body.insert("password".to_owned(), credentials.secret_password.expose_secret().into());
         let answer = self.send_once(Method::POST, "/api/token/", false, Some(&body)).await?;
         let token = text_member(&answer.body, "access").map(SecretString::from);
-        token.ok_or(NotTaken::Unknown(Error::Malformed("not a token")))
+        token.ok_or(SubmitError::Unknown(Error::Malformed("not a token")))
     }
 
     /// Sends a request exactly once. Gives any 2xx.
@@ -105,9 +105,9 @@ impl Client {
         path: &str,
         is_async: bool,
         body: Option<&Map<String, Value>>,
-    ) -> Result<Answer, NotTaken> {
+    ) -> Result<Answer, SubmitError> {
         let result = self.send(method, path, is_async, body).await;
-        let answered = result.as_ref().map_err(NotTaken::error);
+        let answered = result.as_ref().map_err(SubmitError::error);
         self.answered.note(&answered);
         if matches!(answered, Err(Error::RefusedByEdge)) {
             self.slow_down();
@@ -121,8 +121,8 @@ impl Client {
         path: &str,
         is_async: bool,
         body: Option<&Map<String, Value>>,
-    ) -> Result<Answer, NotTaken> {
-        let mut request = self.request(&self.pool(), method, self.url(path).map_err(NotTaken::Refused)?);
+    ) -> Result<Answer, SubmitError> {
+        let mut request = self.request(&self.pool(), method, self.url(path).map_err(SubmitError::Refused)?);
         if is_async {
             request = request.header(REQUEST_MODE.0, REQUEST_MODE.1);
         }
@@ -131,18 +131,18 @@ impl Client {
             let body = serde_json::to_vec(body).unwrap_or_default();
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        self.turn().await;
+        self.acquire_permit().await;
         let response = request.send().await.map_err(|error| not_sent(&error))?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         if status.is_success() {
-            let body = read_body(response, self.limits.bytes).await.map_err(NotTaken::Unknown)?;
+            let body = read_body(response, self.limits.bytes).await.map_err(SubmitError::Unknown)?;
             return Ok(Answer { status, body });
         }
         Err(refused(status, retry_after, &read_error_body(response).await))
     }
 }
 
-impl NotTaken {
+impl SubmitError {
     /// How Belvo answered, if it did.
     fn error(&self) -> Error {
         match self {
@@ -153,27 +153,27 @@ impl NotTaken {
 }
 
 /// A connection that never stood carried nothing. After that, anything may have arrived.
-fn not_sent(error: &reqwest::Error) -> NotTaken {
+fn not_sent(error: &reqwest::Error) -> SubmitError {
     let fault = of_transport(error);
-    if error.is_connect() || error.is_builder() { NotTaken::Refused(fault) } else { NotTaken::Unknown(fault) }
+    if error.is_connect() || error.is_builder() { SubmitError::Refused(fault) } else { SubmitError::Unknown(fault) }
 }
 
 /// Belvo does nothing after a 4xx but a 408: there it had begun, and ran out of time.
-fn refused(status: StatusCode, retry_after: Option<Duration>, body: &ErrorBody) -> NotTaken {
+fn refused(status: StatusCode, retry_after: Option<Duration>, body: &ErrorBody) -> SubmitError {
     let error = Error::of_answer(status.as_u16(), retry_after, body);
     if matches!(&error, Error::Refused { status: 409, code } if code == "link_refreshed") {
-        return NotTaken::RefreshedAlready { wait: retry_after.or_else(|| waiting_time(&body.bytes)) };
+        return SubmitError::RefreshedAlready { wait: retry_after.or_else(|| waiting_time(&body.bytes)) };
     }
     let is_certain = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
-    if is_certain { NotTaken::Refused(error) } else { NotTaken::Unknown(error) }
+    if is_certain { SubmitError::Refused(error) } else { SubmitError::Unknown(error) }
 }
 
-fn taken(answer: &Answer) -> Result<Taken, NotTaken> {
+fn taken(answer: &Answer) -> Result<Accepted, SubmitError> {
     if answer.status != StatusCode::ACCEPTED {
-        return Ok(Taken::AtOnce);
+        return Ok(Accepted::AtOnce);
     }
     let id = text_member(&answer.body, "request_id").and_then(|id| RequestId::parse(&id).ok());
-    id.map(Taken::Later).ok_or(NotTaken::Unknown(Error::Malformed("not a request id")))
+    id.map(Accepted::Later).ok_or(SubmitError::Unknown(Error::Malformed("not a request id")))
 }
 
 /// Reads one member of an answer. The others may be of any type.
@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn only_a_refusal_of_belvos_is_certain() {
         for code in [400, 401, 403, 404, 428, 429] {
-            assert!(matches!(refused(status(code), None, &no_reason()), NotTaken::Refused(_)), "{code}");
+            assert!(matches!(refused(status(code), None, &no_reason()), SubmitError::Refused(_)), "{code}");
         }
         for code in [302, 408, 500, 502, 503, 504] {
-            assert!(matches!(refused(status(code), None, &no_reason()), NotTaken::Unknown(_)), "{code}");
+            assert!(matches!(refused(status(code), None, &no_reason()), SubmitError::Unknown(_)), "{code}");
         }
     }
 
@@ -234,12 +234,12 @@ mod tests {
         let id = "b5d0106ac9cc43d5b36199fe831f6bbe";
         for odd in ["null", "7", "1e999", r#""\ud800""#, "[[]]"] {
             let body = format!(r#"{{"message":{odd},"request_id":"{id}","status":{odd},"status":{odd}}}"#);
-            assert_eq!(answer(body.as_bytes()), Ok(Taken::Later(RequestId::parse(id).unwrap())), "{odd}");
+            assert_eq!(answer(body.as_bytes()), Ok(Accepted::Later(RequestId::parse(id).unwrap())), "{odd}");
         }
         let latin = [br#"{"message":"caf"#, &b"\xe9"[..], br#"","request_id":""#, id.as_bytes(), br#""}"#].concat();
-        assert!(matches!(answer(&latin), Ok(Taken::Later(_))));
+        assert!(matches!(answer(&latin), Ok(Accepted::Later(_))));
         for body in [r#"{"request_id":7}"#, &format!(r#"["{id}"]"#), "", "<html>"] {
-            let unknown = NotTaken::Unknown(Error::Malformed("not a request id"));
+            let unknown = SubmitError::Unknown(Error::Malformed("not a request id"));
             assert_eq!(answer(body.as_bytes()), Err(unknown), "{body}");
         }
     }

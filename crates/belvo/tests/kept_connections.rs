@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use belvo::{Class, Client, Credentials, Error, Limits, Listing};
+use belvo::{Client, Credentials, Error, Limits, Listing, ResponseClass};
 use domain::LinkId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -140,7 +140,7 @@ async fn kept_connections_that_died_in_silence_do_not_make_belvo_look_slow() {
     assert_eq!(u64::try_from(requests(&server).await).unwrap(), 2 * CONNECTIONS);
     let answered = client.take_answered();
     let of = |wanted| answered.iter().find(|(class, _)| *class == wanted).map(|(_, count)| *count);
-    let counts = [Class::Success, Class::Unreachable, Class::TimedOut].map(of);
+    let counts = [ResponseClass::Success, ResponseClass::Unreachable, ResponseClass::TimedOut].map(of);
     assert_eq!(counts, [Some(CONNECTIONS), Some(CONNECTIONS), Some(0)]);
 }
 

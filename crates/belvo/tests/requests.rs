@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use belvo::{Client, Credentials, Error, Limits, NotTaken, Taken};
+use belvo::{Accepted, Client, Credentials, Error, Limits, SubmitError};
 use domain::{LinkId, RequestId};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -39,8 +39,8 @@ fn answer(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json")
 }
 
-fn later() -> Taken {
-    Taken::Later(RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap())
+fn later() -> Accepted {
+    Accepted::Later(RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap())
 }
 
 /// A Belvo that answers everything alike, and wants to be asked exactly once.
@@ -50,7 +50,7 @@ async fn belvo_answering_once(answer: ResponseTemplate) -> MockServer {
     server
 }
 
-async fn retrieve(server: &MockServer) -> Result<Taken, NotTaken> {
+async fn retrieve(server: &MockServer) -> Result<Accepted, SubmitError> {
     client(&server.uri()).retrieve("/api/transactions/", &transactions()).await
 }
 
@@ -107,14 +107,14 @@ async fn nothing_is_sent_twice_whatever_belvo_answers() {
 #[tokio::test]
 async fn a_silent_belvo_is_asked_once_and_what_it_did_is_not_known() {
     let server = belvo_answering_once(answer(202, ACCEPTED).set_delay(Duration::from_secs(2))).await;
-    assert_eq!(retrieve(&server).await, Err(NotTaken::Unknown(Error::TimedOut)));
+    assert_eq!(retrieve(&server).await, Err(SubmitError::Unknown(Error::TimedOut)));
 }
 
 #[tokio::test]
 async fn a_connection_that_breaks_off_is_not_tried_again() {
     let (url, requests) = belvo_on_a_socket("").await;
     let result = client(&url).retrieve("/api/transactions/", &transactions()).await;
-    assert!(matches!(result, Err(NotTaken::Unknown(Error::Unreachable(_)))), "{result:?}");
+    assert!(matches!(result, Err(SubmitError::Unknown(Error::Unreachable(_)))), "{result:?}");
     assert_eq!(requests.await.unwrap().len(), 1);
 }
 
@@ -122,21 +122,21 @@ async fn a_connection_that_breaks_off_is_not_tried_again() {
 async fn what_never_reached_belvo_was_certainly_not_done() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let result = client(&format!("http://{closed}")).retrieve("/api/transactions/", &transactions()).await;
-    assert!(matches!(result, Err(NotTaken::Refused(Error::Unreachable(_)))), "{result:?}");
+    assert!(matches!(result, Err(SubmitError::Refused(Error::Unreachable(_)))), "{result:?}");
 }
 
 #[tokio::test]
 async fn an_accepted_request_without_its_id_was_done_as_far_as_anybody_knows() {
     for body in ["", "{}", r#"{"request_id":"a/b"}"#, "<html>"] {
         let server = belvo_answering_once(answer(202, body)).await;
-        assert_eq!(retrieve(&server).await, Err(NotTaken::Unknown(Error::Malformed("not a request id"))), "{body}");
+        assert_eq!(retrieve(&server).await, Err(SubmitError::Unknown(Error::Malformed("not a request id"))), "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_belvo_that_ignores_the_header_has_done_the_work_already() {
     let server = belvo_answering_once(answer(201, r#"[{"id":"t-1","amount":1.00}]"#)).await;
-    assert_eq!(retrieve(&server).await, Ok(Taken::AtOnce));
+    assert_eq!(retrieve(&server).await, Ok(Accepted::AtOnce));
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn a_second_refresh_says_when_to_come_back() {
     let body = r#"[{"request_id":"b5d0","message":"The link has already been refreshed. Please wait 7 minutes before trying again.","code":"link_refreshed"}]"#;
     Mock::given(method("POST")).respond_with(answer(409, body)).expect(1).mount(&server).await;
     let wait = Some(Duration::from_mins(7));
-    assert_eq!(client(&server.uri()).refresh_link(&link(), &[]).await, Err(NotTaken::RefreshedAlready { wait }));
+    assert_eq!(client(&server.uri()).refresh_link(&link(), &[]).await, Err(SubmitError::RefreshedAlready { wait }));
 }
 
 #[tokio::test]

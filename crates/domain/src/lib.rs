@@ -10,11 +10,11 @@
 //!
 //! This crate is pure: no async, no AWS, no HTTP.
 
-mod announced;
-mod asked;
+mod announced_totals;
 mod catalogue;
 mod hash;
 mod id;
+mod internal;
 mod json;
 mod link;
 mod listed_link;
@@ -28,14 +28,14 @@ mod source;
 mod time;
 mod webhook;
 
-pub use announced::{Announced, Kind};
+pub use announced_totals::{AnnouncedTotals, Kind};
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
 pub use json::{Fields, Value, path_name};
 pub use link::{AnnouncedAccess, Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
-    Found, Heard, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, UNROUTED, Undecodable,
+    DecodeError, ListingCounts, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, UNROUTED,
     Withheld,
 };
 pub use number::Number;

@@ -77,7 +77,7 @@ pub struct Progress {
     /// How often it was begun anew because the list had moved.
     pub relistings: usize,
     /// What was found so far.
-    pub found: Found,
+    pub found: ListingCounts,
     /// The stamps of the legs whose ids are kept in the table, to tell in the end what the list lacks. None when that
     /// cannot be told.
     #[serde(default)]
@@ -98,7 +98,7 @@ pub struct Progress {
 
 /// What a listing has found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct ListingCounts {
     /// Objects, each counted once.
     pub distinct: u64,
     /// Those of them that the webhook's totals count.
@@ -128,14 +128,6 @@ pub struct Found {
     pub unasked: bool,
 }
 
-/// What a message says of its link beside what it asks for. Whose link it is, is not among it: a webhook that says so may
-/// come from anybody who has the token, so Belvo is asked.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
-    /// When the webhook was received, if it is one of Belvo's.
-    pub webhook_at: Option<EpochMillis>,
-}
-
 /// One part of a webhook that was split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -156,7 +148,7 @@ pub struct Withheld {
 
 /// Why the body of a queue message cannot be understood. Carries no content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Undecodable {
+pub enum DecodeError {
     /// Not something that this project wrote: its shape, its webhook or a number in it is none that it writes.
     #[error("the body is not a message of this project")]
     NotAMessage,
@@ -213,7 +205,8 @@ impl Read<'_> {
 
 impl Progress {
     fn is_countable(&self) -> bool {
-        let Found { distinct, matching, inflows, outflows, unreadable, doubled, repeated, unread, .. } = self.found;
+        let ListingCounts { distinct, matching, inflows, outflows, unreadable, doubled, repeated, unread, .. } =
+            self.found;
         let found = [distinct, matching, inflows, outflows, unreadable, doubled, repeated, unread];
         let mut counts = found.into_iter().chain(self.count).chain([self.page]);
         // What only has the comparison before it stands on no page.
@@ -231,7 +224,7 @@ impl Message {
     /// The messages that carry one accepted webhook: one, or as many as its id lists need. The same body always gives
     /// the same keys, so that SQS drops a byte-identical delivery within its five minutes.
     #[must_use]
-    pub fn carry(webhook: &Webhook, body: &[u8], received_at: EpochMillis) -> Vec<Self> {
+    pub fn from_webhook(webhook: &Webhook, body: &[u8], received_at: EpochMillis) -> Vec<Self> {
         let sha256 = sha256_hex(body);
         let (parts, is_whole) = match split(webhook) {
             Parts::Whole => (vec![webhook.clone()], true),
@@ -284,11 +277,10 @@ impl Message {
         Self { continuations: 0, ..self }
     }
 
-    /// What it says of its link.
+    /// Returns when the webhook was received, if Belvo sent this message's webhook.
     #[must_use]
-    pub fn heard(&self) -> Heard {
-        let webhook_at = matches!(self.source, Source::Webhook).then_some(self.received_at);
-        Heard { webhook_at }
+    pub fn webhook_at(&self) -> Option<EpochMillis> {
+        matches!(self.source, Source::Webhook).then_some(self.received_at)
     }
 
     /// The body for SQS, in ASCII: SQS refuses some of Unicode.
@@ -312,16 +304,16 @@ impl Message {
     /// Reads the body of a queue message.
     ///
     /// # Errors
-    /// [`Undecodable`] when another program or a newer release wrote it.
-    pub fn decode(body: &str) -> Result<Self, Undecodable> {
-        let Version { v } = serde_json::from_str(body).map_err(|_| Undecodable::NotAMessage)?;
+    /// [`DecodeError`] when another program or a newer release wrote it.
+    pub fn decode(body: &str) -> Result<Self, DecodeError> {
+        let Version { v } = serde_json::from_str(body).map_err(|_| DecodeError::NotAMessage)?;
         if v != VERSION {
-            return Err(Undecodable::UnknownVersion(v));
+            return Err(DecodeError::UnknownVersion(v));
         }
-        let read: Read<'_> = serde_json::from_str(body).map_err(|_| Undecodable::NotAMessage)?;
-        let webhook = Webhook::parse(read.webhook.get().as_bytes()).map_err(|_| Undecodable::NotAMessage)?;
+        let read: Read<'_> = serde_json::from_str(body).map_err(|_| DecodeError::NotAMessage)?;
+        let webhook = Webhook::parse(read.webhook.get().as_bytes()).map_err(|_| DecodeError::NotAMessage)?;
         if !read.is_usable() {
-            return Err(Undecodable::NotAMessage);
+            return Err(DecodeError::NotAMessage);
         }
         Ok(Self {
             received_at: read.received_at,
@@ -443,8 +435,8 @@ mod tests {
 
     use super::*;
 
-    fn carry(body: &str) -> Vec<Message> {
-        Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), 1_700_000_000_000)
+    fn from_webhook(body: &str) -> Vec<Message> {
+        Message::from_webhook(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), 1_700_000_000_000)
     }
 
     fn with_ids(count: usize, more: &str) -> String {
@@ -462,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_as_it_was_written() {
-        let sent = carry(&with_ids(3, r#","external_id":"Zoë 🦀","new":1.10"#)).remove(0);
+        let sent = from_webhook(&with_ids(3, r#","external_id":"Zoë 🦀","new":1.10"#)).remove(0);
         let body = sent.encode();
         assert!(body.is_ascii());
         let read = Message::decode(&body).unwrap();
@@ -474,14 +466,14 @@ mod tests {
 
     #[test]
     fn what_another_program_or_a_newer_release_wrote_is_named_and_not_guessed_at() {
-        assert_eq!(Message::decode("hello").unwrap_err(), Undecodable::NotAMessage);
-        assert_eq!(Message::decode(r#"{"v":1}"#).unwrap_err(), Undecodable::NotAMessage);
-        assert_eq!(Message::decode(r#"{"v":2,"later":true}"#).unwrap_err(), Undecodable::UnknownVersion(2));
+        assert_eq!(Message::decode("hello").unwrap_err(), DecodeError::NotAMessage);
+        assert_eq!(Message::decode(r#"{"v":1}"#).unwrap_err(), DecodeError::NotAMessage);
+        assert_eq!(Message::decode(r#"{"v":2,"later":true}"#).unwrap_err(), DecodeError::UnknownVersion(2));
     }
 
     #[test]
     fn long_id_lists_are_split_and_every_id_travels_exactly_once() {
-        let messages = carry(&with_ids(1_201, ""));
+        let messages = from_webhook(&with_ids(1_201, ""));
         assert_eq!(messages.iter().map(|m| ids_of(m).len()).collect::<Vec<_>>(), [500, 500, 201]);
         let mut ids: Vec<String> = messages.iter().flat_map(ids_of).collect();
         ids.dedup();
@@ -494,7 +486,7 @@ mod tests {
     fn an_oversized_webhook_loses_its_padding_before_its_ids() {
         let padding = format!(r#","padding":"{}""#, "é".repeat(300_000));
         let body = with_ids(1_000, &padding);
-        for message in carry(&body) {
+        for message in from_webhook(&body) {
             assert!(message.encode().len() <= MAX_MESSAGE_BYTES);
             assert_eq!(ids_of(&message).len(), 500);
             assert_eq!(message.withheld.as_ref().unwrap().bytes, body.len());
@@ -505,7 +497,7 @@ mod tests {
     fn when_a_webhook_is_split_a_short_list_travels_too_and_many_small_members_are_not_multiplied() {
         let ids = |count: usize| serde_json::to_string(&vec!["x"; count]).unwrap();
         let padding = (0..20_000).map(|n| format!(r#""m{n}":0"#)).collect::<Vec<_>>().join(",");
-        let messages = carry(&format!(
+        let messages = from_webhook(&format!(
             r#"{{"webhook_type":"X","webhook_code":"y",{padding},
                "data":{{"updated_x":{},"deleted_x":{},{padding}}}}}"#,
             ids(5_000),
@@ -527,12 +519,12 @@ mod tests {
             r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l-1","link_id":"l-2",
                "data":{{"deleted_x":["a"],"deleted_x":{ids}}}}}"#
         );
-        let messages = carry(&body);
+        let messages = from_webhook(&body);
         assert_eq!(messages.len(), 2);
         assert!(messages.iter().all(|message| message.group_id() == "l-2" && !message.encode().contains("l-1")));
         let external_ids = vec![r#""external_id":"x""#; 60_000].join(",");
         let [message] =
-            carry(&format!(r#"{{"webhook_type":"X","webhook_code":"y",{external_ids}}}"#)).try_into().unwrap();
+            from_webhook(&format!(r#"{{"webhook_type":"X","webhook_code":"y",{external_ids}}}"#)).try_into().unwrap();
         assert!(message.encode().len() < 1_024 && message.withheld.is_none());
     }
 
@@ -540,7 +532,9 @@ mod tests {
     fn a_webhook_that_would_need_too_many_parts_is_replaced_by_its_size_and_digest() {
         let parts = |ids: usize| {
             let ids = vec!["1"; ids].join(",");
-            carry(&format!(r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l","data":{{"deleted_x":[{ids}]}}}}"#))
+            from_webhook(&format!(
+                r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l","data":{{"deleted_x":[{ids}]}}}}"#
+            ))
         };
         assert_eq!(parts(MAX_PARTS * MAX_IDS_PER_MESSAGE).len(), MAX_PARTS);
         let [message] = parts(MAX_PARTS * MAX_IDS_PER_MESSAGE + 1).try_into().unwrap();
@@ -549,7 +543,7 @@ mod tests {
 
     #[test]
     fn numbers_and_keys_that_nothing_can_go_on_with_are_no_message() {
-        let whole = carry(&with_ids(1, "")).remove(0);
+        let whole = from_webhook(&with_ids(1, "")).remove(0);
         let count = Progress {
             began_at: 1,
             stamp: 2,
@@ -558,7 +552,7 @@ mod tests {
             count: Some(MAX_COUNT),
             digest: String::new(),
             relistings: 0,
-            found: Found::default(),
+            found: ListingCounts::default(),
             legs: None,
             is_first_load: false,
             piece: None,
@@ -575,7 +569,7 @@ mod tests {
             Progress { page: u64::MAX, ..count.clone() },
             Progress { count: Some(MAX_COUNT + 1), ..count.clone() },
             Progress { relistings: usize::MAX, ..count.clone() },
-            Progress { found: Found { distinct: u64::MAX, ..Found::default() }, ..count },
+            Progress { found: ListingCounts { distinct: u64::MAX, ..ListingCounts::default() }, ..count },
         ] {
             assert!(!decodes(&whole.listing_continuation(listing.clone(), 3)), "{listing:?}");
         }
@@ -588,7 +582,7 @@ mod tests {
 
     #[test]
     fn a_continuation_carries_the_rest_of_the_ids_under_a_key_of_its_own() {
-        let whole = carry(&with_ids(3, "")).remove(0);
+        let whole = from_webhook(&with_ids(3, "")).remove(0);
         let rest = [ObjectId::parse("a").unwrap(), ObjectId::parse("b").unwrap()];
         let leg = Message::decode(&whole.continuation(DELETED, &rest, 7).encode()).unwrap();
         assert_eq!(
@@ -604,14 +598,14 @@ mod tests {
         let webhook_type = "\\u0041".repeat(256);
         let ids = serde_json::to_string(&vec!["x"; 600]).unwrap();
         let body = format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"y","data":{{"updated_x":{ids}}}}}"#);
-        for message in carry(&body) {
+        for message in from_webhook(&body) {
             assert_eq!(Message::decode(&message.encode()).unwrap().webhook.webhook_type(), "A".repeat(256));
         }
     }
 
     #[test]
     fn the_progress_of_a_listing_travels_with_its_webhook() {
-        let whole = carry(&with_ids(3, "")).remove(0);
+        let whole = from_webhook(&with_ids(3, "")).remove(0);
         let progress = Progress {
             began_at: 1,
             stamp: 2,
@@ -620,7 +614,7 @@ mod tests {
             count: Some(12_345),
             digest: sha256_hex(b"ids"),
             relistings: 1,
-            found: Found { distinct: 7_000, moved: true, ..Found::default() },
+            found: ListingCounts { distinct: 7_000, moved: true, ..ListingCounts::default() },
             legs: Some(vec![2, 5]),
             is_first_load: true,
             piece: Some(25),
@@ -634,7 +628,7 @@ mod tests {
 
     #[test]
     fn a_continuation_says_how_many_came_before_it() {
-        let first = carry(&with_ids(3, "")).remove(0);
+        let first = from_webhook(&with_ids(3, "")).remove(0);
         let through_the_queue = |message: &Message| Message::decode(&message.encode()).unwrap();
         let third = through_the_queue(&through_the_queue(&first.next_leg(1)).continuation(UPDATED, &[], 2)).next_leg(3);
         assert_eq!((first.continuations, third.continuations), (0, 3));
@@ -657,7 +651,7 @@ mod tests {
             r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l","data":{{"a":"{}"}}}}"#,
             "x".repeat(MAX_MESSAGE_BYTES)
         );
-        let [message] = carry(&body).try_into().unwrap();
+        let [message] = from_webhook(&body).try_into().unwrap();
         assert!(message.webhook.data().get("a").is_none());
         assert_eq!(message.withheld.unwrap().sha256, sha256_hex(body.as_bytes()));
     }
@@ -667,7 +661,7 @@ mod tests {
         fn any_text_survives_the_queue_and_is_ascii_in_it(text in ".*") {
             let external_id = serde_json::to_string(&text).unwrap();
             let body = format!(r#"{{"webhook_type":"X","webhook_code":"y","note":{external_id}}}"#);
-            let encoded = carry(&body).remove(0).encode();
+            let encoded = from_webhook(&body).remove(0).encode();
             prop_assert!(encoded.is_ascii());
             let read = Message::decode(&encoded).unwrap();
             let members: serde_json::Value = serde_json::to_value(&read.webhook).unwrap();

@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::{Announced, Consent, Day, Fields, ObjectId, Resource, Webhook};
+use crate::{AnnouncedTotals, Consent, Day, Fields, ObjectId, Resource, Webhook};
 
 /// The work that one message asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Plan {
         /// All of it, or which part.
         filter: Filter,
         /// What the webhook says will be found.
-        announced: Announced,
+        announced: AnnouncedTotals,
     },
     /// Fetch these objects and store them; one that no longer exists was deleted.
     Get {
@@ -112,16 +112,16 @@ impl Plan {
         let data = webhook.data();
         match meaning {
             Meaning::Historical => {
-                Self::List { resource, filter: Filter::Whole, announced: Announced::all(resource, &data) }
+                Self::List { resource, filter: Filter::Whole, announced: AnnouncedTotals::all(resource, &data) }
             }
             Meaning::New if resource.new.is_some() => {
-                let announced = Announced::new_ones(resource, &data);
+                let announced = AnnouncedTotals::new_ones(resource, &data);
                 Self::List { resource, filter: Filter::SinceWatermark, announced }
             }
             // How many are new cannot be checked against a whole list.
             Meaning::New | Meaning::Changed => Self::whole(resource),
             Meaning::Flow(flow) => {
-                let announced = Announced::flow(resource, flow, &data);
+                let announced = AnnouncedTotals::flow(resource, flow, &data);
                 let within = |(first, last)| Filter::Flow { flow, first, last };
                 Self::List { resource, filter: announced.days.map_or(Filter::Whole, within), announced }
             }
@@ -132,7 +132,7 @@ impl Plan {
     }
 
     fn whole(resource: &'static Resource) -> Self {
-        Self::List { resource, filter: Filter::Whole, announced: Announced::default() }
+        Self::List { resource, filter: Filter::Whole, announced: AnnouncedTotals::default() }
     }
 
     /// Ids that cannot be fetched one by one are found by listing everything.
@@ -247,12 +247,12 @@ mod tests {
         Resource::of_webhook_type(name).unwrap()
     }
 
-    fn list(name: &str, filter: Filter, announced: Announced) -> Plan {
+    fn list(name: &str, filter: Filter, announced: AnnouncedTotals) -> Plan {
         Plan::List { resource: resource(name), filter, announced }
     }
 
-    fn total(total: u64) -> Announced {
-        Announced { total: Some(total), ..Announced::default() }
+    fn total(total: u64) -> AnnouncedTotals {
+        AnnouncedTotals { total: Some(total), ..AnnouncedTotals::default() }
     }
 
     #[test]
@@ -260,14 +260,14 @@ mod tests {
         let whole = |announced| list("ACCOUNTS", Filter::Whole, announced);
         assert_eq!(plan("ACCOUNTS", "historical_update", r#"{"total_accounts":5}"#), whole(total(5)));
         let new = plan("ACCOUNTS", "new_accounts_available", r#"{"new_accounts":1}"#);
-        assert_eq!(new, whole(Announced::default()), "one new account says nothing of how many there are");
+        assert_eq!(new, whole(AnnouncedTotals::default()), "one new account says nothing of how many there are");
     }
 
     #[test]
     fn the_announced_totals_and_days_are_read() {
         let data = r#"{"total_transactions":19,"total_inflow_transactions":10,"total_outflow_transactions":9,
                        "first_transaction_date":"2023-01-03","last_transaction_date":"2024-01-03"}"#;
-        let announced = Announced {
+        let announced = AnnouncedTotals {
             total: Some(19),
             inflows: Some(10),
             outflows: Some(9),
@@ -293,7 +293,7 @@ mod tests {
             plan("TRANSACTIONS", "transactions_updated", &format!(r#"{{"count":2,"updated_transactions":{ids}}}"#))
         };
         assert_eq!(updated(r#"["b","a","b"]"#), fetched);
-        let whole = list("TRANSACTIONS", Filter::Whole, Announced::default());
+        let whole = list("TRANSACTIONS", Filter::Whole, AnnouncedTotals::default());
         assert_eq!(updated(r#"["b","a/c"]"#), whole);
         assert_eq!(plan("TRANSACTIONS", "transactions_updated", "null"), whole);
     }
@@ -315,17 +315,17 @@ mod tests {
         let days = Day::parse("2021-04-05").zip(Day::parse("2021-05-05"));
         let (first, last) = days.unwrap();
         for when in ["initial", "historical"] {
-            let inflows = Announced { inflows: Some(7), days, ..Announced::default() };
+            let inflows = AnnouncedTotals { inflows: Some(7), days, ..AnnouncedTotals::default() };
             let filter = Filter::Flow { flow: Flow::Inflow, first, last };
             let expected = list("INVOICES", filter, inflows);
             assert_eq!(plan("INVOICES", &format!("{when}_inflow_update"), data), expected);
-            let outflows = Announced { outflows: Some(7), days, ..Announced::default() };
+            let outflows = AnnouncedTotals { outflows: Some(7), days, ..AnnouncedTotals::default() };
             let filter = Filter::Flow { flow: Flow::Outflow, first, last };
             let expected = list("INVOICES", filter, outflows);
             assert_eq!(plan("INVOICES", &format!("{when}_outflow_update"), data), expected);
         }
         let dayless = plan("INVOICES", "initial_inflow_update", r#"{"total_invoices":7}"#);
-        let inflows = Announced { inflows: Some(7), ..Announced::default() };
+        let inflows = AnnouncedTotals { inflows: Some(7), ..AnnouncedTotals::default() };
         assert_eq!(dayless, list("INVOICES", Filter::Whole, inflows));
     }
 
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_code_that_names_another_resource_wins_over_the_type() {
-        let whole = |name| list(name, Filter::Whole, Announced::default());
+        let whole = |name| list(name, Filter::Whole, AnnouncedTotals::default());
         assert_eq!(plan("ACCOUNTS", "new_investments_available", r#"{"new_investments":1}"#), whole("INVESTMENTS"));
         assert_eq!(plan("ACCOUNTS", "bills_updated", "{}"), whole("BILLS"));
         assert_eq!(plan("ACCOUNTS", "moon_updated", "{}"), whole("ACCOUNTS"));
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn changes_of_employment_list_everything() {
         let data = r#"{"employment_changes":["EMPLOYED","SALARY_INCREASED"]}"#;
-        let whole = list("EMPLOYMENT_RECORDS", Filter::Whole, Announced::default());
+        let whole = list("EMPLOYMENT_RECORDS", Filter::Whole, AnnouncedTotals::default());
         assert_eq!(plan("EMPLOYMENT_RECORDS", "employment_changes", data), whole);
     }
 
@@ -396,7 +396,7 @@ mod tests {
                 let new = plan(first.webhook_type, &code, &format!(r#"{{"new_{word}":{count}}}"#));
                 let expected = match first.new {
                     Some(_) => list(first.webhook_type, Filter::SinceWatermark, total(count)),
-                    None => list(first.webhook_type, Filter::Whole, Announced::default()),
+                    None => list(first.webhook_type, Filter::Whole, AnnouncedTotals::default()),
                 };
                 prop_assert_eq!(new, expected);
             }

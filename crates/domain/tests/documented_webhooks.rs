@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use domain::{Announced, Consent, Filter, Plan, Webhook};
+use domain::{AnnouncedTotals, Consent, Filter, Plan, Webhook};
 use serde_json::Value;
 
 /// Events that are about the request and not about what a webhook asks for.
@@ -128,9 +128,9 @@ fn in_words(plan: &Plan) -> String {
     }
 }
 
-fn total_in_words(announced: &Announced) -> String {
+fn total_in_words(announced: &AnnouncedTotals) -> String {
     let count = |name: &str, count: Option<u64>| count.map(|count| format!(", {name} {count}"));
-    let Announced { total, inflows, outflows, days, kind } = announced;
+    let AnnouncedTotals { total, inflows, outflows, days, kind } = announced;
     let counts = [count("total", *total), count("inflows", *inflows), count("outflows", *outflows)];
     let days = days.map(|(first, last)| format!(", {first} to {last}"));
     let kind = kind.map(|kind| format!(", {kind:?}"));

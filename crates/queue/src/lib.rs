@@ -30,7 +30,7 @@ pub struct Queue {
 
 /// SQS did not do what it was asked. Passes; carries no message body.
 #[derive(Debug, thiserror::Error)]
-pub enum QueueTrouble {
+pub enum QueueError {
     /// The call failed after the SDK's own attempts.
     #[error("the call to SQS failed: {0}")]
     CallFailed(String),
@@ -57,8 +57,8 @@ impl Queue {
     /// Sends messages, each to its link's group and with its key as deduplication id.
     ///
     /// # Errors
-    /// [`QueueTrouble`] unless SQS took every one.
-    pub async fn send(&self, messages: &[Message]) -> Result<(), QueueTrouble> {
+    /// [`QueueError`] unless SQS took every one.
+    pub async fn send(&self, messages: &[Message]) -> Result<(), QueueError> {
         let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message));
         let calls = batches(entries.collect()).into_iter().map(|batch| self.send_batch(batch));
         stream::iter(calls).buffer_unordered(CONCURRENT_CALLS).try_collect().await
@@ -67,23 +67,23 @@ impl Queue {
     /// Makes a message that is being worked on visible again after a while, at most 11 h 48 min.
     ///
     /// # Errors
-    /// [`QueueTrouble::CallFailed`]; the message then comes back after the queue's own visibility timeout.
-    pub async fn give_back(&self, receipt_handle: &str, after: Duration) -> Result<(), QueueTrouble> {
+    /// [`QueueError::CallFailed`]; the message then comes back after the queue's own visibility timeout.
+    pub async fn return_to_queue(&self, receipt_handle: &str, after: Duration) -> Result<(), QueueError> {
         let seconds = i32::try_from(after.min(LONGEST_WAIT).as_secs()).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         call.visibility_timeout(seconds).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
     }
 
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueTrouble> {
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
         let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let output = call.send().await.map_err(|error| call_failed(&error))?;
-        if output.failed.is_empty() { Ok(()) } else { Err(QueueTrouble::Refused(output.failed.len())) }
+        if output.failed.is_empty() { Ok(()) } else { Err(QueueError::Refused(output.failed.len())) }
     }
 }
 
-fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueTrouble {
-    QueueTrouble::CallFailed(aws_trouble::describe(error))
+fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
+    QueueError::CallFailed(runtime::aws_error::describe(error))
 }
 
 fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
@@ -138,7 +138,7 @@ mod tests {
             r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_updated","link_id":"link-1",
                "data":{{"updated_transactions":["{ids}"]}}}}"#
         );
-        Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), 0)
+        Message::from_webhook(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), 0)
     }
 
     fn output(failed: usize) -> SendMessageBatchOutput {
@@ -177,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn one_refused_message_fails_the_whole_send() {
         let rule = mock!(Client::send_message_batch).then_output(|| output(1));
-        assert!(matches!(queue(&rule).send(&messages(1)).await, Err(QueueTrouble::Refused(1))));
+        assert!(matches!(queue(&rule).send(&messages(1)).await, Err(QueueError::Refused(1))));
     }
 
     #[tokio::test]
@@ -199,7 +199,7 @@ mod tests {
         let rule = mock!(Client::change_message_visibility)
             .match_requests(|input| input.visibility_timeout() == Some(90) && input.receipt_handle() == Some("r"))
             .then_output(|| ChangeMessageVisibilityOutput::builder().build());
-        queue(&rule).give_back("r", Duration::from_secs(90)).await.unwrap();
+        queue(&rule).return_to_queue("r", Duration::from_secs(90)).await.unwrap();
     }
 
     #[tokio::test]
@@ -209,7 +209,7 @@ mod tests {
             .match_requests(|input| input.visibility_timeout() == Some(42_480))
             .then_output(|| ChangeMessageVisibilityOutput::builder().build());
         for hours in [12, 100, u64::MAX / 3_600] {
-            queue(&rule).give_back("r", Duration::from_secs(hours * 3_600)).await.unwrap();
+            queue(&rule).return_to_queue("r", Duration::from_secs(hours * 3_600)).await.unwrap();
         }
         assert_eq!(rule.num_calls(), 3);
     }

@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
-use domain::{EpochMillis, Heard, LinkId, LinkStatus};
+use domain::{EpochMillis, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s};
 use crate::expression::Expression;
 use crate::links::LinkState;
 use crate::table::call_failed;
-use crate::{PassRefused, Stamp, StoreTrouble, Table, keys};
+use crate::{FencingToken, PassError, StoreError, Table, keys};
 
 /// How often a contended clock is tried.
 const CLOCK_ATTEMPTS: usize = 5;
@@ -40,7 +40,7 @@ const FORGOTTEN: [&str; 16] = [
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Claim {
     /// A look at Belvo, or a write of what a webhook says. Refused when the link is deleted or erased.
-    Pass(Heard),
+    Pass(Option<EpochMillis>),
     /// The end of the link, with this final status. Only what is erased cannot be deleted any more.
     End(LinkStatus),
 }
@@ -52,7 +52,7 @@ impl Table {
         link: &LinkId,
         claim: Claim,
         now: EpochMillis,
-    ) -> Result<(Stamp, LinkState), PassRefused> {
+    ) -> Result<(FencingToken, LinkState), PassError> {
         let mut stamp = now;
         for _ in 0..CLOCK_ATTEMPTS {
             let there = match self.move_clock(link, claim, stamp, now).await? {
@@ -61,15 +61,15 @@ impl Table {
             };
             match LinkState::read(&there).status {
                 Some(LinkStatus::Erased) if !matches!(claim, Claim::End(LinkStatus::Erased)) => {
-                    return Err(PassRefused::Erased);
+                    return Err(PassError::Erased);
                 }
-                Some(LinkStatus::Deleted) if matches!(claim, Claim::Pass(_)) => return Err(PassRefused::Deleted),
+                Some(LinkStatus::Deleted) if matches!(claim, Claim::Pass(_)) => return Err(PassError::Deleted),
                 _ => {}
             }
-            let clock = number(&there, "clock").ok_or(StoreTrouble::Unreadable("a link without a clock"))?;
+            let clock = number(&there, "clock").ok_or(StoreError::Unreadable("a link without a clock"))?;
             stamp = now.max(clock.saturating_add(1));
         }
-        Err(StoreTrouble::Contended.into())
+        Err(StoreError::Contended.into())
     }
 
     /// Sets the clock, if that moves it on and the link's status allows it: the link as it then is. Otherwise, as an error,
@@ -78,9 +78,9 @@ impl Table {
         &self,
         link: &LinkId,
         claim: Claim,
-        stamp: Stamp,
+        stamp: FencingToken,
         now: EpochMillis,
-    ) -> Result<Result<Item, Item>, StoreTrouble> {
+    ) -> Result<Result<Item, Item>, StoreError> {
         let mut expression = claim.expression(link, now).set("clock", n(stamp));
         let mut condition = "(attribute_not_exists(clock) OR clock < :s)".to_owned();
         if let Some(statuses) = claim.refused_by() {
@@ -101,7 +101,7 @@ impl Table {
             Ok(output) => Ok(Ok(output.attributes.unwrap_or_default())),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
-                    return Err(StoreTrouble::Unreadable("a failed condition"));
+                    return Err(StoreError::Unreadable("a failed condition"));
                 };
                 Ok(Err(failed.item.unwrap_or_default()))
             }
@@ -114,9 +114,9 @@ impl Claim {
     /// What changes on the link's item, beside the clock.
     fn expression(self, link: &LinkId, now: EpochMillis) -> Expression {
         match self {
-            Self::Pass(heard) => {
+            Self::Pass(webhook_at) => {
                 let mut expression = Expression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
-                if let Some(at) = heard.webhook_at {
+                if let Some(at) = webhook_at {
                     expression = expression.set("last_event_at", n(at));
                 }
                 expression

@@ -6,7 +6,7 @@ use domain::{EpochMillis, Message, Value};
 use crate::attributes::{Item, n, s, size, to_attribute};
 use crate::passes::BUILD_FAILED;
 use crate::table::call_failed;
-use crate::{StoreTrouble, Table, expires_at, keys};
+use crate::{StoreError, Table, expires_at, keys};
 
 /// The largest `data` of a webhook that its event item keeps, in bytes.
 const MAX_DATA_BYTES: usize = 4 * 1024;
@@ -103,13 +103,13 @@ impl Table {
     /// Notes that a message is being worked on, and what it says, if that is to be kept.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn begin_event(
         &self,
         message: &Message,
         content: Content,
         now: EpochMillis,
-    ) -> Result<EventKey, StoreTrouble> {
+    ) -> Result<EventKey, StoreError> {
         let key = EventKey::of(message);
         let mut attributes = envelope(message);
         if content == Content::Kept {
@@ -136,13 +136,8 @@ impl Table {
     /// Notes how a message ended, when that needed no pass.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn end_event(
-        &self,
-        event: &EventKey,
-        outcome: Outcome,
-        reason: Option<&str>,
-    ) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn end_event(&self, event: &EventKey, outcome: Outcome, reason: Option<&str>) -> Result<(), StoreError> {
         let mut update = self.update(event.0.clone()).expression_attribute_values(":outcome", s(outcome.as_str()));
         update = match reason {
             Some(reason) => update
@@ -159,7 +154,7 @@ impl Table {
         event: &EventKey,
         outcome: Outcome,
         counts: Counts,
-    ) -> Result<Update, StoreTrouble> {
+    ) -> Result<Update, StoreError> {
         let counts = counts.named();
         let names = counts.map(|(name, _)| format!("{name} = :{name}")).join(", ");
         let update = self

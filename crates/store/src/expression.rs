@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, LinkStatus};
 
 use crate::attributes::{n, s};
-use crate::{Stamp, keys};
+use crate::{FencingToken, keys};
 
 /// An update of some attributes. Each attribute `x` is written `#x`, and its new value `:x`.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Expression {
     /// The same, and the stamp as `:s`, for a condition on the clock.
     pub(crate) fn under_the_clock(
         mut self,
-        stamp: Stamp,
+        stamp: FencingToken,
     ) -> (HashMap<String, String>, HashMap<String, AttributeValue>) {
         self.values.insert(":s".to_owned(), n(stamp));
         self.names_and_values()

@@ -2,15 +2,15 @@
 //!
 //! **Guarantee.** An older snapshot never overwrites a newer one, whichever host writes it and whenever the write
 //! arrives. **Mechanism.** Every pass over Belvo takes a stamp from its link's clock ([`Table::begin_pass`]); every
-//! write of a record is conditional on the stamp that stands there ([`Table::upsert`], [`Table::bury`],
-//! [`Table::revive`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
+//! write of a record is conditional on the stamp that stands there ([`Table::upsert`], [`Table::tombstone`],
+//! [`Table::restore`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
 
-mod attempts;
 mod attributes;
 mod client;
 mod clock;
 mod events;
 mod expression;
+mod idempotency;
 mod keys;
 mod links;
 mod passes;
@@ -22,21 +22,21 @@ mod seen;
 mod synced;
 mod table;
 
-pub use attempts::{Attempt, Begun, HeldKey};
 pub use attributes::to_attribute;
 pub use client::client;
 pub use events::{Content, Counts, EventKey, Outcome};
+pub use idempotency::{Attempt, IdempotencyGuard, Reservation};
 pub use links::{LinkChange, LinkPass, LinkState};
-pub use passes::{Check, Checkpoint, Listed, Pass, PassRefused, SyncState};
+pub use passes::{Check, Checkpoint, Listed, Pass, PassError, SyncState};
 pub use purge::{Purge, Purged, Receipt};
 pub use records::{Known, Upsert, Written};
 pub use requests::{NewRequest, Request, RequestStatus};
-pub use schedule::{DiscoveryPlace, Due, DueItem, Met, SHARDS};
-pub use table::{StoreTrouble, Table};
+pub use schedule::{Discovery, DiscoveryPlace, Due, DueItem, SHARDS};
+pub use table::{StoreError, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch
 /// milliseconds where clocks are right.
-pub type Stamp = i64;
+pub type FencingToken = i64;
 
 /// How long tombstones and events are kept: 90 days, in seconds.
 const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;

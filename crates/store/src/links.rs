@@ -4,13 +4,13 @@
 //! quicker one has read since. The institution's name, and the status that a failed request to Belvo shows, are written
 //! without the clock, on a condition on the status alone. A link that was deleted or erased stays so.
 
-use domain::{AnnouncedAccess, Consent, Day, EpochMillis, Heard, KnownConsent, LinkId, LinkStatus};
+use domain::{AnnouncedAccess, Consent, Day, EpochMillis, KnownConsent, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
 use crate::expression::Expression;
 use crate::table::{call_failed, send_if_allowed};
-use crate::{PassRefused, Stamp, StoreTrouble, Table, keys};
+use crate::{FencingToken, PassError, StoreError, Table, keys};
 
 /// What the table knows of a link.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct LinkPass {
     /// Which link.
     pub link: LinkId,
     /// Its stamp.
-    pub stamp: Stamp,
+    pub stamp: FencingToken,
     /// What was known when it began.
     pub known: LinkState,
 }
@@ -129,13 +129,13 @@ impl Table {
     /// What is known of a link, read consistently.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn link(&self, link: &LinkId) -> Result<LinkState, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn link(&self, link: &LinkId) -> Result<LinkState, StoreError> {
         Ok(LinkState::read(&self.link_item(link).await?.unwrap_or_default()))
     }
 
     /// A link's item, read consistently.
-    pub(crate) async fn link_item(&self, link: &LinkId) -> Result<Option<Item>, StoreTrouble> {
+    pub(crate) async fn link_item(&self, link: &LinkId) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(link)));
         Ok(get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?.item)
     }
@@ -143,22 +143,22 @@ impl Table {
     /// Takes the next stamp of the link's clock, for a pass over the link itself.
     ///
     /// # Errors
-    /// [`PassRefused`]
+    /// [`PassError`]
     pub async fn begin_link_pass(
         &self,
         link: &LinkId,
-        heard: Heard,
+        webhook_at: Option<EpochMillis>,
         now: EpochMillis,
-    ) -> Result<LinkPass, PassRefused> {
-        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
+    ) -> Result<LinkPass, PassError> {
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(webhook_at), now).await?;
         Ok(LinkPass { link: link.clone(), stamp, known })
     }
 
     /// Writes what a pass has learned of the link. `false` when another pass has begun meanwhile; then nothing was changed.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<bool, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<bool, StoreError> {
         let expression = pass.known.changed_by(change, &pass.link);
         let update = self.update(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.stamp);
@@ -169,8 +169,8 @@ impl Table {
     /// Keeps the name of a link's institution.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn note_institution(&self, link: &LinkId, institution: &str) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn note_institution(&self, link: &LinkId, institution: &str) -> Result<(), StoreError> {
         let expression = Expression::default().set("institution", s(institution));
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
@@ -179,8 +179,8 @@ impl Table {
     /// Belvo does not know nothing stands announced.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreError> {
         let expression = Expression::default().set("status", s(status.as_str()));
         let mut expression = expression.set_or_remove("action", status.action().map(s));
         if status == LinkStatus::Gone {
@@ -197,7 +197,7 @@ impl Table {
         link: &LinkId,
         expression: Expression,
         statuses: &[LinkStatus],
-    ) -> Result<(), StoreTrouble> {
+    ) -> Result<(), StoreError> {
         let (expression, condition) = expression.unless(statuses);
         let update = self.update(keys::link(link)).update_expression(expression.text()).condition_expression(condition);
         let (names, values) = expression.names_and_values();

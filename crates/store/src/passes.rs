@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
 use domain::schedule::drift_delay;
-use domain::{Day, EpochMillis, Heard, LinkId, Resource};
+use domain::{Day, EpochMillis, LinkId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
@@ -17,7 +17,7 @@ use crate::events::{Counts, EventKey, Outcome};
 use crate::expression::Expression;
 use crate::links::{LinkChange, LinkState};
 use crate::table::{call_failed, send_if_allowed};
-use crate::{Stamp, StoreTrouble, Table, keys};
+use crate::{FencingToken, StoreError, Table, keys};
 
 /// A pass that has begun.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Pass {
     /// Over what.
     pub resource: &'static Resource,
     /// The stamp of all that it writes.
-    pub stamp: Stamp,
+    pub stamp: FencingToken,
     /// When it began, by the clock of its host.
     pub began_at: EpochMillis,
     /// What earlier passes left behind.
@@ -42,9 +42,9 @@ pub struct SyncState {
     /// The day on which the last complete pass began: what is new was created on it or later.
     pub watermark: Option<Day>,
     /// The stamp of the last pass that began to look at Belvo, finished or not.
-    pub last_pass_at: Option<Stamp>,
+    pub last_pass_at: Option<FencingToken>,
     /// The stamp of the last whole listing that was finished.
-    pub listed_at: Option<Stamp>,
+    pub listed_at: Option<FencingToken>,
     /// When that listing began, by the clock of its host: the stamp may be ahead of every clock.
     pub listing_began_at: Option<EpochMillis>,
     /// How many objects that listing found.
@@ -55,7 +55,7 @@ pub struct SyncState {
 
 /// Why a pass may not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum PassRefused {
+pub enum PassError {
     /// The link's data was erased; nothing is stored for it again.
     #[error("the link was erased")]
     Erased,
@@ -64,7 +64,7 @@ pub enum PassRefused {
     Deleted,
     /// DynamoDB did not do what it was asked.
     #[error(transparent)]
-    Trouble(#[from] StoreTrouble),
+    Store(#[from] StoreError),
 }
 
 /// Does what was found agree with what Belvo said would be found?
@@ -95,7 +95,7 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
     /// Its stamp.
-    pub stamp: Stamp,
+    pub stamp: FencingToken,
     /// When it began, by the clock of its host.
     pub began_at: EpochMillis,
     /// How many objects it found.
@@ -118,18 +118,18 @@ impl Table {
     /// Takes the next stamp of the link's clock and notes that a pass over the resource begins.
     ///
     /// # Errors
-    /// [`PassRefused`]
+    /// [`PassError`]
     pub async fn begin_pass(
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        heard: Heard,
+        webhook_at: Option<EpochMillis>,
         now: EpochMillis,
-    ) -> Result<Pass, PassRefused> {
-        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
+    ) -> Result<Pass, PassError> {
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(webhook_at), now).await?;
         let before = SyncState::default();
         let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before, known };
-        pass.before = self.note_look(&pass).await?;
+        pass.before = self.record_pass_start(&pass).await?;
         Ok(pass)
     }
 
@@ -137,8 +137,8 @@ impl Table {
     /// overtaken, and may not become the newest again.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn follow_pass(&self, first: &Pass, now: EpochMillis) -> Result<Option<Pass>, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn follow_pass(&self, first: &Pass, now: EpochMillis) -> Result<Option<Pass>, StoreError> {
         let stamp = now.max(first.stamp.saturating_add(1));
         let update = self
             .update(keys::link(&first.link))
@@ -150,23 +150,23 @@ impl Table {
             return Ok(None);
         }
         let mut pass = Pass { stamp, began_at: now, ..first.clone() };
-        pass.before = self.note_look(&pass).await?;
+        pass.before = self.record_pass_start(&pass).await?;
         Ok(Some(pass))
     }
 
     /// The same for a pass that will not ask Belvo, and so leaves no note that anybody looked.
     ///
     /// # Errors
-    /// [`PassRefused`]
-    pub async fn begin_unseeing_pass(
+    /// [`PassError`]
+    pub async fn begin_local_pass(
         &self,
         link: &LinkId,
         resource: &'static Resource,
-        heard: Heard,
+        webhook_at: Option<EpochMillis>,
         now: EpochMillis,
-    ) -> Result<Pass, PassRefused> {
+    ) -> Result<Pass, PassError> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
-        let (stamp, known) = self.take_stamp(link, Claim::Pass(heard), now).await?;
+        let (stamp, known) = self.take_stamp(link, Claim::Pass(webhook_at), now).await?;
         let before = self.sync_state(link, resource).await?;
         Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before, known })
     }
@@ -174,8 +174,8 @@ impl Table {
     /// Is this still the newest pass of its link? Asked before every page that it writes.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn is_newest(&self, pass: &Pass) -> Result<bool, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn is_newest(&self, pass: &Pass) -> Result<bool, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&pass.link)));
         let get = get.consistent_read(true).projection_expression("clock");
         let output = get.send().await.map_err(|error| call_failed(&error))?;
@@ -186,7 +186,7 @@ impl Table {
     /// outcome. `false` when another pass has begun meanwhile; then nothing was changed.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn finish(
         &self,
         pass: &Pass,
@@ -195,7 +195,7 @@ impl Table {
         outcome: Outcome,
         counts: Counts,
         now: EpochMillis,
-    ) -> Result<bool, StoreTrouble> {
+    ) -> Result<bool, StoreError> {
         if let Some((_, relist_at)) = pass.drift(checkpoint, now) {
             // Before: if the transaction fails, somebody looks once too often.
             self.bring_forward(&pass.link, relist_at).await?;
@@ -217,8 +217,8 @@ impl Table {
     /// Notes why the last pass over a resource did not end.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn note_failure(&self, link: &LinkId, resource: &Resource, error: &str) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn note_failure(&self, link: &LinkId, resource: &Resource, error: &str) -> Result<(), StoreError> {
         let update = self.update(keys::sync_state(link, resource)).update_expression("SET last_error = :error");
         update.expression_attribute_values(":error", s(error)).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
@@ -227,8 +227,8 @@ impl Table {
     /// What earlier passes over a resource left behind.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn sync_state(&self, link: &LinkId, resource: &Resource) -> Result<SyncState, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn sync_state(&self, link: &LinkId, resource: &Resource) -> Result<SyncState, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::sync_state(link, resource)));
         let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
         Ok(SyncState::read(&output.item.unwrap_or_default()))
@@ -237,8 +237,8 @@ impl Table {
     /// Notes that a pass looks at Belvo from now on, and reads what was noted before.
     ///
     /// # Errors
-    /// [`StoreTrouble::Contended`] when a later pass has noted it already.
-    pub async fn note_look(&self, pass: &Pass) -> Result<SyncState, StoreTrouble> {
+    /// [`StoreError::Contended`] when a later pass has noted it already.
+    pub async fn record_pass_start(&self, pass: &Pass) -> Result<SyncState, StoreError> {
         let update = self
             .update(keys::sync_state(&pass.link, pass.resource))
             .update_expression("SET last_pass_at = :s")
@@ -246,11 +246,11 @@ impl Table {
             .condition_expression("attribute_not_exists(last_pass_at) OR last_pass_at <= :s")
             .expression_attribute_values(":s", n(pass.stamp))
             .return_values(ReturnValue::AllOld);
-        let output = send_if_allowed(update).await?.ok_or(StoreTrouble::Contended)?;
+        let output = send_if_allowed(update).await?.ok_or(StoreError::Contended)?;
         Ok(SyncState::read(&output.attributes.unwrap_or_default()))
     }
 
-    fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
+    fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
         let expression = pass.known.changed_by(&checkpoint.link, &pass.link).set("last_synced_at", n(now));
         let update = self.update_part(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.stamp);
@@ -258,7 +258,7 @@ impl Table {
         update.condition_expression("clock = :s").build().map_err(|_| BUILD_FAILED)
     }
 
-    fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreTrouble> {
+    fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
         let mut expression = Expression::default().set("last_success_at", n(now)).remove("last_error");
         // Never later than the pass began, never earlier than before.
         if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
@@ -317,7 +317,7 @@ impl SyncState {
 }
 
 /// Every update here has a table, a key and an expression.
-pub(crate) const BUILD_FAILED: StoreTrouble = StoreTrouble::Unreadable("an update of ours");
+pub(crate) const BUILD_FAILED: StoreError = StoreError::Unreadable("an update of ours");
 
 /// Was the transaction refused because the first of its updates, the link's, found another clock?
 fn lost_the_clock(error: &TransactWriteItemsError) -> bool {

@@ -19,7 +19,7 @@ use crate::clock::Claim;
 use crate::expression::Expression;
 use crate::keys::Key;
 use crate::table::{call_failed, send_if_allowed};
-use crate::{EventKey, PassRefused, Stamp, StoreTrouble, Table, keys};
+use crate::{EventKey, FencingToken, PassError, StoreError, Table, keys};
 
 /// Items that are read, and then removed, before the time is looked at again.
 const ITEMS_PER_ROUND: i32 = 200;
@@ -33,7 +33,7 @@ const SWEEP_AFTER_MS: EpochMillis = 24 * 60 * 60 * 1_000;
 pub struct Purge {
     link: LinkId,
     /// Its stamp.
-    pub stamp: Stamp,
+    pub stamp: FencingToken,
     status: LinkStatus,
 }
 
@@ -87,8 +87,8 @@ impl Table {
     /// status is `deleted` or `erased`; what is erased cannot be deleted any more.
     ///
     /// # Errors
-    /// [`PassRefused`]
-    pub async fn begin_purge(&self, link: &LinkId, status: LinkStatus, now: EpochMillis) -> Result<Purge, PassRefused> {
+    /// [`PassError`]
+    pub async fn begin_purge(&self, link: &LinkId, status: LinkStatus, now: EpochMillis) -> Result<Purge, PassError> {
         let (stamp, _) = self.take_stamp(link, Claim::End(status), now).await?;
         Ok(Purge { link: link.clone(), stamp, status })
     }
@@ -97,8 +97,8 @@ impl Table {
     /// (but one round that removes something in any case). The receipt on the link's item grows with every round.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn purge(&self, purge: &Purge, until: Instant) -> Result<Purged, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn purge(&self, purge: &Purge, until: Instant) -> Result<Purged, StoreError> {
         let is_erased = purge.status == LinkStatus::Erased;
         let requests = is_erased.then_some(Part::Requests);
         for part in requests.into_iter().chain([Part::BeforeEvents, Part::BehindEvents, Part::Events]) {
@@ -128,8 +128,8 @@ impl Table {
     /// Notes that nothing is left. `false` when another purge has begun meanwhile.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn end_purge(&self, purge: &Purge, now: EpochMillis) -> Result<bool, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn end_purge(&self, purge: &Purge, now: EpochMillis) -> Result<bool, StoreError> {
         let none = ["records", "sync_states", "events", "requests"].map(|what| format!("purged_{what}"));
         let expression = none.iter().fold(Expression::default().set("purged_at", n(now)), |expression, name| {
             expression.set_if_absent(name, n(0))
@@ -150,8 +150,8 @@ impl Table {
     /// What the purges of a link have removed, read consistently; none before the first has ended.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn receipt(&self, link: &LinkId) -> Result<Option<Receipt>, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn receipt(&self, link: &LinkId) -> Result<Option<Receipt>, StoreError> {
         let Some(item) = self.link_item(link).await? else { return Ok(None) };
         let count = |name: &str| number(&item, name).and_then(|count| count.try_into().ok()).unwrap_or_default();
         Ok(number(&item, "purged_at").map(|purged_at| Receipt {
@@ -166,8 +166,8 @@ impl Table {
     /// Takes the content out of an event that came after the end of its link.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn empty_event(&self, event: &EventKey) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn empty_event(&self, event: &EventKey) -> Result<(), StoreError> {
         self.empty(event.key().clone()).await
     }
 
@@ -176,7 +176,7 @@ impl Table {
         purge: &Purge,
         part: Part,
         from: Option<Key>,
-    ) -> Result<(Vec<Item>, Option<Key>), StoreTrouble> {
+    ) -> Result<(Vec<Item>, Option<Key>), StoreError> {
         let query = self
             .client
             .query()
@@ -199,7 +199,7 @@ impl Table {
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
-    async fn remove(&self, part: Part, items: Vec<Item>) -> Result<Removed, StoreTrouble> {
+    async fn remove(&self, part: Part, items: Vec<Item>) -> Result<Removed, StoreError> {
         let keys: Vec<Item> = items.into_iter().filter(|item| text(item, "sk") != Some("LINK")).collect();
         let removed = Removed::of(part, &keys);
         let removals = keys.into_iter().map(|key| async move {
@@ -212,13 +212,13 @@ impl Table {
         Ok(removed)
     }
 
-    async fn delete(&self, key: Key) -> Result<(), StoreTrouble> {
+    async fn delete(&self, key: Key) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.name).set_key(Some(key));
         delete.send().await.map_err(|error| call_failed(&error))?;
         Ok(())
     }
 
-    async fn empty(&self, event: Key) -> Result<(), StoreTrouble> {
+    async fn empty(&self, event: Key) -> Result<(), StoreError> {
         let update = self
             .update(event)
             .update_expression("REMOVE #data")
@@ -230,7 +230,7 @@ impl Table {
     }
 
     /// Adds to the receipt. `false` when another purge has begun meanwhile.
-    async fn note_removed(&self, purge: &Purge, removed: Removed) -> Result<bool, StoreTrouble> {
+    async fn note_removed(&self, purge: &Purge, removed: Removed) -> Result<bool, StoreError> {
         let update = self
             .update(keys::link(&purge.link))
             .update_expression(

@@ -5,8 +5,8 @@
 //! | write | goes through when | otherwise |
 //! |---|---|---|
 //! | upsert | nothing is there, or a live record that is not newer | a tombstone, or a newer record |
-//! | bury | nothing is there, or something older | something as new or newer |
-//! | revive | nothing is there, or something older, tombstones too | something as new or newer |
+//! | tombstone | nothing is there, or something older | something as new or newer |
+//! | restore | nothing is there, or something older, tombstones too | something as new or newer |
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use domain::{EpochMillis, LinkId, ObjectId, Record, Resource, Value, as_of, path
 use crate::attributes::{Item, map, n, number, s, size, size_of_value, strings, text};
 use crate::keys::Key;
 use crate::table::{call_failed, send_if_allowed};
-use crate::{Stamp, StoreTrouble, Table, expires_at, keys};
+use crate::{FencingToken, StoreError, Table, expires_at, keys};
 
 /// DynamoDB takes items of at most 400 KB; some room is left for how it counts.
 const MAX_ITEM_BYTES: usize = 390 * 1024;
@@ -40,10 +40,10 @@ pub enum Upsert {
     /// A newer snapshot stands there; it stays.
     Stale,
     /// The object was deleted; a listing does not bring it back. Only asking for it by its id does, with
-    /// [`Table::revive`].
-    Buried {
+    /// [`Table::restore`].
+    Tombstoned {
         /// The tombstone's stamp.
-        seen: Stamp,
+        seen: FencingToken,
     },
 }
 
@@ -105,13 +105,13 @@ impl Table {
     /// What stands in the places of these objects, read consistently; those that have never been seen are absent.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn known(
         &self,
         link: &LinkId,
         resource: &Resource,
         ids: &[ObjectId],
-    ) -> Result<HashMap<ObjectId, Known>, StoreTrouble> {
+    ) -> Result<HashMap<ObjectId, Known>, StoreError> {
         let mut known = HashMap::with_capacity(ids.len());
         // BatchGetItem refuses a key that comes twice.
         let ids: Vec<_> = ids.iter().collect::<HashSet<_>>().into_iter().collect();
@@ -119,7 +119,7 @@ impl Table {
             let keys = piece.iter().map(|id| keys::record(link, resource, id)).collect();
             for item in self.read_all(keys, projection(resource)).await? {
                 let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, resource));
-                let id = id.ok_or(StoreTrouble::Unreadable("a record's key"))?;
+                let id = id.ok_or(StoreError::Unreadable("a record's key"))?;
                 known.insert(id, Known::read(&item));
             }
         }
@@ -127,7 +127,7 @@ impl Table {
     }
 
     /// One BatchGetItem, and what it left over again: under load DynamoDB answers a part only.
-    async fn read_all(&self, keys: Vec<Key>, projection: &str) -> Result<Vec<Item>, StoreTrouble> {
+    async fn read_all(&self, keys: Vec<Key>, projection: &str) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::with_capacity(keys.len());
         let mut left = keys;
         for attempt in 0..READ_ATTEMPTS {
@@ -143,34 +143,34 @@ impl Table {
                 .projection_expression(projection)
                 .expression_attribute_names("#data", "data")
                 .build()
-                .map_err(|_| StoreTrouble::Unreadable("a request of ours"))?;
+                .map_err(|_| StoreError::Unreadable("a request of ours"))?;
             let output = self.client.batch_get_item().request_items(&self.name, request).send().await;
             let output = output.map_err(|error| call_failed(&error))?;
             items.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
             let unprocessed = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
             left = unprocessed.map(|request| request.keys).unwrap_or_default();
         }
-        if left.is_empty() { Ok(items) } else { Err(StoreTrouble::CallFailed("keys stayed unprocessed".to_owned())) }
+        if left.is_empty() { Ok(items) } else { Err(StoreError::CallFailed("keys stayed unprocessed".to_owned())) }
     }
 
     /// Stores a record as a pass saw it.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn upsert(
         &self,
         link: &LinkId,
         resource: &Resource,
         record: Record,
-        stamp: Stamp,
-    ) -> Result<Upsert, StoreTrouble> {
+        stamp: FencingToken,
+    ) -> Result<Upsert, StoreError> {
         let put = self
             .put(live(link, resource, record, stamp))
             .condition_expression("attribute_not_exists(pk) OR (attribute_not_exists(deleted_at) AND fetched_at <= :s)")
             .expression_attribute_values(":s", n(stamp));
         Ok(match refused(put).await? {
             None => Upsert::Written,
-            Some(there) if there.contains_key("deleted_at") => Upsert::Buried { seen: stamp_of(&there)? },
+            Some(there) if there.contains_key("deleted_at") => Upsert::Tombstoned { seen: stamp_of(&there)? },
             Some(_) => Upsert::Stale,
         })
     }
@@ -178,15 +178,15 @@ impl Table {
     /// Replaces an object by a tombstone, also when it was never stored: the record may still be on its way.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn bury(
+    /// [`StoreError`]
+    pub async fn tombstone(
         &self,
         link: &LinkId,
         resource: &Resource,
         id: &ObjectId,
-        stamp: Stamp,
+        stamp: FencingToken,
         now: EpochMillis,
-    ) -> Result<Written, StoreTrouble> {
+    ) -> Result<Written, StoreError> {
         let mut tombstone = keys::record(link, resource, id);
         tombstone.extend([
             ("fetched_at".to_owned(), n(stamp)),
@@ -205,14 +205,14 @@ impl Table {
     /// older than this look.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn revive(
+    /// [`StoreError`]
+    pub async fn restore(
         &self,
         link: &LinkId,
         resource: &Resource,
         record: Record,
-        stamp: Stamp,
-    ) -> Result<Written, StoreTrouble> {
+        stamp: FencingToken,
+    ) -> Result<Written, StoreError> {
         let put = self
             .put(live(link, resource, record, stamp))
             .condition_expression("attribute_not_exists(pk) OR fetched_at < :s")
@@ -224,13 +224,13 @@ impl Table {
     /// may be more.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn live_ids(
         &self,
         link: &LinkId,
         resource: &Resource,
         after: Option<&ObjectId>,
-    ) -> Result<(Vec<ObjectId>, Option<ObjectId>), StoreTrouble> {
+    ) -> Result<(Vec<ObjectId>, Option<ObjectId>), StoreError> {
         let query = self
             .client
             .query()
@@ -252,15 +252,15 @@ impl Table {
     /// drops old data by itself. `false` when somebody has seen or deleted the object since.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn mark_missing(
         &self,
         link: &LinkId,
         resource: &Resource,
-        listing: Stamp,
+        listing: FencingToken,
         id: &ObjectId,
         now: EpochMillis,
-    ) -> Result<bool, StoreTrouble> {
+    ) -> Result<bool, StoreError> {
         let update = self
             .update(keys::record(link, resource, id))
             .update_expression("SET missing_since = :now")
@@ -287,7 +287,7 @@ fn projection(resource: &Resource) -> &'static str {
 
 /// The item of a record, made to fit: of one that DynamoDB would refuse for its size the largest members are left out. It
 /// always fits then: a record's names are bounded, and so are its paths.
-fn live(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
+fn live(link: &LinkId, resource: &Resource, record: Record, stamp: FencingToken) -> Item {
     let mut omitted = record.omitted.clone();
     let mut item = whole(link, resource, record, stamp);
     let bytes = size(&item);
@@ -348,7 +348,7 @@ fn member_of(path: &str) -> &str {
     &path[..end.unwrap_or(path.len())]
 }
 
-fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> Item {
+fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: FencingToken) -> Item {
     let mut item: HashMap<_, _> = keys::record(link, resource, &record.id);
     if let (Some(account), Some(_)) = (&record.account_id, resource.date) {
         item.insert("gsi1pk".to_owned(), s(keys::by_account(account)));
@@ -368,26 +368,26 @@ fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: Stamp) -> It
 }
 
 /// Sends a conditional put. When its condition refuses it: what stands there.
-async fn refused(put: PutItemFluentBuilder) -> Result<Option<Item>, StoreTrouble> {
+async fn refused(put: PutItemFluentBuilder) -> Result<Option<Item>, StoreError> {
     match put.send().await {
         Ok(_) => Ok(None),
         Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
             let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
-                return Err(StoreTrouble::Unreadable("a failed condition"));
+                return Err(StoreError::Unreadable("a failed condition"));
             };
             // Without the item a tombstone would pass for a newer record.
-            failed.item.map(Some).ok_or(StoreTrouble::Unreadable("a failed condition without its item"))
+            failed.item.map(Some).ok_or(StoreError::Unreadable("a failed condition without its item"))
         }
         Err(error) => Err(call_failed(&error)),
     }
 }
 
-async fn done(put: PutItemFluentBuilder) -> Result<Written, StoreTrouble> {
+async fn done(put: PutItemFluentBuilder) -> Result<Written, StoreError> {
     Ok(refused(put).await?.map_or(Written::Done, |_| Written::Stale))
 }
 
-fn stamp_of(item: &Item) -> Result<Stamp, StoreTrouble> {
-    number(item, "fetched_at").ok_or(StoreTrouble::Unreadable("a record without fetched_at"))
+fn stamp_of(item: &Item) -> Result<FencingToken, StoreError> {
+    number(item, "fetched_at").ok_or(StoreError::Unreadable("a record without fetched_at"))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use domain::{EpochMillis, LinkId, MAX_PARTS, Message, RequestId, Value};
 use crate::attributes::{Item, n, s, text, to_attribute};
 use crate::events::Counts;
 use crate::table::{call_failed, send_if_allowed};
-use crate::{StoreTrouble, Table, expires_at, keys};
+use crate::{StoreError, Table, expires_at, keys};
 
 /// So long after its acceptance a request without a webhook is overdue: 6 hours. Belvo names no limit; retrievals take
 /// minutes, and its webhooks are repeated for some minutes more.
@@ -89,8 +89,8 @@ impl Table {
     /// rest of its attributes. One of which some parts of a webhook have arrived is waited for all the same.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn accept_request(&self, request: &NewRequest<'_>, now: EpochMillis) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn accept_request(&self, request: &NewRequest<'_>, now: EpochMillis) -> Result<(), StoreError> {
         let mut attributes = described(request, now);
         let waiting = set(self.update(keys::request(request.id)), &[&attributes[..], &waiting(request, now)].concat())
             .condition_expression(
@@ -110,13 +110,13 @@ impl Table {
     /// Doing it twice changes nothing: what stands there of a first completion stays.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn complete_request(
         &self,
         message: &Message,
         counts: Option<Counts>,
         now: EpochMillis,
-    ) -> Result<(), StoreTrouble> {
+    ) -> Result<(), StoreError> {
         let Some(id) = message.webhook.request_id().and_then(|id| RequestId::parse(id).ok()) else { return Ok(()) };
         if message.part.of > 1 && !self.is_last_part(&id, message, now).await? {
             return Ok(());
@@ -137,8 +137,8 @@ impl Table {
     /// is lost.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn time_out_request(&self, id: &RequestId, now: EpochMillis) -> Result<bool, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn time_out_request(&self, id: &RequestId, now: EpochMillis) -> Result<bool, StoreError> {
         let update = self
             .update(keys::request(id))
             .update_expression("SET #status = :timed_out, timed_out_at = :now REMOVE gsi2pk, gsi2sk")
@@ -154,8 +154,8 @@ impl Table {
     /// A request as it stands, read consistently; none when the table does not know it.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::request(id)));
         let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
         output.item.as_ref().map(Request::read).transpose()
@@ -163,7 +163,7 @@ impl Table {
 
     /// Lists this part among those that were worked on. Whether these are now all parts of its webhook; `false` also for a
     /// request that is completed already.
-    async fn is_last_part(&self, id: &RequestId, message: &Message, now: EpochMillis) -> Result<bool, StoreTrouble> {
+    async fn is_last_part(&self, id: &RequestId, message: &Message, now: EpochMillis) -> Result<bool, StoreError> {
         let webhook = webhook_name(message);
         let part = format!("{webhook}-{}", message.part.index);
         let mut kept = vec![
@@ -199,7 +199,7 @@ impl Table {
         message: &Message,
         counts: Option<Counts>,
         now: EpochMillis,
-    ) -> Result<bool, StoreTrouble> {
+    ) -> Result<bool, StoreError> {
         let mut first = vec![("completed_at", n(now)), ("resource", s(message.webhook.webhook_type()))];
         first.extend(counts.into_iter().flat_map(Counts::named).map(|(name, count)| (name, n(count))));
         if let Some(link) = message.webhook.link_id() {
@@ -219,7 +219,7 @@ impl Table {
     }
 
     /// Takes a resource out of those that are waited for. `true` when it was the last.
-    async fn arrived(&self, id: &RequestId, webhook_type: &str) -> Result<bool, StoreTrouble> {
+    async fn arrived(&self, id: &RequestId, webhook_type: &str) -> Result<bool, StoreError> {
         let update = self
             .update(keys::request(id))
             .update_expression("DELETE awaited :arrived")
@@ -234,11 +234,11 @@ impl Table {
 }
 
 impl Request {
-    fn read(item: &Item) -> Result<Self, StoreTrouble> {
+    fn read(item: &Item) -> Result<Self, StoreError> {
         let word = text(item, "status").unwrap_or_default();
         let status = RequestStatus::ALL.into_iter().find(|status| status.as_str() == word);
         Ok(Self {
-            status: status.ok_or(StoreTrouble::Unreadable("a request's status"))?,
+            status: status.ok_or(StoreError::Unreadable("a request's status"))?,
             action: text(item, "action").map(str::to_owned),
             link: text(item, "link_id").and_then(|id| LinkId::parse(id).ok()),
             resource: text(item, "resource").map(str::to_owned),

@@ -12,7 +12,7 @@ use crate::attributes::{Item, n, number, s, text};
 use crate::expression::Expression;
 use crate::links::LinkState;
 use crate::table::{call_failed, send_if_allowed};
-use crate::{StoreTrouble, Table, keys};
+use crate::{StoreError, Table, keys};
 
 /// While a link's messages cannot be worked on, its status is asked for no more often.
 const ASK_AGAIN_AFTER_MS: EpochMillis = 6 * 60 * 60 * 1_000;
@@ -39,7 +39,7 @@ pub enum DueItem {
 
 /// How a link that Belvo lists compares with what the table knows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Met {
+pub struct Discovery {
     /// The table had never heard of it.
     pub is_new: bool,
     /// Belvo gives another status than the table has, and nobody asked for it lately: the webhook that said so was lost, or
@@ -62,8 +62,8 @@ impl Table {
     /// What is due in a shard, the longest overdue first.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn due(&self, shard: u8, now: EpochMillis, at_most: i32) -> Result<Vec<Due>, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn due(&self, shard: u8, now: EpochMillis, at_most: i32) -> Result<Vec<Due>, StoreError> {
         let query = self
             .client
             .query()
@@ -81,8 +81,8 @@ impl Table {
     /// it again.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn known_link(&self, link: &LinkId) -> Result<Option<KnownLink>, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn known_link(&self, link: &LinkId) -> Result<Option<KnownLink>, StoreError> {
         let Some(item) = self.link_item(link).await?.filter(|item| !is_final(item)) else { return Ok(None) };
         Ok(Some(known(&item, self.synced(link).await?)))
     }
@@ -90,14 +90,14 @@ impl Table {
     /// Moves a link's due time, if nobody else has moved it since it was `from`; without `to`, the link is not due any more.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn move_due(
         &self,
         link: &LinkId,
         from: EpochMillis,
         to: Option<EpochMillis>,
         overdue_since: Option<EpochMillis>,
-    ) -> Result<bool, StoreTrouble> {
+    ) -> Result<bool, StoreError> {
         let expression = match to {
             Some(to) => Expression::default().set("gsi2sk", s(keys::due(to))),
             None => Expression::default().remove("gsi2pk").remove("gsi2sk"),
@@ -119,8 +119,8 @@ impl Table {
     /// Makes what is due wait until `to`, if nobody has moved it meanwhile.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn put_off(&self, due: &Due, to: EpochMillis) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn put_off(&self, due: &Due, to: EpochMillis) -> Result<(), StoreError> {
         let key = match &due.what {
             DueItem::Link(link) => keys::link(link),
             DueItem::Request(request) => keys::request(request),
@@ -138,8 +138,8 @@ impl Table {
     /// Makes a link due at this time, unless it is due earlier.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn bring_forward(&self, link: &LinkId, to: EpochMillis) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn bring_forward(&self, link: &LinkId, to: EpochMillis) -> Result<(), StoreError> {
         let update = self
             .update(keys::link(link))
             .update_expression("SET gsi2pk = :shard, gsi2sk = :to")
@@ -159,13 +159,18 @@ impl Table {
     /// Takes down what Belvo says of a link, and makes it due when that is new.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn meet(&self, listed: &ListedLink, due_at: EpochMillis, now: EpochMillis) -> Result<Met, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn upsert_discovered(
+        &self,
+        listed: &ListedLink,
+        due_at: EpochMillis,
+        now: EpochMillis,
+    ) -> Result<Discovery, StoreError> {
         let there = self.link_item(&listed.id).await?;
         let is_new = there.is_none();
         let there = there.unwrap_or_default();
         if is_final(&there) {
-            return Ok(Met { is_new, has_other_status: false });
+            return Ok(Discovery { is_new, has_other_status: false });
         }
         let known = LinkState::read(&there);
         // Belvo has it, so it is not gone (any more).
@@ -179,7 +184,7 @@ impl Table {
         let is_known = facts.iter().all(|(name, value)| there.get(*name) == value.as_ref())
             && (listed.external_id.is_none() || listed.external_id.as_deref() == text(&there, "external_id"));
         if is_known && !is_back && there.contains_key("known_since") {
-            return Ok(Met { is_new, has_other_status });
+            return Ok(Discovery { is_new, has_other_status });
         }
         let due_at = text(&there, "gsi2sk").and_then(|due| due.parse().ok()).map_or(due_at, |due| due_at.min(due));
         let mut expression = Expression::default()
@@ -196,14 +201,14 @@ impl Table {
             expression = expression.of_customer(external_id, &listed.id);
         }
         self.update_unless(&listed.id, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await?;
-        Ok(Met { is_new, has_other_status })
+        Ok(Discovery { is_new, has_other_status })
     }
 
     /// Notes that a link's status is going to be read back, so that nobody asks for it again for some hours.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn note_status_asked(&self, link: &LinkId, now: EpochMillis) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn note_status_asked(&self, link: &LinkId, now: EpochMillis) -> Result<(), StoreError> {
         let expression = Expression::default().set("status_asked_at", n(now));
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
@@ -211,8 +216,8 @@ impl Table {
     /// Where discovery goes on.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn discovery_place(&self) -> Result<DiscoveryPlace, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn discovery_place(&self) -> Result<DiscoveryPlace, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::discovery())).consistent_read(true);
         let item = get.send().await.map_err(|error| call_failed(&error))?.item.unwrap_or_default();
         let read = |name| number(&item, name);
@@ -226,8 +231,8 @@ impl Table {
     /// Stores where discovery is to go on.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn set_discovery_place(&self, place: DiscoveryPlace) -> Result<(), StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn set_discovery_place(&self, place: DiscoveryPlace) -> Result<(), StoreError> {
         let expression = Expression::default()
             .set("page", n(place.page))
             .set_or_remove("page_size", place.page_size.map(n))

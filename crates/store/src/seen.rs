@@ -8,7 +8,7 @@ use domain::{EpochMillis, LinkId, Resource};
 
 use crate::attributes::{n, s, text};
 use crate::table::call_failed;
-use crate::{Pass, Stamp, StoreTrouble, Table, keys};
+use crate::{FencingToken, Pass, StoreError, Table, keys};
 
 /// Fingerprints of one item: 320 KB.
 const FINGERPRINTS_PER_ITEM: usize = 40_000;
@@ -20,14 +20,14 @@ impl Table {
     /// Keeps what one leg of a listing has seen. `listing` is the stamp of its first pass.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
+    /// [`StoreError`]
     pub async fn keep_seen(
         &self,
         leg: &Pass,
-        listing: Stamp,
+        listing: FencingToken,
         fingerprints: &[u64],
         now: EpochMillis,
-    ) -> Result<(), StoreTrouble> {
+    ) -> Result<(), StoreError> {
         for (part, fingerprints) in fingerprints.chunks(FINGERPRINTS_PER_ITEM).enumerate() {
             let bytes: Vec<u8> = fingerprints.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
             let mut item = keys::seen(&leg.link, leg.resource, listing, leg.stamp, part);
@@ -42,15 +42,15 @@ impl Table {
     /// What these legs of a listing have seen.
     ///
     /// # Errors
-    /// [`StoreTrouble`], also when one of the legs has left nothing: then nobody can say what the list lacks.
+    /// [`StoreError`], also when one of the legs has left nothing: then nobody can say what the list lacks.
     pub async fn seen(
         &self,
         link: &LinkId,
         resource: &Resource,
-        listing: Stamp,
-        legs: &[Stamp],
-    ) -> Result<Vec<u64>, StoreTrouble> {
-        let mut found: HashMap<Stamp, Vec<u64>> = HashMap::new();
+        listing: FencingToken,
+        legs: &[FencingToken],
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut found: HashMap<FencingToken, Vec<u64>> = HashMap::new();
         let query = self
             .client
             .query()
@@ -64,13 +64,13 @@ impl Table {
             let item = item.map_err(|error| call_failed(&error))?;
             let leg = text(&item, "sk").and_then(|sk| keys::seen_leg(sk, resource, listing));
             let ids = item.get("ids").and_then(|ids| ids.as_b().ok());
-            let (leg, ids) = leg.zip(ids).ok_or(StoreTrouble::Unreadable("what a listing has seen"))?;
+            let (leg, ids) = leg.zip(ids).ok_or(StoreError::Unreadable("what a listing has seen"))?;
             let fingerprints = ids.as_ref().chunks_exact(BYTES).filter_map(|bytes| bytes.try_into().ok());
             found.entry(leg).or_default().extend(fingerprints.map(u64::from_be_bytes));
         }
         let mut seen = Vec::new();
         for leg in legs {
-            seen.append(found.get_mut(leg).ok_or(StoreTrouble::Unreadable("a leg of a listing"))?);
+            seen.append(found.get_mut(leg).ok_or(StoreError::Unreadable("a leg of a listing"))?);
         }
         Ok(seen)
     }

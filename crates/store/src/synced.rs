@@ -5,20 +5,20 @@ use domain::{LinkId, Resource};
 
 use crate::attributes::{Item, number, s, text};
 use crate::table::call_failed;
-use crate::{StoreTrouble, Table, keys};
+use crate::{StoreError, Table, keys};
 
 impl Table {
     /// The resources of a link that have a sync state, in the order of their names. What a newer release has synced and
     /// this one does not know is not among them.
     ///
     /// # Errors
-    /// [`StoreTrouble`]
-    pub async fn synced_resources(&self, link: &LinkId) -> Result<Vec<&'static Resource>, StoreTrouble> {
+    /// [`StoreError`]
+    pub async fn synced_resources(&self, link: &LinkId) -> Result<Vec<&'static Resource>, StoreError> {
         Ok(self.synced(link).await?.into_iter().map(|synced| synced.resource).collect())
     }
 
     /// The same, with what a schedule has to know of each.
-    pub(crate) async fn synced(&self, link: &LinkId) -> Result<Vec<SyncedResource>, StoreTrouble> {
+    pub(crate) async fn synced(&self, link: &LinkId) -> Result<Vec<SyncedResource>, StoreError> {
         let query = self
             .client
             .query()

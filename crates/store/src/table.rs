@@ -14,7 +14,7 @@ pub struct Table {
 
 /// DynamoDB did not do what it was asked. Carries no content of any item.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreTrouble {
+pub enum StoreError {
     /// The call failed after the SDK's own attempts. Passes.
     #[error("the call to DynamoDB failed: {0}")]
     CallFailed(String),
@@ -35,7 +35,7 @@ impl Table {
 }
 
 /// Sends a conditional update. None when its condition refuses it.
-pub(crate) async fn send_if_allowed(update: UpdateItemFluentBuilder) -> Result<Option<UpdateItemOutput>, StoreTrouble> {
+pub(crate) async fn send_if_allowed(update: UpdateItemFluentBuilder) -> Result<Option<UpdateItemOutput>, StoreError> {
     match update.send().await {
         Ok(output) => Ok(Some(output)),
         Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(None),
@@ -43,6 +43,6 @@ pub(crate) async fn send_if_allowed(update: UpdateItemFluentBuilder) -> Result<O
     }
 }
 
-pub(crate) fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreTrouble {
-    StoreTrouble::CallFailed(aws_trouble::describe(error))
+pub(crate) fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreError {
+    StoreError::CallFailed(runtime::aws_error::describe(error))
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Heard, LinkId, MAX_IDS_PER_MESSAGE, MAX_PARTS, Message, RequestId, Resource, Value, Webhook};
-use local_table::TABLE_NAME;
-use store::{Attempt, Begun, Counts, HeldKey, NewRequest, Request, RequestStatus, Table};
+use domain::{LinkId, MAX_IDS_PER_MESSAGE, MAX_PARTS, Message, RequestId, Resource, Value, Webhook};
+use store::{Attempt, Counts, IdempotencyGuard, NewRequest, Request, RequestStatus, Reservation, Table};
+use test_aws::dynamodb::TABLE_NAME;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -24,7 +24,7 @@ struct Given {
 }
 
 async fn given_an_empty_table() -> Given {
-    let client = local_table::start().await;
+    let client = test_aws::dynamodb::start().await;
     let table = Table::new(client.clone(), TABLE_NAME.to_owned());
     Given { client, table, link: LinkId::parse("link-1").unwrap() }
 }
@@ -71,14 +71,14 @@ impl Given {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    async fn begin(&self, key: &str, fingerprint: &str) -> Begun {
+    async fn begin(&self, key: &str, fingerprint: &str) -> Reservation {
         let attempt = Attempt { key, action: "retrieve", fingerprint };
         self.table.begin_attempt(&attempt, NOW).await.unwrap()
     }
 
-    async fn take(&self, key: &str, fingerprint: &str) -> HeldKey {
+    async fn take(&self, key: &str, fingerprint: &str) -> IdempotencyGuard {
         match self.begin(key, fingerprint).await {
-            Begun::Fresh(held) => held,
+            Reservation::Fresh(held) => held,
             other => panic!("the key is taken: {other:?}"),
         }
     }
@@ -93,7 +93,7 @@ fn webhook(webhook_type: &str, data: &str) -> Vec<Message> {
         r#"{{"webhook_type":"{webhook_type}","webhook_code":"new_transactions_available","link_id":"link-1",
             "request_id":"{DASHED}","data":{data}}}"#
     );
-    Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW)
+    Message::from_webhook(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW)
 }
 
 fn answer() -> Message {
@@ -174,7 +174,7 @@ async fn completing_and_accepting_again_changes_nothing() {
 async fn a_webhook_without_a_request_id_completes_nothing() {
     let given = given_an_empty_table().await;
     let body = r#"{"webhook_type":"ACCOUNTS","webhook_code":"historical_update","link_id":"link-1"}"#;
-    let message = Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW).remove(0);
+    let message = Message::from_webhook(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW).remove(0);
     given.complete(&message, 1).await;
     assert_eq!(given.client.scan().table_name(TABLE_NAME).send().await.unwrap().count, 0);
 }
@@ -325,13 +325,13 @@ async fn a_request_that_nobody_knows_is_not_made_up() {
 async fn a_key_lets_one_request_leave_and_then_tells_what_came_of_it() {
     let given = given_an_empty_table().await;
     let held = given.take("key", "a").await;
-    assert_eq!(given.begin("key", "a").await, Begun::Unknown { began_at: NOW });
+    assert_eq!(given.begin("key", "a").await, Reservation::Unknown { began_at: NOW });
     given.table.end_attempt(&held, Some(&id())).await.unwrap();
-    assert_eq!(given.begin("key", "a").await, Begun::Done { request_id: Some(id()) });
-    assert_eq!(given.begin("key", "b").await, Begun::Other);
+    assert_eq!(given.begin("key", "a").await, Reservation::Done { request_id: Some(id()) });
+    assert_eq!(given.begin("key", "b").await, Reservation::Other);
     let another = given.take("another", "b").await;
     given.table.end_attempt(&another, None).await.unwrap();
-    assert_eq!(given.begin("another", "b").await, Begun::Done { request_id: None });
+    assert_eq!(given.begin("another", "b").await, Reservation::Done { request_id: None });
 }
 
 #[tokio::test]
@@ -343,9 +343,9 @@ async fn a_key_whose_request_came_to_nothing_is_free_again() {
     // What the first holder says now, late or twice, is about a request of the past.
     given.table.release_attempt(&first).await.unwrap();
     given.table.end_attempt(&first, None).await.unwrap();
-    assert_eq!(given.begin("key", "b").await, Begun::Unknown { began_at: NOW });
+    assert_eq!(given.begin("key", "b").await, Reservation::Unknown { began_at: NOW });
     given.table.end_attempt(&second, None).await.unwrap();
-    assert_eq!(given.begin("key", "b").await, Begun::Done { request_id: None });
+    assert_eq!(given.begin("key", "b").await, Reservation::Done { request_id: None });
 }
 
 #[tokio::test]
@@ -354,7 +354,7 @@ async fn a_key_that_has_expired_is_free_even_if_dynamodb_has_not_removed_it_yet(
     given.begin("key", "a").await;
     let attempt = Attempt { key: "key", action: "retrieve", fingerprint: "b" };
     let later = NOW + 91 * 24 * HOUR_MS;
-    assert!(matches!(given.table.begin_attempt(&attempt, later).await.unwrap(), Begun::Fresh(_)));
+    assert!(matches!(given.table.begin_attempt(&attempt, later).await.unwrap(), Reservation::Fresh(_)));
 }
 
 #[tokio::test]
@@ -362,7 +362,7 @@ async fn the_synced_resources_of_a_link_are_those_with_a_sync_state() {
     let given = given_an_empty_table().await;
     assert!(given.table.synced_resources(&given.link).await.unwrap().is_empty());
     let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
-    given.table.begin_pass(&given.link, transactions, Heard::default(), NOW).await.unwrap();
+    given.table.begin_pass(&given.link, transactions, None, NOW).await.unwrap();
     given.table.note_failure(&given.link, Resource::accounts(), "store").await.unwrap();
     let resources = given.table.synced_resources(&given.link).await.unwrap();
     assert_eq!(resources, [Resource::accounts(), transactions]);

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, Record, Resource};
-use local_table::TABLE_NAME;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::RawValue;
 use store::{Table, Upsert};
+use test_aws::dynamodb::TABLE_NAME;
 
 /// How many objects a run stores, unless `PROPTEST_CASES` says otherwise.
 const OBJECTS: u32 = 200;
@@ -27,7 +27,7 @@ struct Kept {
 
 impl Kept {
     async fn new() -> Self {
-        let client = local_table::start().await;
+        let client = test_aws::dynamodb::start().await;
         let table = Table::new(client.clone(), TABLE_NAME.to_owned());
         Self { client, table, link: LinkId::parse("link-1").unwrap() }
     }

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Day, Heard, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
-use local_table::TABLE_NAME;
+use domain::{Day, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
 use store::{
-    Check, Checkpoint, Content, Counts, EventKey, LinkChange, Listed, Outcome, PassRefused, SyncState, Table, Upsert,
+    Check, Checkpoint, Content, Counts, EventKey, LinkChange, Listed, Outcome, PassError, SyncState, Table, Upsert,
     Written,
 };
+use test_aws::dynamodb::TABLE_NAME;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -25,7 +25,7 @@ struct Given {
 }
 
 async fn given_an_empty_table() -> Given {
-    let client = local_table::start().await;
+    let client = test_aws::dynamodb::start().await;
     let table = Table::new(client.clone(), TABLE_NAME.to_owned());
     Given { client, table, link: LinkId::parse("link-1").unwrap() }
 }
@@ -45,16 +45,16 @@ impl Given {
         self.table.upsert(&self.link, transactions(), record(amount), stamp).await.unwrap()
     }
 
-    async fn bury(&self, stamp: i64) -> Written {
-        self.table.bury(&self.link, transactions(), &id(), stamp, NOW).await.unwrap()
+    async fn tombstone(&self, stamp: i64) -> Written {
+        self.table.tombstone(&self.link, transactions(), &id(), stamp, NOW).await.unwrap()
     }
 
-    async fn revive(&self, amount: &str, stamp: i64) -> Written {
-        self.table.revive(&self.link, transactions(), record(amount), stamp).await.unwrap()
+    async fn restore(&self, amount: &str, stamp: i64) -> Written {
+        self.table.restore(&self.link, transactions(), record(amount), stamp).await.unwrap()
     }
 
     async fn begin_pass(&self, now: i64) -> store::Pass {
-        self.table.begin_pass(&self.link, transactions(), Heard::default(), now).await.unwrap()
+        self.table.begin_pass(&self.link, transactions(), None, now).await.unwrap()
     }
 
     async fn live_ids(&self) -> Vec<ObjectId> {
@@ -88,7 +88,7 @@ fn record(amount: &str) -> Record {
 }
 
 fn message(body: &str) -> Message {
-    Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW).remove(0)
+    Message::from_webhook(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), NOW).remove(0)
 }
 
 fn n(item: &Item, name: &str) -> Option<String> {
@@ -132,7 +132,7 @@ async fn an_older_snapshot_never_overwrites_a_newer_one() {
 async fn a_tombstone_keeps_the_id_only_and_leaves_the_index() {
     let given = given_an_empty_table().await;
     given.upsert("1", 5).await;
-    assert_eq!(given.bury(6).await, Written::Done);
+    assert_eq!(given.tombstone(6).await, Written::Done);
     let item = given.transaction().await;
     assert_eq!(n(&item, "deleted_at"), Some(NOW.to_string()));
     assert_eq!(n(&item, "expires_at"), Some((NOW / 1_000 + 90 * 86_400).to_string()), "in seconds, as TTL wants it");
@@ -144,9 +144,9 @@ async fn a_tombstone_keeps_the_id_only_and_leaves_the_index() {
 #[tokio::test]
 async fn a_listing_does_not_resurrect_what_was_deleted_even_when_it_began_later() {
     let given = given_an_empty_table().await;
-    assert_eq!(given.bury(6).await, Written::Done, "also when no record existed");
-    assert_eq!(given.upsert("1", 5).await, Upsert::Buried { seen: 6 });
-    assert_eq!(given.upsert("1", 7).await, Upsert::Buried { seen: 6 });
+    assert_eq!(given.tombstone(6).await, Written::Done, "also when no record existed");
+    assert_eq!(given.upsert("1", 5).await, Upsert::Tombstoned { seen: 6 });
+    assert_eq!(given.upsert("1", 7).await, Upsert::Tombstoned { seen: 6 });
     assert!(given.transaction().await.contains_key("deleted_at"));
 }
 
@@ -154,21 +154,21 @@ async fn a_listing_does_not_resurrect_what_was_deleted_even_when_it_began_later(
 async fn an_older_deletion_does_not_remove_what_was_seen_later() {
     let given = given_an_empty_table().await;
     given.upsert("1", 10).await;
-    assert_eq!(given.bury(9).await, Written::Stale);
-    assert_eq!(given.bury(10).await, Written::Stale);
+    assert_eq!(given.tombstone(9).await, Written::Stale);
+    assert_eq!(given.tombstone(10).await, Written::Stale);
     assert_eq!(amount(&given.transaction().await), "1");
 }
 
 #[tokio::test]
 async fn a_revival_replaces_what_is_older_and_nothing_else() {
     let given = given_an_empty_table().await;
-    given.bury(6).await;
-    assert_eq!(given.revive("1", 6).await, Written::Stale);
-    assert_eq!(given.revive("1", 9).await, Written::Done);
+    given.tombstone(6).await;
+    assert_eq!(given.restore("1", 6).await, Written::Stale);
+    assert_eq!(given.restore("1", 9).await, Written::Done);
     let item = given.transaction().await;
     assert_eq!((amount(&item), item.contains_key("expires_at")), ("1", false));
-    assert_eq!(given.revive("2", 9).await, Written::Stale);
-    assert_eq!(given.revive("2", 10).await, Written::Done, "a slower revival was there first");
+    assert_eq!(given.restore("2", 9).await, Written::Stale);
+    assert_eq!(given.restore("2", 10).await, Written::Done, "a slower revival was there first");
     assert_eq!(amount(&given.transaction().await), "2");
 }
 
@@ -260,8 +260,8 @@ async fn nothing_begins_on_an_erased_link() {
         .send()
         .await
         .unwrap();
-    let refused = given.table.begin_pass(&given.link, transactions(), Heard::default(), NOW + 9).await;
-    assert!(matches!(refused, Err(PassRefused::Erased)));
+    let refused = given.table.begin_pass(&given.link, transactions(), None, NOW + 9).await;
+    assert!(matches!(refused, Err(PassError::Erased)));
     given.table.set_link_status(&given.link, LinkStatus::Active).await.unwrap();
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("erased"));
 }
@@ -269,7 +269,7 @@ async fn nothing_begins_on_an_erased_link() {
 #[tokio::test]
 async fn the_external_id_of_a_link_is_found_by_its_index_and_not_forgotten() {
     let given = given_an_empty_table().await;
-    let pass = given.table.begin_link_pass(&given.link, Heard::default(), NOW).await.unwrap();
+    let pass = given.table.begin_link_pass(&given.link, None, NOW).await.unwrap();
     let change = LinkChange { external_id: Some("user 7".to_owned()), ..LinkChange::default() };
     assert!(given.table.finish_link_pass(&pass, &change).await.unwrap());
     given.begin_pass(NOW).await;
@@ -316,7 +316,7 @@ async fn what_is_known_of_many_objects_is_read_at_once_and_tells_unchanged_recor
     let given = given_an_empty_table().await;
     given.upsert("1", 5).await;
     let deleted = ObjectId::parse("gone").unwrap();
-    given.table.bury(&given.link, transactions(), &deleted, 5, NOW).await.unwrap();
+    given.table.tombstone(&given.link, transactions(), &deleted, 5, NOW).await.unwrap();
     let mut ids: Vec<_> = (0..250).map(|n| ObjectId::parse(&format!("never-{n}")).unwrap()).collect();
     ids.extend([id(), deleted.clone()]);
     let known = given.table.known(&given.link, transactions(), &ids).await.unwrap();
@@ -347,7 +347,7 @@ async fn a_pass_that_was_overtaken_at_its_start_does_not_set_the_last_pass_back(
     let given = given_an_empty_table().await;
     given.begin_pass(NOW + 100).await;
     let accounts = Resource::of_webhook_type("ACCOUNTS").unwrap();
-    let slow = given.table.begin_pass(&given.link, accounts, Heard::default(), NOW).await.unwrap();
+    let slow = given.table.begin_pass(&given.link, accounts, None, NOW).await.unwrap();
     assert_eq!(slow.stamp, NOW + 101);
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 100), "another resource has its own");
 }
@@ -404,7 +404,7 @@ async fn what_was_seen_after_a_listing_is_not_marked_by_it_and_neither_is_a_tomb
     let given = given_an_empty_table().await;
     given.upsert("1", NOW + 1).await;
     assert!(!given.mark_missing(NOW).await);
-    given.bury(NOW + 2).await;
+    given.tombstone(NOW + 2).await;
     assert!(given.live_ids().await.is_empty());
     assert!(!given.mark_missing(NOW).await);
 }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, Record, Resource};
-use local_table::TABLE_NAME;
 use serde_json::value::RawValue;
 use store::{Known, Table, Upsert};
+use test_aws::dynamodb::TABLE_NAME;
 
 const LINK: &str = "c0ffee00-1d2e-4f3a-8b4c-5d6e7f809102";
 /// When version 0.1 wrote the fixture.
@@ -59,7 +59,7 @@ fn record(resource: &Resource, json: &str) -> Record {
 }
 
 async fn given_a_table_of_0_1() -> (Client, Table) {
-    let client = local_table::start().await;
+    let client = test_aws::dynamodb::start().await;
     for Stored { item, .. } in stored_by_0_1() {
         client.put_item().table_name(TABLE_NAME).set_item(Some(item)).send().await.unwrap();
     }

@@ -13,8 +13,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use domain::{LinkId, now};
-use local_table::TABLE_NAME;
 use serde_json::json;
+use test_aws::dynamodb::TABLE_NAME;
 
 use crate::tests::World;
 

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use crate::left_out::LeftOut;
 use crate::links::key;
-use crate::{Reconciler, Report, Trouble};
+use crate::{Reconciler, Report, RunError};
 
 /// Pages of Belvo's list that one run asks for.
 const PAGES_PER_RUN: u64 = 3;
@@ -35,7 +35,7 @@ enum Asked {
     /// There is no such page (any more).
     BehindTheEnd,
     /// Belvo did not give this page. It may give another.
-    Failed(Trouble),
+    Failed(RunError),
 }
 
 impl Reconciler {
@@ -48,7 +48,7 @@ impl Reconciler {
         until: Instant,
         report: &mut Report,
         left_out: &mut LeftOut,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RunError> {
         let margin = MARGIN.min(until.saturating_duration_since(Instant::now()) / 5);
         let until = until.checked_sub(margin).unwrap_or(until);
         let DiscoveryPlace { page, page_size, mut failed_pages } = self.table.discovery_place().await?;
@@ -78,11 +78,11 @@ impl Reconciler {
                 // Two pages, one after the other: Belvo may be away. The next run begins with the second one.
                 Asked::Failed(_) if last_failed => break,
                 // It did not have the whole time. The next run begins with it.
-                Asked::Failed(Trouble::OutOfTime) if asked > 0 => break,
-                Asked::Failed(trouble) => {
-                    warn!(page = page.number(), error = trouble.kind(), "left out a page of Belvo's list of links");
+                Asked::Failed(RunError::OutOfTime) if asked > 0 => break,
+                Asked::Failed(error) => {
+                    warn!(page = page.number(), error = error.kind(), "left out a page of Belvo's list of links");
                     report.unread_pages += 1;
-                    unread.get_or_insert(trouble);
+                    unread.get_or_insert(error);
                     last_failed = true;
                     failed_pages = (failed_pages + 1) % MAX_FAILED_PAGES;
                     page = if failed_pages == 0 { LinksPage::FIRST } else { page.behind() };
@@ -93,29 +93,29 @@ impl Reconciler {
         unread.map_or(Ok(()), Err)
     }
 
-    async fn note_place(&self, page: LinksPage, failed_pages: u32) -> Result<(), Trouble> {
+    async fn note_place(&self, page: LinksPage, failed_pages: u32) -> Result<(), RunError> {
         let place = DiscoveryPlace { page: page.number(), page_size: Some(page.size()), failed_pages };
         Ok(self.table.set_discovery_place(place).await?)
     }
 
     /// One page.
-    async fn ask_for(&self, page: LinksPage, until: Instant) -> Result<Asked, Trouble> {
-        let ask = async || self.access.client().await?.links(page).await.map_err(Trouble::from);
+    async fn ask_for(&self, page: LinksPage, until: Instant) -> Result<Asked, RunError> {
+        let ask = async || self.access.client().await?.links(page).await.map_err(RunError::from);
         let answer = tokio::time::timeout(until.saturating_duration_since(Instant::now()), async {
             match ask().await {
-                Err(Trouble::Belvo(Error::Unauthorized)) => {
+                Err(RunError::Belvo(Error::Unauthorized)) => {
                     self.access.renew().await?;
                     ask().await
                 }
                 answer => answer,
             }
         });
-        match answer.await.unwrap_or(Err(Trouble::OutOfTime)) {
+        match answer.await.unwrap_or(Err(RunError::OutOfTime)) {
             Ok(links) => Ok(Asked::Read(links)),
-            Err(Trouble::Belvo(Error::NotFound { .. })) if !page.is_first() => Ok(Asked::BehindTheEnd),
-            Err(trouble @ Trouble::OutOfTime) => Ok(Asked::Failed(trouble)),
-            Err(Trouble::Belvo(error)) if error.concerns_one_page() => Ok(Asked::Failed(error.into())),
-            Err(trouble) => Err(trouble),
+            Err(RunError::Belvo(Error::NotFound { .. })) if !page.is_first() => Ok(Asked::BehindTheEnd),
+            Err(error @ RunError::OutOfTime) => Ok(Asked::Failed(error)),
+            Err(RunError::Belvo(error)) if error.concerns_one_page() => Ok(Asked::Failed(error.into())),
+            Err(error) => Err(error),
         }
     }
 
@@ -126,7 +126,7 @@ impl Reconciler {
         until: Instant,
         report: &mut Report,
         left_out: &mut LeftOut,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, RunError> {
         if links.unreadable > 0 {
             warn!(unreadable = links.unreadable, "Belvo lists links that cannot be read");
         }
@@ -135,25 +135,25 @@ impl Reconciler {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            let met = self.meet(link, report).await;
-            if let Err(trouble) = &met {
-                warn!(link_id = link.id.as_str(), error = %trouble, "cannot store what Belvo lists");
+            let met = self.upsert_discovered(link, report).await;
+            if let Err(error) = &met {
+                warn!(link_id = link.id.as_str(), error = %error, "cannot store what Belvo lists");
             }
             left_out.note(met)?;
         }
         Ok(true)
     }
 
-    async fn meet(&self, link: &ListedLink, report: &mut Report) -> Result<(), Trouble> {
+    async fn upsert_discovered(&self, link: &ListedLink, report: &mut Report) -> Result<(), RunError> {
         let now = now();
         // A link that was just made is about to announce itself.
         let due_at = link.created_at.map_or(now, |created_at| now.max(created_at + GRACE));
-        let met = self.table.meet(link, due_at, now).await?;
+        let met = self.table.upsert_discovered(link, due_at, now).await?;
         report.discovered += usize::from(met.is_new);
         if met.has_other_status {
             // Read back in the link's turn, like a webhook's news: the list may be behind what was learned meanwhile.
             let key = key(&link.id, STATUS_CHANGED, now);
-            let message = Message::asked(Source::Reconcile, &link.id, ("LINK", STATUS_CHANGED), now, key);
+            let message = Message::internal(Source::Reconcile, &link.id, ("LINK", STATUS_CHANGED), now, key);
             let messages: Vec<_> = message.into_iter().collect();
             self.queue.send(&messages).await?;
             self.table.note_status_asked(&link.id, now).await?;

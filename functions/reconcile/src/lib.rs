@@ -16,17 +16,17 @@ mod requests;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant, SystemTime};
 
-use belvo_access::{Access, NoAccess};
+use belvo::{BelvoProvider, ProviderError};
 use domain::now;
 use lambda_runtime::{Error, LambdaEvent};
 use left_out::LeftOut;
 use links::LEASE;
-use platform::aws::{CallLimit, timeouts};
-use platform::metrics::{DISCOVERED, FAILURES, LINKS, LISTINGS, RUN_FAILURES, RUNS, STATUS_READS, TIMED_OUT};
-use platform::{Journal, Level, Secret};
-use queue::{Queue, QueueTrouble};
+use queue::{Queue, QueueError};
+use runtime::aws::{CallLimit, timeouts};
+use runtime::metrics::{DISCOVERED, FAILURES, LINKS, LISTINGS, RUN_FAILURES, RUNS, STATUS_READS, TIMED_OUT};
+use runtime::{EventLog, Level, Secret};
 use serde::Serialize;
-use store::{Due, DueItem, SHARDS, StoreTrouble, Table};
+use store::{Due, DueItem, SHARDS, StoreError, Table};
 use tracing::warn;
 
 /// How long before Lambda's deadline nothing new is begun, at least; of a long invocation it is a fifth of the time, of a
@@ -41,10 +41,10 @@ const REQUESTS_PER_30S: NonZeroU32 = NonZeroU32::new(6).unwrap();
 
 /// Carries out runs. One for the life of an execution environment.
 pub struct Reconciler {
-    access: Access,
+    access: BelvoProvider,
     table: Table,
     queue: Queue,
-    journal: Journal,
+    event_log: EventLog,
 }
 
 /// What a run did.
@@ -74,16 +74,16 @@ pub struct Report {
 
 /// Why a run ended early. What it did until then stands.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum RunError {
     /// DynamoDB did not do what it was asked.
     #[error(transparent)]
-    Store(#[from] StoreTrouble),
+    Store(#[from] StoreError),
     /// SQS did not take a message.
     #[error(transparent)]
-    Queue(#[from] QueueTrouble),
+    Queue(#[from] QueueError),
     /// Belvo cannot be asked.
     #[error(transparent)]
-    Access(#[from] NoAccess),
+    Access(#[from] ProviderError),
     /// Belvo did not give its list of links.
     #[error(transparent)]
     Belvo(#[from] belvo::Error),
@@ -92,14 +92,14 @@ pub(crate) enum Trouble {
     OutOfTime,
 }
 
-impl Trouble {
+impl RunError {
     /// A short word for logs and metrics: the same as the sync function's.
     fn kind(&self) -> &'static str {
         match self {
             Self::Store(_) => "store",
             Self::Queue(_) => "queue",
-            Self::Access(NoAccess::Secret(_)) => "secret",
-            Self::Access(NoAccess::Settings(_)) => "settings",
+            Self::Access(ProviderError::Secret(_)) => "secret",
+            Self::Access(ProviderError::Settings(_)) => "settings",
             Self::Belvo(error) => error.kind(),
             Self::OutOfTime => "out_of_time",
         }
@@ -112,18 +112,18 @@ impl Reconciler {
     /// # Errors
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
-        let aws = platform::aws::config().await;
+        let aws = runtime::aws::config().await;
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT));
         let secret =
-            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
+            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), runtime::required("BELVO_SECRET_ARN")?);
         let limits = belvo::Limits { requests_per_30s: REQUESTS_PER_30S, ..belvo::Limits::default() };
         Ok(Self {
-            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
-            table: Table::new(store::client(dynamodb), platform::required("TABLE_NAME")?),
-            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
-            journal: Journal::from_environment(),
+            access: BelvoProvider::new(runtime::required("BELVO_BASE_URL")?, secret, limits),
+            table: Table::new(store::client(dynamodb), runtime::required("TABLE_NAME")?),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), runtime::required("QUEUE_URL")?),
+            event_log: EventLog::from_environment(),
         })
     }
 
@@ -140,7 +140,7 @@ impl Reconciler {
         let half = (until - started) / 2;
         let mut left_out = LeftOut::default();
         let discovery = tokio::time::timeout(half, self.discover(started + half, &mut report, &mut left_out)).await;
-        let discovery = discovery.unwrap_or(Err(Trouble::OutOfTime));
+        let discovery = discovery.unwrap_or(Err(RunError::OutOfTime));
         let due = self.take_up_what_is_due(until, &mut report, &mut left_out).await;
         report.failed = left_out.count();
         self.log(&report, discovery.err().as_ref(), due.as_ref().err(), left_out.last(), started.elapsed());
@@ -152,29 +152,29 @@ impl Reconciler {
     fn log(
         &self,
         report: &Report,
-        no_discovery: Option<&Trouble>,
-        trouble: Option<&Trouble>,
-        left_out: Option<&Trouble>,
+        no_discovery: Option<&RunError>,
+        error: Option<&RunError>,
+        left_out: Option<&RunError>,
         elapsed: Duration,
     ) {
-        let (level, message) = match (trouble, no_discovery, left_out) {
+        let (level, message) = match (error, no_discovery, left_out) {
             (Some(_), _, _) => (Level::Error, "a run ended early"),
             (None, Some(_), _) if report.pages > 0 => (Level::Warn, "reconciled, but not all pages of links were read"),
             (None, Some(_), _) => (Level::Warn, "reconciled, but discovered no links"),
             (None, None, Some(_)) => (Level::Warn, "reconciled, but left something out"),
             (None, None, None) => (Level::Info, "reconciled"),
         };
-        let mut line = self.journal.line("reconcile", level, message, now());
+        let mut line = self.event_log.event("reconcile", level, message, now());
         line.count(&LINKS, report.links as u64).count(&LISTINGS, report.listings as u64);
         line.count(&TIMED_OUT, report.timed_out as u64).count(&DISCOVERED, report.discovered as u64);
         line.count(&STATUS_READS, report.status_reads as u64);
         line.field("pages", report.pages).field("unread_pages", report.unread_pages);
         line.field("unreadable_links", report.unreadable_links as u64).field("failed", report.failed as u64);
         line.field("has_more", report.has_more);
-        line.count_some(&RUNS, u64::from(trouble.is_none()));
-        if let Some(trouble) = trouble.or(no_discovery).or(left_out) {
-            line.word("error", trouble.kind()).count(&FAILURES, 1).count(&RUN_FAILURES, 1);
-            line.field("cause", trouble.to_string().as_str());
+        line.count_some(&RUNS, u64::from(error.is_none()));
+        if let Some(error) = error.or(no_discovery).or(left_out) {
+            line.dimension("error", error.kind()).count(&FAILURES, 1).count(&RUN_FAILURES, 1);
+            line.field("cause", error.to_string().as_str());
         }
         line.field("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         self.access.count_requests(&mut line);
@@ -186,7 +186,7 @@ impl Reconciler {
         until: Instant,
         report: &mut Report,
         left_out: &mut LeftOut,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RunError> {
         // Beginning anywhere: a run that is always too short still comes to every shard.
         let first = fastrand::u8(0..SHARDS);
         for shard in (0..SHARDS).map(|number| (first + number) % SHARDS) {
@@ -209,19 +209,19 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn take_up(&self, due: &Due, report: &mut Report) -> Result<(), Trouble> {
+    async fn take_up(&self, due: &Due, report: &mut Report) -> Result<(), RunError> {
         let result = match &due.what {
             DueItem::Link(link) => self.take_up_link(link, due.at, report).await,
             DueItem::Request(request) => self.take_up_request(request, report).await,
         };
         let (link_id, request_id) = due.what.ids();
         match &result {
-            Err(Trouble::Store(StoreTrouble::Unreadable(what))) => {
+            Err(RunError::Store(StoreError::Unreadable(what))) => {
                 warn!(link_id, request_id, what, "cannot read what is due");
                 // Behind the others of its shard: many that a newer release wrote would fill each run.
                 self.table.put_off(due, now() + LEASE).await?;
             }
-            Err(trouble) => warn!(link_id, request_id, error = %trouble, "cannot take up what is due"),
+            Err(error) => warn!(link_id, request_id, error = %error, "cannot take up what is due"),
             Ok(()) => {}
         }
         result

@@ -2,7 +2,7 @@
 
 use domain::{ERASE_LINK, EpochMillis, LinkId, LinkStatus, Message, Source, now, sha256_hex};
 
-use crate::{Reconciler, Report, Trouble};
+use crate::{Reconciler, Report, RunError};
 
 /// For so long a link that was taken up is not due: when the run dies before it has enqueued everything, the link is due
 /// again after that.
@@ -18,7 +18,7 @@ impl Reconciler {
         link: &LinkId,
         due_at: EpochMillis,
         report: &mut Report,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RunError> {
         let Some(known) = self.table.known_link(link).await? else {
             return self.sweep(link, due_at).await;
         };
@@ -41,7 +41,7 @@ impl Reconciler {
 
 impl Reconciler {
     /// A link that ended is due for nothing, unless it was erased: then what came in late is removed, too.
-    async fn sweep(&self, link: &LinkId, due_at: EpochMillis) -> Result<(), Trouble> {
+    async fn sweep(&self, link: &LinkId, due_at: EpochMillis) -> Result<(), RunError> {
         if self.table.link(link).await?.status != Some(LinkStatus::Erased) {
             self.table.move_due(link, due_at, None, None).await?;
             return Ok(());
@@ -49,7 +49,7 @@ impl Reconciler {
         // The purge's end sets what comes then; without an end it is asked for again.
         if self.table.move_due(link, due_at, Some(now() + SWEPT_WITHIN), None).await? {
             let key = key(link, ERASE_LINK, due_at);
-            let message = Message::asked(Source::Reconcile, link, ("LINK", ERASE_LINK), now(), key);
+            let message = Message::internal(Source::Reconcile, link, ("LINK", ERASE_LINK), now(), key);
             self.queue.send(message.as_slice()).await?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use reconcile::Reconciler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    platform::logging::init();
+    runtime::logging::init();
     let reconciler = Reconciler::from_environment().await?;
     run(service_fn(|event: LambdaEvent<serde_json::Value>| reconciler.handle(event))).await
 }

@@ -4,11 +4,11 @@ use domain::{EpochMillis, LinkId, Message, RequestId, Source, now};
 use store::Request;
 
 use crate::links::{key, listing};
-use crate::{Reconciler, Report, Trouble};
+use crate::{Reconciler, Report, RunError};
 
 impl Reconciler {
     /// Lists what the request asked for all the same, and ends the waiting.
-    pub(crate) async fn take_up_request(&self, id: &RequestId, report: &mut Report) -> Result<(), Trouble> {
+    pub(crate) async fn take_up_request(&self, id: &RequestId, report: &mut Report) -> Result<(), RunError> {
         let Some(request) = self.table.request(id).await? else { return Ok(()) };
         let Some(due_at) = request.due_at else { return Ok(()) };
         let listings = match &request.link {
@@ -27,11 +27,11 @@ impl Reconciler {
         request: &Request,
         link: &LinkId,
         due_at: EpochMillis,
-    ) -> Result<Vec<Message>, Trouble> {
+    ) -> Result<Vec<Message>, RunError> {
         if request.action.as_deref() == Some("delete_link") {
             // Whether the link is gone is asked of Belvo before anything is removed.
             let event = ("LINK", "link_deleted");
-            return Ok(Message::asked(Source::Reconcile, link, event, now(), key(link, event.1, due_at))
+            return Ok(Message::internal(Source::Reconcile, link, event, now(), key(link, event.1, due_at))
                 .into_iter()
                 .collect());
         }

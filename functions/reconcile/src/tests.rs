@@ -10,14 +10,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
-use domain::{Heard, LinkId, Message, Plan, RequestId, Resource, Source, now};
-use emf::Lines;
+use domain::{LinkId, Message, Plan, RequestId, Resource, Source, now};
 use fake_belvo::{Config, NewLink, Server};
 use lambda_runtime::{Context, LambdaEvent};
-use local_table::TABLE_NAME;
-use platform::{Journal, Secret};
 use queue::Queue;
+use runtime::{EventLog, Secret};
 use store::{Check, Checkpoint, Counts, DiscoveryPlace, EventKey, NewRequest, Outcome, RequestStatus, Table};
+use test_aws::dynamodb::TABLE_NAME;
+use test_aws::emf::Lines;
 
 use crate::conflict_tests::Conflicts;
 use crate::{Reconciler, Report};
@@ -42,7 +42,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let belvo = fake_belvo::start(Config { preload: false, ..Config::default() }).await.unwrap();
-        let dynamodb = local_table::start().await;
+        let dynamodb = test_aws::dynamodb::start().await;
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
         let conflicts = Conflicts::default();
         // Nobody waits for a second here.
@@ -53,10 +53,10 @@ impl World {
         let requests_per_30s = NonZeroU32::new(30_000).unwrap();
         let limits = belvo::Limits { answer: Duration::from_secs(30), requests_per_30s, ..belvo::Limits::default() };
         let reconciler = Reconciler {
-            access: belvo_access::Access::new(belvo.base_url().to_owned(), secret(), limits),
+            access: belvo::BelvoProvider::new(belvo.base_url().to_owned(), secret(), limits),
             table: Table::new(store::client(watched), TABLE_NAME.to_owned()),
             queue: queue(&sent, &sqs_is_up),
-            journal: Journal::new("a-stack".to_owned(), lines.writer()),
+            event_log: EventLog::new("a-stack".to_owned(), lines.writer()),
         };
         Self { belvo, reconciler, lines, sent, sqs_is_up, conflicts, table, dynamodb }
     }
@@ -125,7 +125,7 @@ impl World {
     /// A whole listing of a resource, as the sync function finishes it.
     async fn sync(&self, link: &LinkId, webhook_type: &str, check: Check, began_at: i64) {
         let resource = Resource::of_webhook_type(webhook_type).unwrap();
-        let pass = self.table.begin_pass(link, resource, Heard::default(), began_at).await.unwrap();
+        let pass = self.table.begin_pass(link, resource, None, began_at).await.unwrap();
         let listed = store::Listed { stamp: pass.stamp, began_at, count: 3 };
         let checkpoint = Checkpoint {
             listed: (check != Check::Drift).then_some(listed),
@@ -424,11 +424,11 @@ async fn facts_that_belvo_gives_no_more_are_given_up_and_an_earlier_due_time_sta
         created_at: None,
     };
     let (now, soon) = (now(), now() + HOUR);
-    assert!(world.table.meet(&listed(Some("6h"), "user-1"), soon, now).await.unwrap().is_new);
+    assert!(world.table.upsert_discovered(&listed(Some("6h"), "user-1"), soon, now).await.unwrap().is_new);
     assert_eq!(world.due_at(&link).await, Some(soon));
-    assert!(!world.table.meet(&listed(None, "user-1"), soon + HOUR, now).await.unwrap().is_new);
+    assert!(!world.table.upsert_discovered(&listed(None, "user-1"), soon + HOUR, now).await.unwrap().is_new);
     assert_eq!((world.link_item(&link).await.get("refresh_rate"), world.due_at(&link).await), (None, Some(soon)));
-    world.table.meet(&listed(None, "user-2"), soon, now).await.unwrap();
+    world.table.upsert_discovered(&listed(None, "user-2"), soon, now).await.unwrap();
     let item = world.link_item(&link).await;
     assert_eq!(item["gsi1pk"], AttributeValue::S("EXTERNAL#user-2".to_owned()));
 }

@@ -1,6 +1,6 @@
 //! What the function is asked to do, parsed once.
 
-use belvo::{Client, NotTaken, Taken};
+use belvo::{Accepted, Client, SubmitError};
 use domain::{LinkId, Resource, sha256_hex};
 use serde_json::{Map, Value, json};
 
@@ -74,7 +74,7 @@ impl Action {
 
 impl Order {
     /// Sends it, once.
-    pub(crate) async fn send(&self, belvo: &Client) -> Result<Taken, NotTaken> {
+    pub(crate) async fn send(&self, belvo: &Client) -> Result<Accepted, SubmitError> {
         match &self.work {
             Work::Retrieve { retrieval, parameters } => belvo.retrieve(retrieval.path, parameters).await,
             Work::RefreshLink { fetch_resources } => belvo.refresh_link(&self.link, fetch_resources).await,

@@ -9,25 +9,25 @@
 //! answers it. A widget token changes nothing and is just asked for; a resync only fills our own queue.
 
 mod action;
-mod answer;
 mod input;
 mod orders;
+mod response;
 mod retrievals;
 mod widget;
 
 use std::time::{Duration, Instant};
 
 use action::Action;
-pub use answer::{Answer, Refusal};
+use belvo::BelvoProvider;
 use belvo::Limits;
-use belvo_access::Access;
 use domain::{LinkId, Message, Resource, Source, now};
 pub use input::InvalidInput;
 use lambda_runtime::{Error, LambdaEvent};
-use platform::aws::{CallLimit, timeouts};
-use platform::metrics::ACTIONS;
-use platform::{Journal, Level, Secret};
 use queue::Queue;
+pub use response::{Refusal, Response};
+use runtime::aws::{CallLimit, timeouts};
+use runtime::metrics::ACTIONS;
+use runtime::{EventLog, Level, Secret};
 use serde_json::Value;
 use store::Table;
 
@@ -39,10 +39,10 @@ const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt
 
 /// Carries out actions. One for the life of an execution environment.
 pub struct Requester {
-    access: Access,
+    access: BelvoProvider,
     table: Table,
     queue: Queue,
-    journal: Journal,
+    event_log: EventLog,
 }
 
 impl Requester {
@@ -51,17 +51,17 @@ impl Requester {
     /// # Errors
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
-        let aws = platform::aws::config().await;
+        let aws = runtime::aws::config().await;
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT));
         let secret =
-            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("BELVO_SECRET_ARN")?);
+            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), runtime::required("BELVO_SECRET_ARN")?);
         Ok(Self {
-            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
-            table: Table::new(store::client(dynamodb), platform::required("TABLE_NAME")?),
-            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
-            journal: Journal::from_environment(),
+            access: BelvoProvider::new(runtime::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
+            table: Table::new(store::client(dynamodb), runtime::required("TABLE_NAME")?),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), runtime::required("QUEUE_URL")?),
+            event_log: EventLog::from_environment(),
         })
     }
 
@@ -69,7 +69,7 @@ impl Requester {
     ///
     /// # Errors
     /// [`Refusal`], which Lambda gives the caller as `errorType` and `errorMessage`.
-    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Answer, Refusal> {
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Response, Refusal> {
         let started = Instant::now();
         let (input, context) = event.into_parts();
         let action = Action::parse(input).inspect_err(|invalid| self.log_invalid(invalid))?;
@@ -80,27 +80,27 @@ impl Requester {
     }
 
     /// `invocation` is Lambda's id for it. Lambda may deliver an asynchronous invocation twice, with the same id.
-    async fn carry_out(&self, action: &Action, invocation: &str) -> Result<Answer, Refusal> {
+    async fn carry_out(&self, action: &Action, invocation: &str) -> Result<Response, Refusal> {
         match action {
             Action::Order(order) => self.order(order, invocation).await,
             Action::WidgetToken(options) => {
                 let access =
                     self.access.fresh_client().await?.widget_token(options).await.map_err(Refusal::of_token)?;
-                Ok(Answer::token(access))
+                Ok(Response::token(access))
             }
             Action::Resync { link, resources } => self.resync(link, resources, invocation).await,
         }
     }
 
     /// Has everything that is synced of a link listed again, or the given resources.
-    async fn resync(&self, link: &LinkId, given: &[&Resource], invocation: &str) -> Result<Answer, Refusal> {
+    async fn resync(&self, link: &LinkId, given: &[&Resource], invocation: &str) -> Result<Response, Refusal> {
         let synced = if given.is_empty() { self.table.synced_resources(link).await? } else { Vec::new() };
         let resources: Vec<&str> = given.iter().copied().chain(synced).map(|resource| resource.webhook_type).collect();
         if resources.is_empty() {
             return Err(Refusal::NothingSynced);
         }
         self.enqueue_listings(link, &resources, invocation).await?;
-        Ok(Answer::resync(link, &resources))
+        Ok(Response::resync(link, &resources))
     }
 
     async fn enqueue_listings(&self, link: &LinkId, resources: &[&str], invocation: &str) -> Result<(), Refusal> {
@@ -113,15 +113,15 @@ impl Requester {
     }
 
     /// One line an action. Neither the input nor the answer, which may be a credential.
-    fn log(&self, action: &Action, result: &Result<Answer, Refusal>, elapsed: Duration) {
+    fn log(&self, action: &Action, result: &Result<Response, Refusal>, elapsed: Duration) {
         let (level, message, outcome) = match result {
             Ok(answer) => (Level::Info, "carried out an action", answer.status()),
             Err(refusal) => (Level::Warn, "refused an action", refusal.error_type()),
         };
-        let mut line = self.journal.line("request", level, message, now());
-        line.word("action", action.name()).word("outcome", outcome).count(&ACTIONS, 1);
+        let mut line = self.event_log.event("request", level, message, now());
+        line.dimension("action", action.name()).dimension("outcome", outcome).count(&ACTIONS, 1);
         line.field("link_id", action.link().map(LinkId::as_str));
-        line.field("request_id", result.as_ref().ok().and_then(Answer::request_id));
+        line.field("request_id", result.as_ref().ok().and_then(Response::request_id));
         line.field("cause", result.as_ref().err().map(ToString::to_string).as_deref());
         line.field("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         self.access.count_requests(&mut line);
@@ -130,8 +130,8 @@ impl Requester {
 
     /// The line of an input that is no action.
     fn log_invalid(&self, invalid: &InvalidInput) {
-        let mut line = self.journal.line("request", Level::Warn, "refused an input", now());
-        line.word("action", "unread").word("outcome", "InvalidInput").count(&ACTIONS, 1);
+        let mut line = self.event_log.event("request", Level::Warn, "refused an input", now());
+        line.dimension("action", "unread").dimension("outcome", "InvalidInput").count(&ACTIONS, 1);
         line.field("cause", invalid.to_string().as_str());
         line.write();
     }

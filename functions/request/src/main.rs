@@ -6,7 +6,7 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    platform::logging::init();
+    runtime::logging::init();
     let requester = Requester::from_environment().await?;
     run(service_fn(|event: LambdaEvent<Value>| requester.handle(event))).await
 }

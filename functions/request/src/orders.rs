@@ -7,18 +7,18 @@
 //! | after Belvo's answer, before it is stored | the same | the same |
 //! | after it is stored | everything | asking again gives the same request id |
 
-use belvo::{Client, NotTaken, Taken};
+use belvo::{Accepted, Client, SubmitError};
 use domain::{LinkId, LinkStatus, Message, RequestId, Source, Value, now};
 use serde_json::value::to_raw_value;
-use store::{Attempt, Begun, HeldKey, NewRequest, RequestStatus};
+use store::{Attempt, IdempotencyGuard, NewRequest, RequestStatus, Reservation};
 use tracing::error;
 
 use crate::action::{Order, Work};
-use crate::{Answer, Refusal, Requester};
+use crate::{Refusal, Requester, Response};
 
 impl Requester {
     /// Has Belvo do it, unless it was asked to already.
-    pub(crate) async fn order(&self, order: &Order, invocation: &str) -> Result<Answer, Refusal> {
+    pub(crate) async fn order(&self, order: &Order, invocation: &str) -> Result<Response, Refusal> {
         // Before the key: what fails here has cost nothing.
         if self.table.link(&order.link).await?.status == Some(LinkStatus::Erased) {
             return Err(Refusal::LinkErased);
@@ -29,25 +29,31 @@ impl Requester {
         let fingerprint = order.fingerprint();
         let attempt = Attempt { key: &key, action: order.work.name(), fingerprint: &fingerprint };
         match self.table.begin_attempt(&attempt, now()).await? {
-            Begun::Fresh(held) => self.send(belvo, order, &held, invocation).await,
-            Begun::Done { request_id } => self.repeated(order, request_id).await,
-            Begun::Unknown { began_at } => Err(Refusal::EarlierOutcomeUnknown { began_at }),
-            Begun::Other => Err(Refusal::IdempotencyKeyReused),
+            Reservation::Fresh(held) => self.send(belvo, order, &held, invocation).await,
+            Reservation::Done { request_id } => self.repeated(order, request_id).await,
+            Reservation::Unknown { began_at } => Err(Refusal::EarlierOutcomeUnknown { began_at }),
+            Reservation::Other => Err(Refusal::IdempotencyKeyReused),
         }
     }
 
-    async fn send(&self, belvo: &Client, order: &Order, held: &HeldKey, invocation: &str) -> Result<Answer, Refusal> {
+    async fn send(
+        &self,
+        belvo: &Client,
+        order: &Order,
+        held: &IdempotencyGuard,
+        invocation: &str,
+    ) -> Result<Response, Refusal> {
         match order.send(belvo).await {
-            Ok(Taken::Later(id)) => {
+            Ok(Accepted::Later(id)) => {
                 let is_stored = self.store(order, held, &id).await;
-                Ok(Answer::accepted(order.work.name(), &id, is_stored))
+                Ok(Response::accepted(order.work.name(), &id, is_stored))
             }
-            Ok(Taken::AtOnce) => {
+            Ok(Accepted::AtOnce) => {
                 let is_stored = self.follow_up(order, held, invocation).await;
-                Ok(Answer::done(order.work.name(), is_stored))
+                Ok(Response::done(order.work.name(), is_stored))
             }
             // The key stays taken: nobody knows whether a repetition would be the second.
-            Err(NotTaken::Unknown(fault)) => Err(Refusal::OutcomeUnknown(fault)),
+            Err(SubmitError::Unknown(fault)) => Err(Refusal::OutcomeUnknown(fault)),
             Err(refused) => {
                 if let Err(trouble) = self.table.release_attempt(held).await {
                     error!(error = %trouble, "cannot give back the key of an order that was refused");
@@ -59,7 +65,7 @@ impl Requester {
 
     /// Keeps what Belvo has accepted. That this fails is no reason to tell the caller that the order failed: that would
     /// have it sent again.
-    async fn store(&self, order: &Order, held: &HeldKey, id: &RequestId) -> bool {
+    async fn store(&self, order: &Order, held: &IdempotencyGuard, id: &RequestId) -> bool {
         let request = NewRequest {
             id,
             action: order.work.name(),
@@ -77,7 +83,7 @@ impl Requester {
     }
 
     /// Belvo did it while we waited, so there may be no webhook: what it would have brought about is queued here.
-    async fn follow_up(&self, order: &Order, held: &HeldKey, invocation: &str) -> bool {
+    async fn follow_up(&self, order: &Order, held: &IdempotencyGuard, invocation: &str) -> bool {
         let queued = match &order.work {
             Work::Retrieve { retrieval, .. } => {
                 self.enqueue_listings(&order.link, &[retrieval.resource], invocation).await
@@ -110,16 +116,16 @@ impl Requester {
 
     async fn enqueue_deletion(&self, link: &LinkId, invocation: &str) -> Result<(), Refusal> {
         let key = format!("deleted-{invocation}");
-        let message = Message::asked(Source::Resync, link, ("LINK", "link_deleted"), now(), key);
+        let message = Message::internal(Source::Resync, link, ("LINK", "link_deleted"), now(), key);
         Ok(self.queue.send(message.as_slice()).await?)
     }
 
     /// What came of an order that was sent before.
-    async fn repeated(&self, order: &Order, request_id: Option<RequestId>) -> Result<Answer, Refusal> {
-        let Some(id) = request_id else { return Ok(Answer::done(order.work.name(), true).repeated()) };
+    async fn repeated(&self, order: &Order, request_id: Option<RequestId>) -> Result<Response, Refusal> {
+        let Some(id) = request_id else { return Ok(Response::done(order.work.name(), true).repeated()) };
         let stored = self.table.request(&id).await?;
         let status = stored.as_ref().map_or(RequestStatus::Accepted, |request| request.status);
-        Ok(Answer::accepted(order.work.name(), &id, stored.is_some()).with_status(status).repeated())
+        Ok(Response::accepted(order.work.name(), &id, stored.is_some()).with_status(status).repeated())
     }
 }
 

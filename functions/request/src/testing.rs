@@ -11,16 +11,16 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use domain::{LinkId, Message};
-use emf::Lines;
 use lambda_runtime::{Context, LambdaEvent};
-use local_table::TABLE_NAME;
-use platform::{Journal, Secret};
 use queue::Queue;
+use runtime::{EventLog, Secret};
 use serde_json::{Value, json};
 use store::Table;
+use test_aws::dynamodb::TABLE_NAME;
+use test_aws::emf::Lines;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-use crate::{Answer, Refusal, Requester};
+use crate::{Refusal, Requester, Response};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -54,17 +54,17 @@ impl World {
     pub(crate) async fn where_belvo(answer: ResponseTemplate) -> Self {
         let belvo = MockServer::start().await;
         Mock::given(matchers::any()).respond_with(answer).mount(&belvo).await;
-        let dynamodb = local_table::start().await;
+        let dynamodb = test_aws::dynamodb::start().await;
         let secret =
             Arc::new(Mutex::new(r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#.to_owned()));
         let sent = Arc::new(Mutex::new(Vec::new()));
         let lines = Lines::default();
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
         let requester = Requester {
-            access: belvo_access::Access::new(belvo.uri(), secrets(&secret), crate::limits(Duration::from_millis(500))),
+            access: belvo::BelvoProvider::new(belvo.uri(), secrets(&secret), crate::limits(Duration::from_millis(500))),
             table: table.clone(),
             queue: queue(&sent),
-            journal: Journal::new("a-stack".to_owned(), lines.writer()),
+            event_log: EventLog::new("a-stack".to_owned(), lines.writer()),
         };
         Self { belvo, requester, table, secret, lines, sent, dynamodb }
     }
@@ -72,7 +72,7 @@ impl World {
     /// From now on the function asks the Belvo at this address.
     pub(crate) fn asks(&mut self, url: &str) {
         let limits = crate::limits(Duration::from_secs(5));
-        self.requester.access = belvo_access::Access::new(url.to_owned(), secrets(&self.secret), limits);
+        self.requester.access = belvo::BelvoProvider::new(url.to_owned(), secrets(&self.secret), limits);
     }
 
     pub(crate) async fn now_answers(&self, status: u16, body: &str) {
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Invokes the function, as its n-th invocation.
-    pub(crate) async fn invoke(&self, n: u32, input: Value) -> Result<Answer, Refusal> {
+    pub(crate) async fn invoke(&self, n: u32, input: Value) -> Result<Response, Refusal> {
         let mut context = Context::default();
         context.request_id = format!("5e1f0c3a-77aa-4d1b-9c2e-{n:012}");
         self.requester.handle(LambdaEvent { payload: input, context }).await
@@ -136,7 +136,7 @@ pub(crate) fn link() -> LinkId {
 }
 
 /// What the caller reads.
-pub(crate) fn written(answer: &Answer) -> Value {
+pub(crate) fn written(answer: &Response) -> Value {
     json!(answer)
 }
 

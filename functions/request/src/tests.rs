@@ -83,7 +83,7 @@ async fn a_webhook_that_was_quicker_than_our_own_writing_is_not_undone() {
             "request_id":"{REQUEST}","data":{{}}}}"#
     );
     let webhook = Webhook::parse(body.as_bytes()).unwrap();
-    let message = domain::Message::carry(&webhook, body.as_bytes(), now()).remove(0);
+    let message = domain::Message::from_webhook(&webhook, body.as_bytes(), now()).remove(0);
     world.table.complete_request(&message, None, now()).await.unwrap();
     world.invoke(1, event("retrieve-transactions")).await.unwrap();
     let request = world.request().await;
@@ -321,7 +321,7 @@ async fn a_resync_without_resources_takes_all_that_are_synced() {
     let refusal = world.invoke(1, input.clone()).await.unwrap_err();
     assert_eq!(refusal.error_type(), "NothingSynced");
     let accounts = domain::Resource::accounts();
-    world.table.begin_pass(&link(), accounts, domain::Heard::default(), now()).await.unwrap();
+    world.table.begin_pass(&link(), accounts, None, now()).await.unwrap();
     assert_eq!(written(&world.invoke(2, input).await.unwrap())["resources"], json!(["ACCOUNTS"]));
     assert_eq!(world.sent().len(), 1);
 }

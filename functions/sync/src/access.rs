@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use belvo::{Client, Limits};
 use domain::EpochMillis;
-use platform::{Line, Secret};
+use runtime::{LogEvent, Secret};
 
 use crate::failure::Failure;
 use crate::piece::Piece;
@@ -12,7 +12,7 @@ use crate::piece::Piece;
 /// One for the life of an execution environment.
 #[derive(Debug)]
 pub(crate) struct Access {
-    belvo: belvo_access::Access,
+    belvo: belvo::BelvoProvider,
     /// When Belvo last refused or ignored `id__in`; 0 for never.
     id_in_failed_at: AtomicI64,
     piece: Piece,
@@ -24,7 +24,7 @@ const ID_IN_PAUSE_MS: EpochMillis = 60 * 60 * 1_000;
 impl Access {
     pub(crate) fn new(base_url: String, secret: Secret, limits: Limits) -> Self {
         Self {
-            belvo: belvo_access::Access::new(base_url, secret, limits),
+            belvo: belvo::BelvoProvider::new(base_url, secret, limits),
             id_in_failed_at: AtomicI64::new(0),
             piece: Piece::default(),
         }
@@ -41,7 +41,7 @@ impl Access {
     }
 
     /// Puts on a line how Belvo answered the requests since the last line.
-    pub(crate) fn count_requests(&self, line: &mut Line<'_>) {
+    pub(crate) fn count_requests(&self, line: &mut LogEvent<'_>) {
         self.belvo.count_requests(line);
     }
 

@@ -88,7 +88,7 @@ impl Accounts {
             }
             match table.upsert(&pass.link, accounts, record, pass.stamp).await? {
                 Upsert::Written => counts.written += 1,
-                Upsert::Stale | Upsert::Buried { .. } => counts.stale += 1,
+                Upsert::Stale | Upsert::Tombstoned { .. } => counts.stale += 1,
             }
         }
         Ok(counts)

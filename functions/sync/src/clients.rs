@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
-use platform::aws::{CallLimit, SdkConfig, timeouts};
+use runtime::aws::{CallLimit, SdkConfig, timeouts};
 
 /// What one call to SQS or Secrets Manager may take.
 const CALL_LIMIT: CallLimit = CallLimit { total: Duration::from_secs(3), attempt: Duration::from_millis(1_500) };
@@ -30,14 +30,14 @@ pub(crate) fn sqs(aws: &SdkConfig) -> aws_sdk_sqs::Client {
 
 pub(crate) fn dynamodb(aws: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(aws).timeout_config(timeouts(TABLE_LIMIT));
-    store::client(waits_for_its_turn(config))
+    store::client(with_throttling_retries(config))
 }
 
 /// One link is one partition of the table, and a large link fills what that can take: throttling is what is to be expected
 /// there. So it costs no tokens, and is waited out within the time of the call. With the SDK's own settings (500 tokens, of
 /// which each further attempt takes five) a load of more than a few thousand records would fail, again each time it came
 /// back.
-pub(crate) fn waits_for_its_turn(config: aws_sdk_dynamodb::config::Builder) -> aws_sdk_dynamodb::config::Builder {
+pub(crate) fn with_throttling_retries(config: aws_sdk_dynamodb::config::Builder) -> aws_sdk_dynamodb::config::Builder {
     let [first, longest] = TABLE_BACKOFF;
     let retries =
         RetryConfig::standard().with_max_attempts(TABLE_ATTEMPTS).with_initial_backoff(first).with_max_backoff(longest);

@@ -40,7 +40,7 @@ async fn a_world() -> World {
 }
 
 fn erasure() -> Message {
-    Message::asked(Source::Resync, &link(), ("LINK", ERASE_LINK), now(), format!("erase-{}", fastrand::u64(..)))
+    Message::internal(Source::Resync, &link(), ("LINK", ERASE_LINK), now(), format!("erase-{}", fastrand::u64(..)))
         .unwrap()
 }
 

@@ -3,27 +3,27 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use belvo_access::NoAccess;
-use domain::Undecodable;
-use platform::InvalidSetting;
-use queue::QueueTrouble;
-use store::StoreTrouble;
+use belvo::ProviderError;
+use domain::DecodeError;
+use queue::QueueError;
+use runtime::InvalidSetting;
+use store::StoreError;
 
 /// Everything after which a message comes back. After `MaxReceiveCount` times it goes to the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// Not a message that this release reads. Does not pass by itself; a deployment or a person mends it.
     #[error(transparent)]
-    Undecodable(#[from] Undecodable),
+    Undecodable(#[from] DecodeError),
     /// Belvo did not give what was asked for.
     #[error(transparent)]
     Belvo(#[from] belvo::Error),
     /// DynamoDB did not do what it was asked.
     #[error(transparent)]
-    Store(#[from] StoreTrouble),
+    Store(#[from] StoreError),
     /// Belvo cannot be asked at all.
     #[error(transparent)]
-    Access(#[from] NoAccess),
+    Access(#[from] ProviderError),
     /// Another pass over the link has begun: this one stopped. Passes at once.
     #[error("another pass over the link has begun")]
     Overtaken,
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
     LinkStillThere,
     /// SQS did not take the message that does the rest of the work.
     #[error(transparent)]
-    Queue(#[from] QueueTrouble),
+    Queue(#[from] QueueError),
     /// The deadline came first.
     #[error("the time was too short")]
     OutOfTime,
@@ -55,8 +55,8 @@ impl Failure {
             Self::Undecodable(_) => "undecodable",
             Self::Belvo(error) => error.kind(),
             Self::Store(_) => "store",
-            Self::Access(NoAccess::Secret(_)) => "secret",
-            Self::Access(NoAccess::Settings(_)) => "settings",
+            Self::Access(ProviderError::Secret(_)) => "secret",
+            Self::Access(ProviderError::Settings(_)) => "settings",
             Self::Overtaken => "overtaken",
             Self::LinkGone => "link_gone",
             Self::LinkStillThere => "link_still_there",
@@ -96,8 +96,8 @@ impl Backoff {
     /// [`InvalidSetting`]
     pub(crate) fn from_environment() -> Result<Self, InvalidSetting> {
         Ok(Self {
-            base: Duration::from_secs(platform::bounded("RETRY_BASE_SECONDS", 5, BASE_SECONDS)?),
-            cap: Duration::from_secs(platform::bounded("RETRY_CAP_SECONDS", 900, CAP_SECONDS)?),
+            base: Duration::from_secs(runtime::bounded("RETRY_BASE_SECONDS", 5, BASE_SECONDS)?),
+            cap: Duration::from_secs(runtime::bounded("RETRY_CAP_SECONDS", 900, CAP_SECONDS)?),
         })
     }
 

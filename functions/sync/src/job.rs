@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use belvo::{Client, Error, Listing};
 use domain::{
-    Announced, DELETED, EpochMillis, Filter, LinkId, LinkStatus, Message, ObjectId, Plan, Progress, Resource, UPDATED,
-    fingerprint, now,
+    AnnouncedTotals, DELETED, EpochMillis, Filter, LinkId, LinkStatus, Message, ObjectId, Plan, Progress, Resource,
+    UPDATED, fingerprint, now,
 };
-use platform::Journal;
 use queue::Queue;
-use store::{Check, Checkpoint, Content, Counts, EventKey, LinkChange, Outcome, Pass, PassRefused, SyncState, Table};
+use runtime::EventLog;
+use store::{Check, Checkpoint, Content, Counts, EventKey, LinkChange, Outcome, Pass, PassError, SyncState, Table};
 use tokio::sync::OnceCell;
 
 use crate::access::Access;
@@ -23,7 +23,7 @@ use crate::leg::{Leg, Start};
 use crate::line::log_stopped_chain;
 use crate::link::status_of_refusal;
 use crate::listing::{Reader, Reading};
-use crate::objects::{Objects, add, bury_all};
+use crate::objects::{Objects, add, tombstone_all};
 use crate::page_cap::PageCap;
 use crate::piece::PAGE_SIZE;
 use crate::tally::Tally;
@@ -57,7 +57,7 @@ pub(crate) struct Job<'a> {
     pub(crate) table: &'a Table,
     pub(crate) queue: &'a Queue,
     pub(crate) dead_letters: &'a Queue,
-    pub(crate) journal: &'a Journal,
+    pub(crate) event_log: &'a EventLog,
     /// How often the message was received.
     pub(crate) attempt: u32,
     /// After this no page of a listing is begun.
@@ -168,7 +168,7 @@ impl Job<'_> {
         link: &LinkId,
         resource: &'static Resource,
         filter: Filter,
-        announced: &Announced,
+        announced: &AnnouncedTotals,
         expected: &[ObjectId],
     ) -> Result<Ended, Stopped> {
         if let Some(listing) = self.message.listing.as_ref().filter(|listing| listing.compared_to.is_some()) {
@@ -253,7 +253,7 @@ impl Job<'_> {
         link: &LinkId,
         resource: &'static Resource,
         filter: Filter,
-        announced: &Announced,
+        announced: &AnnouncedTotals,
     ) -> Result<Leg, Stopped> {
         let mut from = self.message.listing.as_ref();
         let mut relistings = from.map_or(0, |progress| progress.relistings);
@@ -333,7 +333,7 @@ impl Job<'_> {
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
         let state = self.table.sync_state(link, resource).await?;
-        let nothing = Announced::default();
+        let nothing = AnnouncedTotals::default();
         if self.message.listing.is_some() {
             return Box::pin(self.list(event, link, resource, Filter::Whole, &nothing, ids)).await;
         }
@@ -378,17 +378,17 @@ impl Job<'_> {
         resource: &'static Resource,
         ids: &[ObjectId],
     ) -> Result<Ended, Stopped> {
-        let mut pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
+        let mut pass = self.table.begin_local_pass(link, resource, self.message.webhook_at(), now()).await?;
         // What was looked at after the announcement may have come back since: then each id is asked for.
         let last_look = pass.before.last_pass_at;
         let seen_since = last_look.is_some_and(|look| look + CLOCK_MARGIN_MS >= self.message.received_at);
         let (counts, outcome) = if seen_since {
-            self.table.note_look(&pass).await?;
+            self.table.record_pass_start(&pass).await?;
             pass.resource = self.at_institution(&pass).await?;
             let objects = Objects::prepare(self.access.client().await?, self.table, &pass, ids).await?;
             self.fetch_leg(&objects, &pass, DELETED, ids).await?
         } else {
-            (bury_all(self.table, &pass, ids).await?, Outcome::Applied)
+            (tombstone_all(self.table, &pass, ids).await?, Outcome::Applied)
         };
         let has_answer = seen_since && !ids.is_empty();
         let link = if has_answer { self.read_back(&pass, false).await? } else { LinkChange::default() };
@@ -434,12 +434,12 @@ impl Job<'_> {
         let event = self.table.begin_event(&continuation, Content::Kept, now()).await?;
         self.table.end_event(&event, Outcome::Refused, Some(CHAIN_TOO_LONG)).await?;
         self.dead_letters.send(std::slice::from_ref(&continuation)).await?;
-        log_stopped_chain(self.journal, &continuation);
+        log_stopped_chain(self.event_log, &continuation);
         Ok(())
     }
 
     async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {
-        let mut pass = self.table.begin_pass(link, resource, self.message.heard(), now()).await?;
+        let mut pass = self.table.begin_pass(link, resource, self.message.webhook_at(), now()).await?;
         pass.resource = self.at_institution(&pass).await?;
         Ok(pass)
     }
@@ -498,12 +498,12 @@ impl<F: Into<Failure>> From<F> for Stopped {
     }
 }
 
-impl From<PassRefused> for Stopped {
-    fn from(refused: PassRefused) -> Self {
+impl From<PassError> for Stopped {
+    fn from(refused: PassError) -> Self {
         match refused {
-            PassRefused::Erased => Self::LinkEnded(ERASED),
-            PassRefused::Deleted => Self::LinkEnded(DELETED_LINK),
-            PassRefused::Trouble(trouble) => Self::Failed(trouble.into()),
+            PassError::Erased => Self::LinkEnded(ERASED),
+            PassError::Deleted => Self::LinkEnded(DELETED_LINK),
+            PassError::Store(trouble) => Self::Failed(trouble.into()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A listing over several invocations: where it began, and what it hands on.
 
 use domain::{Day, EpochMillis, Filter, Progress, Resource};
-use store::{Checkpoint, LinkChange, Listed, Pass, Stamp};
+use store::{Checkpoint, FencingToken, LinkChange, Listed, Pass};
 
 use crate::query;
 use crate::tally::Tally;
@@ -20,14 +20,14 @@ pub(crate) struct Leg {
 /// Where a listing began; perhaps in an earlier leg.
 pub(crate) struct Start {
     began_at: EpochMillis,
-    pub(crate) stamp: Stamp,
+    pub(crate) stamp: FencingToken,
     pub(crate) is_first_load: bool,
     /// What the list is asked for.
     filter: Filter,
     since: Option<Day>,
     relistings: usize,
     /// The earlier legs whose ids are in the table. None when nobody will ask what the list lacks.
-    legs: Option<Vec<Stamp>>,
+    legs: Option<Vec<FencingToken>>,
 }
 
 impl Start {
@@ -60,7 +60,7 @@ impl Start {
 
     /// The earlier legs whose ids tell, together with those of the last leg, what the list lacks. None when that cannot be
     /// told.
-    pub(crate) fn legs(&self) -> Option<&[Stamp]> {
+    pub(crate) fn legs(&self) -> Option<&[FencingToken]> {
         self.legs.as_deref()
     }
 
@@ -130,7 +130,7 @@ impl Start {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Announced, Flow, LinkId};
+    use domain::{AnnouncedTotals, Flow, LinkId};
     use store::{LinkState, SyncState};
 
     use super::*;
@@ -145,7 +145,7 @@ mod tests {
             before: SyncState::default(),
             known: LinkState::default(),
         };
-        let mut tally = Tally::new(resource, &Announced::default(), None, None);
+        let mut tally = Tally::new(resource, &AnnouncedTotals::default(), None, None);
         tally.complete();
         Start::of_pass(&pass, filter, 0).checkpoint(&tally)
     }

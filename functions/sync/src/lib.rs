@@ -42,8 +42,8 @@ use domain::Message;
 use failure::{Backoff, Failure};
 use job::Job;
 use lambda_runtime::{Error, LambdaEvent};
-use platform::{Journal, Secret};
 use queue::Queue;
+use runtime::{EventLog, Secret};
 use store::Table;
 use tracing::error;
 
@@ -70,7 +70,7 @@ pub struct Worker {
     dead_letters: Queue,
     backoff: Backoff,
     legs: Legs,
-    journal: Journal,
+    event_log: EventLog,
 }
 
 /// For how long one message begins something new; what is left then travels on in a message of its own.
@@ -91,20 +91,20 @@ impl Worker {
     /// # Errors
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
-        let aws = platform::aws::config().await;
-        let budget = platform::bounded("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S, BUDGETS)?;
-        let environments = platform::bounded("SYNC_MAX_CONCURRENCY", 1_u32, ENVIRONMENTS)?;
+        let aws = runtime::aws::config().await;
+        let budget = runtime::bounded("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S, BUDGETS)?;
+        let environments = runtime::bounded("SYNC_MAX_CONCURRENCY", 1_u32, ENVIRONMENTS)?;
         let requests_per_30s = NonZeroU32::new(budget / environments).unwrap_or(NonZeroU32::MIN);
         let limits = belvo::Limits { requests_per_30s, ..belvo::Limits::default() };
-        let secret = Secret::new(clients::secrets(&aws), platform::required("BELVO_SECRET_ARN")?);
+        let secret = Secret::new(clients::secrets(&aws), runtime::required("BELVO_SECRET_ARN")?);
         let sqs = clients::sqs(&aws);
         Ok(Self {
-            access: Access::new(platform::required("BELVO_BASE_URL")?, secret, limits),
-            table: Table::new(clients::dynamodb(&aws), platform::required("TABLE_NAME")?),
-            queue: Queue::new(sqs.clone(), platform::required("QUEUE_URL")?),
-            dead_letters: Queue::new(sqs, platform::required("DEAD_LETTER_QUEUE_URL")?),
+            access: Access::new(runtime::required("BELVO_BASE_URL")?, secret, limits),
+            table: Table::new(clients::dynamodb(&aws), runtime::required("TABLE_NAME")?),
+            queue: Queue::new(sqs.clone(), runtime::required("QUEUE_URL")?),
+            dead_letters: Queue::new(sqs, runtime::required("DEAD_LETTER_QUEUE_URL")?),
             legs: LEGS,
-            journal: Journal::from_environment(),
+            event_log: EventLog::from_environment(),
             backoff: Backoff::from_environment()?,
         })
     }
@@ -141,7 +141,7 @@ impl Worker {
             Ok(message) => message,
             // A message that we cannot read is not ours to drop: it ends in the dead-letter queue, where somebody looks.
             Err(undecodable) => {
-                self.give_back(sqs, None, &undecodable.into(), started).await;
+                self.return_to_queue(sqs, None, &undecodable.into(), started).await;
                 return false;
             }
         };
@@ -152,7 +152,7 @@ impl Worker {
                 true
             }
             Err(failure) => {
-                self.give_back(sqs, Some(&message), &failure, started).await;
+                self.return_to_queue(sqs, Some(&message), &failure, started).await;
                 // With what is left of the margin: that the message comes back soon matters more.
                 let _ = tokio::time::timeout(NOTE_LIMIT, job.note(&failure)).await;
                 false
@@ -167,7 +167,7 @@ impl Worker {
             table: &self.table,
             queue: &self.queue,
             dead_letters: &self.dead_letters,
-            journal: &self.journal,
+            event_log: &self.event_log,
             attempt,
             until: Instant::now() + self.legs.pages.min(limit / 2),
             end: Instant::now() + self.legs.comparing.min(limit * 3 / 4),
@@ -175,13 +175,13 @@ impl Worker {
         }
     }
 
-    async fn give_back(&self, sqs: &SqsMessage, message: Option<&Message>, failure: &Failure, started: Instant) {
+    async fn return_to_queue(&self, sqs: &SqsMessage, message: Option<&Message>, failure: &Failure, started: Instant) {
         let delay = self.backoff.delay(attempt(sqs), failure.retry_after(), fastrand::f64());
         self.log_failure(sqs, message, failure, delay, started.elapsed());
         let Some(receipt_handle) = sqs.receipt_handle.as_deref() else {
             return;
         };
-        if let Err(trouble) = self.queue.give_back(receipt_handle, delay).await {
+        if let Err(trouble) = self.queue.return_to_queue(receipt_handle, delay).await {
             // It comes back all the same, after the queue's own visibility timeout.
             error!(message_id = sqs.message_id, error = %trouble, "cannot shorten the wait of a message");
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{EpochMillis, LinkId, Message, now};
-use platform::metrics::{
+use runtime::metrics::{
     AGE_MS, CHAINS_STOPPED, CHECKED, DELETED, DRIFT, DRIFT_AGAIN, ELAPSED_MS, FAILING_MS, FAILURES, STALE, SYNCS,
     UNCHANGED, UNREADABLE, WRITTEN,
 };
-use platform::{Journal, Level, Line};
+use runtime::{EventLog, Level, LogEvent};
 use store::Check;
 
 use crate::ended::Ended;
@@ -22,9 +22,9 @@ impl Worker {
     /// A message ended.
     pub(crate) fn log_end(&self, message: &Message, ended: &Ended, attempt: u32, elapsed: Duration) {
         let now = now();
-        let mut line = self.journal.line("sync", Level::Info, MESSAGE, now);
+        let mut line = self.event_log.event("sync", Level::Info, MESSAGE, now);
         describe(&mut line, message, attempt);
-        line.word("outcome", ended.outcome().as_str()).count(&SYNCS, 1).field("reason", ended.reason());
+        line.dimension("outcome", ended.outcome().as_str()).count(&SYNCS, 1).field("reason", ended.reason());
         let counts = ended.counts();
         line.field("pages", counts.pages).count(&WRITTEN, counts.written).count(&UNCHANGED, counts.unchanged);
         line.count(&STALE, counts.stale).count(&DELETED, counts.deleted).count(&UNREADABLE, counts.unreadable);
@@ -50,12 +50,12 @@ impl Worker {
         elapsed: Duration,
     ) {
         let now = now();
-        let mut line = self.journal.line("sync", Level::Warn, MESSAGE, now);
+        let mut line = self.event_log.event("sync", Level::Warn, MESSAGE, now);
         match message {
             Some(message) => describe(&mut line, message, attempt(sqs)),
-            None => drop(line.word("webhook_type", "other").field("attempt", u64::from(attempt(sqs)))),
+            None => drop(line.dimension("webhook_type", "other").field("attempt", u64::from(attempt(sqs)))),
         }
-        line.word("outcome", "failed").count(&SYNCS, 1).word("error", failure.kind()).count(&FAILURES, 1);
+        line.dimension("outcome", "failed").count(&SYNCS, 1).dimension("error", failure.kind()).count(&FAILURES, 1);
         line.field("cause", failure.to_string().as_str()).field("message_id", sqs.message_id.as_deref());
         line.field("delay_s", delay.as_secs());
         if let Some(first) = first_received_at(sqs) {
@@ -64,7 +64,7 @@ impl Worker {
         self.end(line, elapsed);
     }
 
-    fn end(&self, mut line: Line<'_>, elapsed: Duration) {
+    fn end(&self, mut line: LogEvent<'_>, elapsed: Duration) {
         self.access.count_requests(&mut line);
         line.measure(&ELAPSED_MS, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         line.write();
@@ -72,19 +72,21 @@ impl Worker {
 }
 
 /// A continuation went to the dead-letter queue, because too many came before it.
-pub(crate) fn log_stopped_chain(journal: &Journal, continuation: &Message) {
-    let mut line = journal.line("sync", Level::Error, "stopped a chain of continuations", now());
+pub(crate) fn log_stopped_chain(event_log: &EventLog, continuation: &Message) {
+    let mut line = event_log.event("sync", Level::Error, "stopped a chain of continuations", now());
     describe(&mut line, continuation, 1);
     line.count(&CHAINS_STOPPED, 1);
     line.write();
 }
 
 /// What the message is about.
-fn describe(line: &mut Line<'_>, message: &Message, attempt: u32) {
+fn describe(line: &mut LogEvent<'_>, message: &Message, attempt: u32) {
     let webhook = &message.webhook;
     let (webhook_type, webhook_code) = webhook.loggable_kind();
     line.field("link_id", webhook.link_id().map(LinkId::as_str)).field("request_id", webhook.request_id());
-    line.word("webhook_type", webhook_type).word("webhook_code", webhook_code).field("attempt", u64::from(attempt));
+    line.dimension("webhook_type", webhook_type)
+        .dimension("webhook_code", webhook_code)
+        .field("attempt", u64::from(attempt));
 }
 
 /// When SQS handed out the message for the first time. Not when it was sent: behind others of its link it waits unseen.

@@ -7,7 +7,7 @@
 
 use belvo::Error;
 use domain::{AnnouncedAccess, Consent, KnownConsent, LinkId, LinkStatus, Resource, Source, now};
-use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, PassRefused, Purged};
+use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, PassError, Purged};
 
 use crate::ended::Ended;
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ impl Job<'_> {
 
     /// What a webhook of Belvo's says of the link's access.
     fn announced(&self) -> Option<AnnouncedAccess> {
-        let event_at = self.message.heard().webhook_at?;
+        let event_at = self.message.webhook_at()?;
         let status = Some(LinkStatus::announced_by(self.message.webhook.webhook_code())?);
         Some(AnnouncedAccess { status, event_at })
     }
@@ -53,7 +53,7 @@ impl Job<'_> {
     pub(crate) async fn link_deleted(&self, link: &LinkId) -> Result<Ended, Stopped> {
         let status = self.table.link(link).await?.status;
         if status == Some(LinkStatus::Erased) {
-            return Err(PassRefused::Erased.into());
+            return Err(PassError::Erased.into());
         }
         if status != Some(LinkStatus::Deleted) && self.access.client().await?.link_exists(link).await? {
             if self.attempt <= RETRIES_WHILE_STILL_THERE {
@@ -136,7 +136,7 @@ impl Job<'_> {
     }
 
     async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, Stopped> {
-        Ok(self.table.begin_link_pass(link, self.message.heard(), now()).await?)
+        Ok(self.table.begin_link_pass(link, self.message.webhook_at(), now()).await?)
     }
 
     async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<Ended, Stopped> {

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use belvo::{Client, Error, Listing};
-use domain::{Announced, Progress, now};
+use domain::{AnnouncedTotals, Progress, now};
 use store::{Pass, Table};
 use tokio::sync::OnceCell;
 
@@ -87,7 +87,7 @@ impl Reader<'_> {
     /// `previous_row_sum` is what an earlier reading of the same list leaves to confirm.
     pub(crate) async fn read(
         &self,
-        announced: &Announced,
+        announced: &AnnouncedTotals,
         from: Option<&Progress>,
         previous_row_sum: Option<u64>,
     ) -> Result<Reading, Failure> {

@@ -12,7 +12,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    platform::logging::init();
+    runtime::logging::init();
     let worker = Worker::from_environment().await?;
     run(service_fn(|event: LambdaEvent<SqsEvent>| worker.handle(event))).await
 }

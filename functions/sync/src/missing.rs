@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use domain::{Announced, Filter, LinkId, ObjectId, Progress, Resource, fingerprint, now};
+use domain::{AnnouncedTotals, Filter, LinkId, ObjectId, Progress, Resource, fingerprint, now};
 use store::{Checkpoint, EventKey, Outcome, Pass};
 
 use crate::ended::Ended;
@@ -51,13 +51,13 @@ impl Job<'_> {
         resource: &'static Resource,
         listing: &Progress,
     ) -> Result<Ended, Stopped> {
-        let pass = self.table.begin_unseeing_pass(link, resource, self.message.heard(), now()).await?;
+        let pass = self.table.begin_local_pass(link, resource, self.message.webhook_at(), now()).await?;
         // Read behind the stamp: a listing that is finished later overtakes this pass.
         if pass.before.listed_at.is_some_and(|listed_at| listed_at > listing.stamp) {
             return Ok(Ended::Covered);
         }
         let start = Start::of_progress(listing, Filter::Whole);
-        let tally = Tally::new(resource, &Announced::default(), Some(listing), None);
+        let tally = Tally::new(resource, &AnnouncedTotals::default(), Some(listing), None);
         let after = listing.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
         let rest = match start.legs() {
             Some(_) => self.mark_missing(&pass, &start, &self.listed(&pass, &start, &tally).await?, after).await?,

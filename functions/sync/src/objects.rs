@@ -72,23 +72,23 @@ enum Fate {
     Written,
     Unchanged,
     /// An older tombstone stands there.
-    Buried,
+    Tombstoned,
     Stale,
     Deleted,
     Unreadable,
 }
 
 /// Makes tombstones of the ids, without asking.
-pub(crate) async fn bury_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
+pub(crate) async fn tombstone_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
     fence(table, pass).await?;
     let mut counts = Counts::default();
-    let burials = ids.iter().map(|id| bury(table, pass, id));
+    let burials = ids.iter().map(|id| tombstone(table, pass, id));
     joined::all(burials, WRITES_AT_ONCE, |fate| tell(&mut counts, fate)).await?;
     Ok(counts)
 }
 
-async fn bury(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
-    let written = table.bury(&pass.link, pass.resource, id, pass.stamp, domain::now()).await?;
+async fn tombstone(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
+    let written = table.tombstone(&pass.link, pass.resource, id, pass.stamp, domain::now()).await?;
     Ok(fate(written, Fate::Deleted))
 }
 
@@ -162,7 +162,7 @@ impl<'a> Objects<'a> {
             let writes = given.into_iter().map(|(id, record)| async move { Ok((id, self.upsert(record).await?)) });
             let Listed { counts, left, .. } = &mut listed;
             // A list can lag: what it says of a deleted object is asked for by its id.
-            let take = |(id, fate)| if matches!(fate, Fate::Buried) { left.push(id) } else { tell(counts, fate) };
+            let take = |(id, fate)| if matches!(fate, Fate::Tombstoned) { left.push(id) } else { tell(counts, fate) };
             joined::all(writes, WRITES_AT_ONCE, take).await?;
         }
         Ok(listed)
@@ -207,7 +207,7 @@ impl<'a> Objects<'a> {
                 Some(record) => self.store(record).await,
                 None => Ok(Fate::Unreadable),
             },
-            Err(_) if is_gone => bury(self.table, self.pass, id).await,
+            Err(_) if is_gone => tombstone(self.table, self.pass, id).await,
             Err(error) if self.leaves_out && concerns_object(&error) && self.link_exists().await? => {
                 Ok(Fate::Unreadable)
             }
@@ -227,7 +227,7 @@ impl<'a> Objects<'a> {
     async fn store(&self, record: Record) -> Result<Fate, Failure> {
         let Pass { link, resource, stamp, .. } = self.pass;
         match self.upsert(record.clone()).await? {
-            Fate::Buried => Ok(fate(self.table.revive(link, resource, record, *stamp).await?, Fate::Written)),
+            Fate::Tombstoned => Ok(fate(self.table.restore(link, resource, record, *stamp).await?, Fate::Written)),
             fate => Ok(fate),
         }
     }
@@ -239,8 +239,8 @@ impl<'a> Objects<'a> {
         }
         Ok(match self.table.upsert(link, resource, record, *stamp).await? {
             Upsert::Written => Fate::Written,
-            Upsert::Buried { seen } if seen < *stamp => Fate::Buried,
-            Upsert::Buried { .. } | Upsert::Stale => Fate::Stale,
+            Upsert::Tombstoned { seen } if seen < *stamp => Fate::Tombstoned,
+            Upsert::Tombstoned { .. } | Upsert::Stale => Fate::Stale,
         })
     }
 
@@ -274,7 +274,7 @@ fn tell(counts: &mut Counts, fate: Fate) {
     match fate {
         Fate::Written => counts.written += 1,
         Fate::Unchanged => counts.unchanged += 1,
-        Fate::Stale | Fate::Buried => counts.stale += 1,
+        Fate::Stale | Fate::Tombstoned => counts.stale += 1,
         Fate::Deleted => counts.deleted += 1,
         Fate::Unreadable => counts.unreadable += 1,
     }

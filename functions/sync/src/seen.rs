@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{Flow, Found, ObjectId, fingerprint};
+use domain::{Flow, ListingCounts, ObjectId, fingerprint};
 
 /// What one leg of a listing has seen. Memory: some 20 bytes an object, and no leg sees more than Belvo gives in a minute.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ impl Seen {
     }
 
     /// What was found before, and this.
-    pub(crate) fn added_to(&self, before: Found) -> Found {
+    pub(crate) fn added_to(&self, before: ListingCounts) -> ListingCounts {
         let mut found = before;
         found.distinct += self.objects.len() as u64;
         for rows in self.pages.values() {

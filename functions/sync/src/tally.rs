@@ -4,7 +4,7 @@
 //! it: `count` differs between pages; a page says that another follows, or does not, at the wrong place; a later page is
 //! gone; and the list has fewer rows than `count`, or rows that came with more than one answer. They are evidence, not proof.
 
-use domain::{Announced, EmbeddedAccount, Flow, Found, ObjectId, Progress, Record, Resource};
+use domain::{AnnouncedTotals, EmbeddedAccount, Flow, ListingCounts, ObjectId, Progress, Record, Resource};
 use store::{Check, Counts, Upsert};
 
 use crate::accounts::Accounts;
@@ -21,11 +21,11 @@ pub(crate) struct Tally {
     /// What this leg of the listing has seen.
     pub(crate) seen: Seen,
     resource: &'static Resource,
-    announced: Announced,
+    announced: AnnouncedTotals,
     /// `count` of the first page that had one.
     listed: Option<u64>,
     /// What the legs before this one found; `moved` and `unasked` of this one too.
-    found: Found,
+    found: ListingCounts,
     /// `row_sum` of the reading before this one, if it found too few ids.
     previous_row_sum: Option<u64>,
     /// The place behind the last row that was read.
@@ -42,7 +42,7 @@ impl Tally {
     /// Of a listing that begins, or goes on.
     pub(crate) fn new(
         resource: &'static Resource,
-        announced: &Announced,
+        announced: &AnnouncedTotals,
         from: Option<&Progress>,
         previous_row_sum: Option<u64>,
     ) -> Self {
@@ -101,7 +101,7 @@ impl Tally {
     }
 
     /// What all legs have found.
-    pub(crate) fn found_so_far(&self) -> Found {
+    pub(crate) fn found_so_far(&self) -> ListingCounts {
         self.seen.added_to(self.found)
     }
 
@@ -158,7 +158,7 @@ impl Tally {
         match upsert {
             Upsert::Written => self.counts.written += 1,
             Upsert::Stale => self.counts.stale += 1,
-            Upsert::Buried { .. } => self.buried.push(id),
+            Upsert::Tombstoned { .. } => self.buried.push(id),
         }
     }
 
@@ -181,7 +181,7 @@ impl Tally {
     /// Are there fewer rows than `count`, so that some moved to a page that was read before? A row that came with more
     /// than one answer is such a sign, unless the reading before this one has seen the same rows.
     fn lacks_rows(&self) -> bool {
-        let Found { distinct, unreadable, unread, doubled, repeated, row_sum, .. } = self.found_so_far();
+        let ListingCounts { distinct, unreadable, unread, doubled, repeated, row_sum, .. } = self.found_so_far();
         let rows = distinct + doubled + unreadable + unread;
         let lacks = |listed| rows < listed && !(rows + repeated == listed && self.previous_row_sum == Some(row_sum));
         self.is_complete && self.listed.is_some_and(lacks)
@@ -189,7 +189,7 @@ impl Tally {
 
     /// Does what was found agree with what was announced?
     pub(crate) fn check(&self) -> Check {
-        let Announced { total, inflows, outflows, .. } = self.announced;
+        let AnnouncedTotals { total, inflows, outflows, .. } = self.announced;
         let fewer = |announced: Option<u64>, found| announced.is_some_and(|announced| found < announced);
         let found = self.found_so_far();
         let missing = fewer(total, found.matching) || fewer(inflows, found.inflows) || fewer(outflows, found.outflows);
@@ -336,7 +336,7 @@ mod tests {
         }
         tally.unreadable(3);
         tally.seen.forget_after(2);
-        let Found { distinct, matching, unreadable, .. } = tally.found_so_far();
+        let ListingCounts { distinct, matching, unreadable, .. } = tally.found_so_far();
         assert_eq!((distinct, matching, unreadable), (2, 2, 0));
     }
 

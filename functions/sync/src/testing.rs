@@ -13,17 +13,17 @@ use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOu
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use domain::{Message, Record, Resource, Value, Webhook, now};
-use emf::Lines;
 use fake_belvo::{Change, Config, NewLink, Rule, Server};
 use lambda_runtime::{Context, LambdaEvent};
-use local_table::TABLE_NAME;
-use platform::{Journal, Secret};
 use queue::Queue;
+use runtime::{EventLog, Secret};
 use store::{Table, to_attribute};
+use test_aws::dynamodb::TABLE_NAME;
+use test_aws::emf::Lines;
 
 use crate::Worker;
 use crate::access::Access;
-use crate::clients::waits_for_its_turn;
+use crate::clients::with_throttling_retries;
 use crate::crashes::Calls;
 use crate::failure::Backoff;
 use crate::throttling_tests::Throttle;
@@ -73,7 +73,7 @@ impl World {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let dead_letters = Arc::default();
         let lines = Lines::default();
-        let dynamodb = local_table::start().await;
+        let dynamodb = test_aws::dynamodb::start().await;
         let (calls, throttle) = (Calls::default(), Throttle::default());
         let watched = dynamodb.config().to_builder().interceptor(calls.clone()).interceptor(throttle.clone());
         // Generous: these tests run on busy machines, and none of them is about this limit.
@@ -84,12 +84,12 @@ impl World {
         };
         let worker = Worker {
             access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
-            table: Table::new(store::client(waits_for_its_turn(watched)), TABLE_NAME.to_owned()),
+            table: Table::new(store::client(with_throttling_retries(watched)), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
             dead_letters: queue(&Arc::default(), &dead_letters),
             legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
-            journal: Journal::new("a-stack".to_owned(), lines.writer()),
+            event_log: EventLog::new("a-stack".to_owned(), lines.writer()),
         };
         Self { belvo, worker, given_back, sent, dead_letters, secret, lines, calls, throttle, dynamodb }
     }
@@ -170,7 +170,7 @@ impl World {
     pub(crate) async fn begin_another_pass(&self) {
         let link = domain::LinkId::parse(LINK).unwrap();
         let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
-        self.worker.table.begin_pass(&link, transactions, domain::Heard::default(), now()).await.unwrap();
+        self.worker.table.begin_pass(&link, transactions, None, now()).await.unwrap();
     }
 
     pub(crate) async fn list_transactions(&self) -> Message {
@@ -286,7 +286,7 @@ pub(crate) fn ids(name: &str, ids: &[String]) -> String {
 }
 
 pub(crate) fn message_of(body: &str, received_at: i64) -> Message {
-    Message::carry(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), received_at).remove(0)
+    Message::from_webhook(&Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), received_at).remove(0)
 }
 
 /// A message as SQS delivers it, for the n-th time. Its id is its group and its key.

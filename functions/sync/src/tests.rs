@@ -293,7 +293,8 @@ async fn the_parts_of_one_deletion_do_not_make_each_other_ask() {
         r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","link_id":"{LINK}","data":{}}}"#,
         ids("deleted", &deleted)
     );
-    let parts = domain::Message::carry(&domain::Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), now() + 500);
+    let parts =
+        domain::Message::from_webhook(&domain::Webhook::parse(body.as_bytes()).unwrap(), body.as_bytes(), now() + 500);
     assert_eq!(parts.len(), 2);
     for part in parts {
         assert!(world.deliver(&[sqs(&part, 1)]).await.is_empty());

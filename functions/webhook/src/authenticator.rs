@@ -10,7 +10,7 @@
 use std::ops::RangeInclusive;
 
 use domain::EpochMillis;
-use platform::{Authorization, Scheme, Secret, SecretUnavailable, SecretVersion, WebhookCredentials};
+use runtime::{Authorization, Scheme, Secret, SecretError, SecretVersion, WebhookCredentials};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -90,7 +90,7 @@ impl Authenticator {
     }
 
     /// Judges the `Authorization` header of a request.
-    pub(crate) async fn verdict(&self, header: Option<&str>, now: EpochMillis) -> Result<Verdict, SecretUnavailable> {
+    pub(crate) async fn verdict(&self, header: Option<&str>, now: EpochMillis) -> Result<Verdict, SecretError> {
         let Some(header) = header.filter(|header| !header.is_empty()) else {
             return Ok(Verdict::Refused(Mismatch::NoHeader));
         };
@@ -105,7 +105,7 @@ impl Authenticator {
             match cache.mismatch_read.filter(|read| is_within(read.at, MISMATCH_REFRESH_MS, now)) {
                 // The header may be of a version that could not be read: that is our trouble.
                 Some(MismatchRead { failed: true, .. }) => {
-                    return Err(SecretUnavailable::NotGiven("a minute ago".into()));
+                    return Err(SecretError::NotGiven("a minute ago".into()));
                 }
                 Some(MismatchRead { failed: false, .. }) => return Ok(known.refuse(header)),
                 None => {}
@@ -119,7 +119,7 @@ impl Authenticator {
         Ok(if known.allows(&digest, now, self.grace_ms) { Verdict::Authentic } else { known.refuse(header) })
     }
 
-    async fn read(&self, now: EpochMillis) -> Result<Known, SecretUnavailable> {
+    async fn read(&self, now: EpochMillis) -> Result<Known, SecretError> {
         let (current, previous) = tokio::join!(self.secret.current(), self.secret.previous());
         let (current, mut previous) = (current?, previous?);
         // `now` is before the two calls, so a rotation between them is later than it.
@@ -159,7 +159,7 @@ fn is_within(then: EpochMillis, span_ms: EpochMillis, now: EpochMillis) -> bool 
 }
 
 /// The headers that a version of the secret allows.
-fn authorizations(version: &SecretVersion) -> Result<Vec<Authorization>, SecretUnavailable> {
+fn authorizations(version: &SecretVersion) -> Result<Vec<Authorization>, SecretError> {
     WebhookCredentials::parse(version.text.expose_secret())?.authorizations()
 }
 

@@ -7,24 +7,24 @@
 //! it is, what it is, and at last the queue. Time is bounded at each step (what is done ahead 0.5 s, for a request 1.5 s, SQS 2 s), so that
 //! the worst answer comes inside the five seconds that Belvo waits.
 
-mod answer;
 mod authenticator;
 mod mismatch;
 mod request;
+mod response;
 mod sources;
 
 use std::time::Duration;
 
-use answer::Answer;
 use authenticator::{Authenticator, Verdict};
 use domain::{FieldError, Message, Webhook, now};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::{Error, LambdaEvent};
-use platform::aws::{CallLimit, timeouts};
-use platform::metrics::{ACCEPTED, ENQUEUE_MS, REFUSED};
-use platform::{Journal, Level, Line, Secret};
 use queue::Queue;
 pub use request::Request;
+use response::Response;
+use runtime::aws::{CallLimit, timeouts};
+use runtime::metrics::{ACCEPTED, ENQUEUE_MS, REFUSED};
+use runtime::{EventLog, Level, LogEvent, Secret};
 use sources::AllowedSources;
 
 /// The one path that the API routes to this function. A custom domain may put its base path before it.
@@ -49,7 +49,7 @@ pub struct Receiver {
     authenticator: Authenticator,
     queue: Queue,
     sources: AllowedSources,
-    journal: Journal,
+    event_log: EventLog,
 }
 
 impl Receiver {
@@ -58,18 +58,18 @@ impl Receiver {
     /// # Errors
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
-        let aws = platform::aws::config().await;
+        let aws = runtime::aws::config().await;
         let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(SECRET_CALL)).build();
         let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(QUEUE_CALL)).build();
         let secret =
-            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), platform::required("WEBHOOK_SECRET_ARN")?);
+            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), runtime::required("WEBHOOK_SECRET_ARN")?);
         let grace_hours =
-            platform::bounded("SECRET_GRACE_HOURS", authenticator::DEFAULT_GRACE_HOURS, authenticator::GRACE_HOURS)?;
+            runtime::bounded("SECRET_GRACE_HOURS", authenticator::DEFAULT_GRACE_HOURS, authenticator::GRACE_HOURS)?;
         Ok(Self {
             authenticator: Authenticator::new(secret, grace_hours),
-            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), platform::required("QUEUE_URL")?),
-            sources: platform::parsed("ALLOWED_SOURCE_IPS", AllowedSources::default())?,
-            journal: Journal::from_environment(),
+            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), runtime::required("QUEUE_URL")?),
+            sources: runtime::parsed("ALLOWED_SOURCE_IPS", AllowedSources::default())?,
+            event_log: EventLog::from_environment(),
         })
     }
 
@@ -90,22 +90,22 @@ impl Receiver {
         Ok(answer.into_response(&event.context.request_id))
     }
 
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, request: Request) -> Response {
         if !request.path.trim_end_matches('/').ends_with(PATH) {
-            return Answer::NotFound;
+            return Response::NotFound;
         }
         match request.method.as_str() {
             // Belvo "performs validation on the URL" when it is registered, in a way that it does not document.
-            "GET" | "HEAD" => Answer::Alive,
+            "GET" | "HEAD" => Response::Alive,
             "POST" => self.receive(request).await,
-            _ => Answer::MethodNotAllowed,
+            _ => Response::MethodNotAllowed,
         }
     }
 
-    async fn receive(&self, request: Request) -> Answer {
+    async fn receive(&self, request: Request) -> Response {
         if !self.sources.allow(request.source_ip) {
             self.refusal("source_ip").write();
-            return Answer::Forbidden;
+            return Response::Forbidden;
         }
         let verdict = self.authenticator.verdict(request.authorization.as_deref(), now());
         let verdict = tokio::time::timeout(SECRET_LIMIT, verdict);
@@ -115,27 +115,27 @@ impl Receiver {
                 let mut line = self.refusal("credentials");
                 line.field("mismatch", mismatch.as_str());
                 line.write();
-                Answer::Unauthorized
+                Response::Unauthorized
             }
             Ok(Err(trouble)) => {
                 let mut line = self.trouble("secret", "cannot read the webhook secret");
                 line.field("error", trouble.to_string().as_str());
                 line.write();
-                Answer::unavailable(None)
+                Response::unavailable(None)
             }
             Err(_) => {
                 self.trouble("secret", "reading the webhook secret took too long").write();
-                Answer::unavailable(None)
+                Response::unavailable(None)
             }
         }
     }
 
-    async fn accept(&self, body: &[u8]) -> Answer {
+    async fn accept(&self, body: &[u8]) -> Response {
         if body.len() > MAX_BODY_BYTES {
             let mut line = self.refusal("size");
             line.field("body_bytes", body.len() as u64);
             line.write();
-            return Answer::TooLarge;
+            return Response::TooLarge;
         }
         match Webhook::parse(body) {
             Ok(webhook) => self.enqueue(&webhook, body).await,
@@ -143,50 +143,52 @@ impl Receiver {
                 let mut line = self.refusal("invalid");
                 line.field("errors", format!("{:?}", fields(&invalid.errors)).as_str());
                 line.write();
-                Answer::Invalid(invalid)
+                Response::Invalid(invalid)
             }
         }
     }
 
-    async fn enqueue(&self, webhook: &Webhook, body: &[u8]) -> Answer {
-        let messages = Message::carry(webhook, body, now());
+    async fn enqueue(&self, webhook: &Webhook, body: &[u8]) -> Response {
+        let messages = Message::from_webhook(webhook, body, now());
         let request_id = webhook.request_id().map(str::to_owned);
         let started = std::time::Instant::now();
         let sent = tokio::time::timeout(QUEUE_LIMIT, self.queue.send(&messages)).await;
         let enqueue_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (mut line, answer) = match sent {
             Ok(Ok(())) => {
-                let mut line = self.journal.line("webhook", Level::Info, "accepted a webhook", now());
+                let mut line = self.event_log.event("webhook", Level::Info, "accepted a webhook", now());
                 line.count(&ACCEPTED, 1).field("messages", messages.len() as u64);
-                (line, Answer::Accepted { request_id })
+                (line, Response::Accepted { request_id })
             }
             Ok(Err(trouble)) => {
                 let mut line = self.trouble("queue", "cannot enqueue");
                 line.field("error", trouble.to_string().as_str());
-                (line, Answer::unavailable(request_id))
+                (line, Response::unavailable(request_id))
             }
-            Err(_) => (self.trouble("queue", "enqueueing took too long"), Answer::unavailable(request_id)),
+            Err(_) => (self.trouble("queue", "enqueueing took too long"), Response::unavailable(request_id)),
         };
         let (webhook_type, webhook_code) = webhook.loggable_kind();
         line.field("request_id", webhook.request_id()).field("link_id", webhook.link_id().map(domain::LinkId::as_str));
-        line.word("webhook_type", webhook_type).word("webhook_code", webhook_code).measure(&ENQUEUE_MS, enqueue_ms);
+        line.dimension("webhook_type", webhook_type)
+            .dimension("webhook_code", webhook_code)
+            .measure(&ENQUEUE_MS, enqueue_ms);
         line.write();
         answer
     }
 
     /// The line of a request that is not taken, and not for our fault.
-    fn refusal(&self, reason: &'static str) -> Line<'_> {
+    fn refusal(&self, reason: &'static str) -> LogEvent<'_> {
         self.not_taken(Level::Warn, reason, "refused a webhook")
     }
 
     /// The line of a webhook that is not taken for our own trouble.
-    fn trouble(&self, reason: &'static str, message: &'static str) -> Line<'_> {
+    fn trouble(&self, reason: &'static str, message: &'static str) -> LogEvent<'_> {
         self.not_taken(Level::Error, reason, message)
     }
 
-    fn not_taken(&self, level: Level, reason: &'static str, message: &'static str) -> Line<'_> {
-        let mut line = self.journal.line("webhook", level, message, now());
-        line.word("reason", reason).count(&REFUSED, 1);
+    fn not_taken(&self, level: Level, reason: &'static str, message: &'static str) -> LogEvent<'_> {
+        let mut line = self.event_log.event("webhook", level, message, now());
+        line.dimension("reason", reason).count(&REFUSED, 1);
         line
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use emf::Lines;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use test_aws::emf::Lines;
 
 use super::*;
 use crate::testing::{FakeQueue, FakeSecrets};
@@ -15,7 +15,7 @@ type Line = (Map<String, Value>, BTreeMap<String, f64>);
 /// What a receiver writes about an event.
 async fn line_of(receiver: Receiver, event: &Value) -> Line {
     let lines = Lines::default();
-    let receiver = Receiver { journal: Journal::new("a-stack".to_owned(), lines.writer()), ..receiver };
+    let receiver = Receiver { event_log: EventLog::new("a-stack".to_owned(), lines.writer()), ..receiver };
     answer(&receiver, event).await;
     lines.take_one()
 }
@@ -93,7 +93,7 @@ async fn what_is_our_own_trouble_is_an_error_and_counted_apart() {
 #[tokio::test]
 async fn belvos_validation_of_the_url_and_what_is_no_webhook_at_all_leave_no_line() {
     let lines = Lines::default();
-    let receiver = Receiver { journal: Journal::new("a-stack".to_owned(), lines.writer()), ..taken() };
+    let receiver = Receiver { event_log: EventLog::new("a-stack".to_owned(), lines.writer()), ..taken() };
     answer(&receiver, &event("url-validation")).await;
     assert_eq!(lines.take(), [""; 0]);
 }

@@ -6,7 +6,7 @@ use webhook::{Receiver, Request};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    platform::logging::init();
+    runtime::logging::init();
     let receiver = Receiver::from_environment().await?;
     receiver.warm_up().await;
     run(service_fn(|event: LambdaEvent<Request>| receiver.handle(event))).await

@@ -3,7 +3,7 @@
 //! For the log: the words tell an operator what to mend in Belvo's dashboard, and repeat nothing of the header. The sender
 //! is told nothing.
 
-use platform::Scheme;
+use runtime::Scheme;
 
 /// What is wrong with a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use aws_sdk_sqs::types::BatchResultErrorEntry;
 use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
 use aws_smithy_types::DateTime;
 use domain::{EpochMillis, Message};
-use platform::Secret;
 use queue::Queue;
+use runtime::Secret;
 
 use crate::authenticator::Authenticator;
 

@@ -14,8 +14,8 @@ const REQUEST_ID: &str = "4363b08b-51eb-4350-9c74-5df5ac92a7f6";
 
 pub(crate) fn receiver(queue: &FakeQueue) -> Receiver {
     let authenticator = FakeSecrets::holding(SECRET, 0, None).authenticator(1);
-    let journal = Journal::new("a-stack".to_owned(), |_| ());
-    Receiver { authenticator, queue: queue.queue(), sources: AllowedSources::default(), journal }
+    let event_log = EventLog::new("a-stack".to_owned(), |_| ());
+    Receiver { authenticator, queue: queue.queue(), sources: AllowedSources::default(), event_log }
 }
 
 pub(crate) fn event(name: &str) -> Value {

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| hostile::message(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| hostile_input::message(input));

@@ -149,19 +149,19 @@ mod tests {
 
     #[test]
     fn a_burial_goes_through_over_nothing_and_over_what_is_older() {
-        let bury = "attribute_not_exists(pk) OR fetched_at < :s";
-        assert!(holds(bury, NOTHING, 10));
-        assert!(holds(bury, TOMBSTONE, 11));
-        assert!(!holds(bury, RECORD, 10));
+        let tombstone = "attribute_not_exists(pk) OR fetched_at < :s";
+        assert!(holds(tombstone, NOTHING, 10));
+        assert!(holds(tombstone, TOMBSTONE, 11));
+        assert!(!holds(tombstone, RECORD, 10));
     }
 
     #[test]
     fn a_revival_goes_through_over_the_tombstone_that_was_seen_only() {
-        let revive = "attribute_exists(deleted_at) AND fetched_at = :s";
-        assert!(holds(revive, TOMBSTONE, 10));
-        assert!(!holds(revive, TOMBSTONE, 11));
-        assert!(!holds(revive, RECORD, 10));
-        assert!(!holds(revive, NOTHING, 10));
+        let restore = "attribute_exists(deleted_at) AND fetched_at = :s";
+        assert!(holds(restore, TOMBSTONE, 10));
+        assert!(!holds(restore, TOMBSTONE, 11));
+        assert!(!holds(restore, RECORD, 10));
+        assert!(!holds(restore, NOTHING, 10));
     }
 
     #[test]

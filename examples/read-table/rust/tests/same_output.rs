@@ -87,7 +87,7 @@ fn read_table(program: &[&str], arguments: &str) -> String {
 fn start(program: &[&str], arguments: &str) -> Output {
     command(program)
         .args(arguments.split_whitespace())
-        .env("TABLE_NAME", local_table::TABLE_NAME)
+        .env("TABLE_NAME", test_aws::dynamodb::TABLE_NAME)
         .env("AWS_ENDPOINT_URL", &*ENDPOINT)
         .output()
         .unwrap()

@@ -434,7 +434,7 @@ async fn a_chain_without_an_end_goes_to_the_dead_letter_queue_with_its_reason() 
     assert_eq!(text(&event, "outcome"), "refused");
     assert!(text(&event, "reason").contains("dead-letter queue"));
     let lines = world.lines.take();
-    let metrics: Vec<_> = lines.iter().flat_map(|line| emf::read(line).unwrap()).collect();
+    let metrics: Vec<_> = lines.iter().flat_map(|line| test_aws::emf::read(line).unwrap()).collect();
     let stopped: Vec<_> = metrics.iter().filter(|metric| metric.name == "chains_stopped").collect();
     assert_eq!((stopped.len(), stopped[0].value, lines.len()), (1, 1.0, 2));
     // A redrive goes on where it stopped.

@@ -7,11 +7,11 @@ use std::thread;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Heard, LinkId, LinkStatus, Message, ObjectId, Record, Webhook};
-use local_table::TABLE_NAME;
+use domain::{LinkId, LinkStatus, Message, ObjectId, Record, Webhook};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::{Checkpoint, Counts, EventKey, LinkChange, Table};
+use test_aws::dynamodb::TABLE_NAME;
 
 /// The account with many transactions, one of the fixture's first link.
 pub(crate) const ACCOUNT: &str = "0d3ffb69-f83b-456e-ad8e-208d0998d71d";
@@ -45,7 +45,7 @@ pub(crate) fn serve() -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     thread::spawn(move || {
         runtime.unwrap().block_on(async {
-            let client = local_table::start().await;
+            let client = test_aws::dynamodb::start().await;
             fill(&client).await;
             tell_address(&client, sender).await;
             std::future::pending::<()>().await;
@@ -101,14 +101,14 @@ async fn fill(client: &Client) {
 async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resource) {
     let id = &LinkId::parse(&link.id).unwrap();
     let kind = domain::Resource::of_webhook_type(webhook_type).unwrap();
-    let pass = table.begin_pass(id, kind, Heard { webhook_at: Some(NOW) }, NOW).await.unwrap();
+    let pass = table.begin_pass(id, kind, Some(NOW), NOW).await.unwrap();
     for object in &resource.listed {
         let (record, _) = Record::read(kind, object).unwrap();
         table.upsert(id, kind, record, pass.stamp).await.unwrap();
     }
     for object in &resource.deleted {
         let object = ObjectId::parse(object).unwrap();
-        table.bury(id, kind, &object, pass.stamp + 1, NOW).await.unwrap();
+        table.tombstone(id, kind, &object, pass.stamp + 1, NOW).await.unwrap();
     }
     let belvo_said = LinkChange { external_id: Some(link.external_id.clone()), ..LinkChange::default() };
     let (checkpoint, event) = (Checkpoint { link: belvo_said, ..Checkpoint::default() }, event(id, webhook_type));
@@ -122,7 +122,7 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
 fn event(link: &LinkId, webhook_type: &str) -> EventKey {
     let body = format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"historical_update","link_id":"{link}"}}"#);
     let webhook = Webhook::parse(body.as_bytes()).unwrap();
-    EventKey::of(&Message::carry(&webhook, body.as_bytes(), NOW)[0])
+    EventKey::of(&Message::from_webhook(&webhook, body.as_bytes(), NOW)[0])
 }
 
 /// Otherwise nothing would show that the programs go on to the last page.
@@ -137,7 +137,7 @@ async fn assert_takes_several_pages(client: &Client) {
     assert!(first_page.count() < i32::from(MANY) / 2 && first_page.last_evaluated_key().is_some());
 }
 
-/// `local_table` hands out a client only; the requests of the client say where it sends them.
+/// `test_aws::dynamodb` hands out a client only; the requests of the client say where it sends them.
 async fn tell_address(client: &Client, sender: Sender<String>) {
     let request = client.list_tables().customize().mutate_request(move |request| {
         sender.send(request.uri().trim_end_matches('/').to_owned()).unwrap();

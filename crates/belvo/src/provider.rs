@@ -1,0 +1,130 @@
+//! Provides the client of Belvo, with the credentials from the secret `{"secret_id", "secret_password"}`.
+
+use runtime::metrics::{self, Metric};
+use runtime::{LogEvent, Secret, SecretError, SecretText};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use crate::{BuildError, Client, Credentials, Limits, ResponseClass};
+
+/// Makes the client when it is first needed: a secret that cannot be read then costs one attempt of one invocation, not
+/// the start of the function.
+#[derive(Debug)]
+pub struct BelvoProvider {
+    base_url: String,
+    secret: Secret,
+    limits: Limits,
+    client: OnceCell<Client>,
+}
+
+/// Why Belvo cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The credentials could not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A setting is wrong. A deployment mends it.
+    #[error(transparent)]
+    Settings(#[from] BuildError),
+}
+
+/// The form of the secret.
+#[derive(Deserialize)]
+struct Stored {
+    secret_id: SecretText,
+    secret_password: SecretText,
+}
+
+impl BelvoProvider {
+    /// Returns a provider for the Belvo at this address, with the credentials that the secret holds.
+    #[must_use]
+    pub fn new(base_url: String, secret: Secret, limits: Limits) -> Self {
+        Self { base_url, secret, limits, client: OnceCell::new() }
+    }
+
+    /// The client, with the credentials as they were last read.
+    ///
+    /// # Errors
+    /// [`ProviderError`]
+    pub async fn client(&self) -> Result<&Client, ProviderError> {
+        let connect = || async { Ok(Client::new(&self.base_url, self.read().await?, self.limits)?) };
+        self.client.get_or_try_init(connect).await
+    }
+
+    /// The client, with the credentials as they stand now: for requests that cannot be repeated when old credentials are
+    /// refused.
+    ///
+    /// # Errors
+    /// [`ProviderError`]
+    pub async fn fresh_client(&self) -> Result<&Client, ProviderError> {
+        if self.client.initialized() {
+            self.renew().await?;
+        }
+        self.client().await
+    }
+
+    /// Reads the credentials again, after Belvo refused them.
+    ///
+    /// # Errors
+    /// [`ProviderError`]
+    pub async fn renew(&self) -> Result<(), ProviderError> {
+        let credentials = self.read().await?;
+        self.client().await?.set_credentials(credentials);
+        Ok(())
+    }
+
+    /// Puts on a line how Belvo answered the requests since the last line.
+    pub fn count_requests(&self, line: &mut LogEvent<'_>) {
+        for (class, count) in self.client.get().map(Client::take_answered).into_iter().flatten() {
+            line.count_some(metric(class), count);
+        }
+    }
+
+    async fn read(&self) -> Result<Credentials, SecretError> {
+        let version = self.secret.current().await?;
+        credentials(version.text.expose_secret())
+    }
+}
+
+/// Belvo's key, from the text of its secret.
+///
+/// # Errors
+/// [`SecretError::Malformed`] when it has another form.
+pub fn credentials(text: &str) -> Result<Credentials, SecretError> {
+    let stored: Stored = serde_json::from_str(text).map_err(|_| SecretError::Malformed)?;
+    Ok(Credentials { secret_id: stored.secret_id.expose().to_owned(), secret_password: stored.secret_password.into() })
+}
+
+fn metric(class: ResponseClass) -> &'static Metric {
+    match class {
+        ResponseClass::Success => &metrics::BELVO_2XX,
+        ResponseClass::Unauthorized => &metrics::BELVO_401,
+        ResponseClass::RefusedByEdge => &metrics::BELVO_403_EDGE,
+        ResponseClass::NotFound => &metrics::BELVO_404,
+        ResponseClass::RateLimited => &metrics::BELVO_429,
+        ResponseClass::Refused => &metrics::BELVO_4XX,
+        ResponseClass::Unavailable => &metrics::BELVO_5XX,
+        ResponseClass::TimedOut => &metrics::BELVO_TIMEOUT,
+        ResponseClass::Unreachable => &metrics::BELVO_UNREACHABLE,
+        ResponseClass::Other => &metrics::BELVO_OTHER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_that_was_pasted_along_is_no_part_of_the_key() {
+        let read = credentials(r#"{"secret_id":" key-id\n","secret_password":"\tpass word\r\n"}"#).unwrap();
+        assert_eq!((read.secret_id.as_str(), read.secret_password.expose_secret()), ("key-id", "pass word"));
+    }
+
+    #[test]
+    fn a_secret_of_another_form_is_malformed() {
+        for text in ["", "key", r#"{"secret_id":"key-id"}"#] {
+            assert!(matches!(credentials(text), Err(SecretError::Malformed)), "{text}");
+        }
+    }
+}

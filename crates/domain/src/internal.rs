@@ -1,0 +1,78 @@
+//! Messages that no webhook brought: a person or the schedule asks for a link's data to be listed again.
+
+use serde_json::json;
+
+use crate::message::Part;
+use crate::{ERASE_LINK, EpochMillis, LinkId, Message, Plan, Source, Webhook};
+
+impl Message {
+    /// The message that a webhook without data would be carried by. As it was "received" only now, no earlier listing
+    /// covers it. `key` is also its deduplication id: the same one within five minutes is dropped.
+    ///
+    /// None when type or code is empty or longer than a webhook's may be.
+    #[must_use]
+    pub fn internal(
+        source: Source,
+        link: &LinkId,
+        (webhook_type, webhook_code): (&str, &str),
+        received_at: EpochMillis,
+        key: String,
+    ) -> Option<Self> {
+        let webhook = json!({"webhook_type": webhook_type, "webhook_code": webhook_code, "link_id": link.as_str(),
+                             "data": {}});
+        let webhook = Webhook::parse(webhook.to_string().as_bytes()).ok()?;
+        let part = Part { index: 0, of: 1 };
+        Some(Self { received_at, source, key, part, webhook, withheld: None, listing: None, continuations: 0 })
+    }
+
+    /// What the message asks for. Erasing a link is not for a webhook to ask: whoever has the webhook's token cannot have
+    /// data removed by it.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let webhook = &self.webhook;
+        let is_ours = self.source != Source::Webhook;
+        if is_ours && (webhook.webhook_type(), webhook.webhook_code()) == ("LINK", ERASE_LINK) {
+            return Plan::EraseLink;
+        }
+        Plan::of(webhook)
+    }
+
+    /// Asks for a whole listing of a resource.
+    #[must_use]
+    pub fn listing_of(
+        source: Source,
+        link: &LinkId,
+        webhook_type: &str,
+        received_at: EpochMillis,
+        key: String,
+    ) -> Option<Self> {
+        Self::internal(source, link, (webhook_type, "historical_update"), received_at, key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Filter;
+
+    #[test]
+    fn a_listing_that_is_asked_for_is_whole_and_travels_like_a_webhook() {
+        let link = LinkId::parse("link-1").unwrap();
+        let asked = Message::listing_of(Source::Resync, &link, "TRANSACTIONS", 7, "key".to_owned()).unwrap();
+        let read = Message::decode(&asked.encode()).unwrap();
+        assert_eq!((read.source, read.received_at, read.key.as_str()), (Source::Resync, 7, "key"));
+        assert_eq!((read.group_id(), read.webhook.request_id()), ("link-1", None));
+        assert!(matches!(Plan::of(&read.webhook), Plan::List { filter: Filter::Whole, .. }));
+        assert!(Message::listing_of(Source::Resync, &link, "", 7, "key".to_owned()).is_none());
+    }
+
+    #[test]
+    fn only_we_ourselves_can_have_a_link_erased() {
+        let link = LinkId::parse("link-1").unwrap();
+        let plan = |source| Message::internal(source, &link, ("LINK", ERASE_LINK), 7, "key".to_owned()).unwrap().plan();
+        assert_eq!(plan(Source::Webhook), Plan::Unknown);
+        assert_eq!(plan(Source::Resync), Plan::EraseLink);
+        let asked = Message::internal(Source::Reconcile, &link, ("LINK", ERASE_LINK), 7, "key".to_owned()).unwrap();
+        assert_eq!(Message::decode(&asked.next_leg(8).encode()).unwrap().plan(), Plan::EraseLink);
+    }
+}

@@ -1,0 +1,16 @@
+//! What every function needs from its surroundings: settings from the environment, the AWS configuration, secrets, logs
+//! and metrics.
+
+pub mod aws;
+pub mod aws_error;
+mod event_log;
+pub mod logging;
+pub mod metrics;
+mod secret;
+mod settings;
+mod webhook_credentials;
+
+pub use event_log::{EventLog, Level, LogEvent, Value};
+pub use secret::{Secret, SecretError, SecretText, SecretVersion};
+pub use settings::{InvalidSetting, bounded, optional, parsed, required};
+pub use webhook_credentials::{Authorization, Scheme, WebhookCredentials};

@@ -1,0 +1,157 @@
+//! Secrets, from AWS Secrets Manager.
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::SdkError;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use domain::EpochMillis;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+/// One secret and its versions.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    client: Client,
+    id: String,
+}
+
+/// One version of a secret. Its text prints as `[REDACTED]`.
+#[derive(Debug, Clone)]
+pub struct SecretVersion {
+    /// What the secret holds.
+    pub text: SecretString,
+    /// When this version was made.
+    pub created_at: EpochMillis,
+}
+
+/// A text within a secret, without the white space around it. White space comes with pasting and piping (`"abc\n"`), and
+/// no header can hold it at its end. Prints as `[REDACTED]`.
+#[derive(Debug, Clone)]
+pub struct SecretText(SecretString);
+
+/// The secret could not be read: our own trouble, never the caller's.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Secrets Manager did not give it. Says why, without the secret.
+    #[error("Secrets Manager did not give the secret: {0}")]
+    NotGiven(String),
+    /// It is there but is not what it should be.
+    #[error("the secret does not have the documented form")]
+    Malformed,
+}
+
+impl SecretText {
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        let text = SecretString::from(text);
+        Self(text.expose_secret().trim().into())
+    }
+}
+
+impl From<SecretText> for SecretString {
+    fn from(text: SecretText) -> Self {
+        text.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl Secret {
+    /// The secret with this name or ARN.
+    #[must_use]
+    pub fn new(client: Client, id: String) -> Self {
+        Self { client, id }
+    }
+
+    /// The version in force.
+    ///
+    /// # Errors
+    /// [`SecretError`] when there is none or it cannot be read.
+    pub async fn current(&self) -> Result<SecretVersion, SecretError> {
+        let version = self.read("AWSCURRENT").await?;
+        version.ok_or_else(|| SecretError::NotGiven("it has no current version".to_owned()))
+    }
+
+    /// The version that was in force before. A secret that never changed has none.
+    ///
+    /// # Errors
+    /// [`SecretError`] when it cannot be read.
+    pub async fn previous(&self) -> Result<Option<SecretVersion>, SecretError> {
+        self.read("AWSPREVIOUS").await
+    }
+
+    async fn read(&self, stage: &str) -> Result<Option<SecretVersion>, SecretError> {
+        let call = self.client.get_secret_value().secret_id(&self.id).version_stage(stage);
+        let output = match call.send().await {
+            Ok(output) => output,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(SecretError::NotGiven(crate::aws_error::describe(&error))),
+        };
+        let created_at = output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
+        let text = output.secret_string.ok_or(SecretError::Malformed)?;
+        Ok(Some(SecretVersion { text: text.into(), created_at }))
+    }
+}
+
+fn is_absent(error: &SdkError<GetSecretValueError>) -> bool {
+    error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+    use aws_sdk_secretsmanager::types::error::{InternalServiceError, ResourceNotFoundException};
+    use aws_smithy_mocks::{Rule, mock, mock_client};
+
+    use super::*;
+
+    fn secret(rule: &Rule) -> Secret {
+        Secret::new(mock_client!(aws_sdk_secretsmanager, [rule]), "webhook".to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_current_version_is_asked_for_by_its_stage() {
+        let rule = mock!(Client::get_secret_value)
+            .match_requests(|input| input.version_stage() == Some("AWSCURRENT") && input.secret_id() == Some("webhook"))
+            .then_output(|| GetSecretValueOutput::builder().secret_string("s3cret").build());
+        let version = secret(&rule).current().await.unwrap();
+        assert_eq!(version.text.expose_secret(), "s3cret");
+        assert!(!format!("{version:?}").contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_never_changed_has_no_previous_version_and_that_is_no_error() {
+        let absent = || GetSecretValueError::ResourceNotFoundException(ResourceNotFoundException::builder().build());
+        let rule = || mock!(Client::get_secret_value).then_error(absent);
+        assert!(secret(&rule()).previous().await.unwrap().is_none());
+        assert!(secret(&rule()).current().await.is_err(), "but without a current version there is no secret");
+    }
+
+    #[test]
+    fn white_space_around_a_text_is_no_part_of_it() {
+        for (json, text) in
+            [(r#""abc\n""#, "abc"), (r#""\r\n\t abc \r\n""#, "abc"), (r#""\u00a0a b\u2003""#, "a b"), (r#"" \n""#, "")]
+        {
+            let read: SecretText = serde_json::from_str(json).unwrap();
+            assert_eq!(read.expose(), text, "{json}");
+            assert!(!format!("{read:?}").contains("abc"));
+        }
+    }
+
+    #[tokio::test]
+    async fn trouble_at_secrets_manager_is_never_taken_for_absence() {
+        let trouble = || GetSecretValueError::InternalServiceError(InternalServiceError::builder().build());
+        let rule = mock!(Client::get_secret_value).then_error(trouble);
+        assert!(matches!(secret(&rule).previous().await, Err(SecretError::NotGiven(_))));
+    }
+}
