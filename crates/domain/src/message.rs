@@ -63,8 +63,8 @@ pub struct Message {
 pub struct Progress {
     /// When it began, by the clock of its host.
     pub began_at: EpochMillis,
-    /// The stamp of its first pass.
-    pub stamp: EpochMillis,
+    /// The fencing token of its first pass.
+    pub token: EpochMillis,
     /// The day from which on it lists; none for everything.
     pub since: Option<String>,
     /// The last page that was written, counted from 1.
@@ -78,7 +78,7 @@ pub struct Progress {
     pub relistings: usize,
     /// What was found so far.
     pub found: ListingCounts,
-    /// The stamps of the legs whose ids are kept in the table, to tell in the end what the list lacks. None when that
+    /// The fencing tokens of the legs whose ids are kept in the table, to tell in the end what the list lacks. None when that
     /// cannot be told.
     #[serde(default)]
     pub legs: Option<Vec<EpochMillis>>,
@@ -247,7 +247,7 @@ impl Message {
     }
 
     /// The message that does the rest of this one's work: these ids, in the place of the list whose name starts with
-    /// `prefix`. `leg`, the stamp of the pass that sends it, tells the legs of one job apart. A listing that this message
+    /// `prefix`. `leg`, the fencing token of the pass that sends it, tells the legs of one job apart. A listing that this message
     /// goes on with is not among that work.
     #[must_use]
     pub fn continuation(&self, prefix: &str, ids: &[ObjectId], leg: EpochMillis) -> Self {
@@ -546,7 +546,7 @@ mod tests {
         let whole = from_webhook(&with_ids(1, "")).remove(0);
         let count = Progress {
             began_at: 1,
-            stamp: 2,
+            token: 2,
             since: None,
             page: 1,
             count: Some(MAX_COUNT),
@@ -608,7 +608,7 @@ mod tests {
         let whole = from_webhook(&with_ids(3, "")).remove(0);
         let progress = Progress {
             began_at: 1,
-            stamp: 2,
+            token: 2,
             since: Some("2024-02-29".to_owned()),
             page: 7,
             count: Some(12_345),
@@ -638,7 +638,7 @@ mod tests {
 
     #[test]
     fn the_progress_that_0_1_wrote_is_read() {
-        let written = r#"{"began_at":1,"stamp":2,"since":null,"page":7,"count":7500,"digest":"ab","relistings":0,
+        let written = r#"{"began_at":1,"token":2,"since":null,"page":7,"count":7500,"digest":"ab","relistings":0,
             "found":{"distinct":7000,"matching":7000,"inflows":1,"outflows":2,"unreadable":0,"moved":false,"unasked":false},
             "legs":null,"is_first_load":true,"piece":1000,"compared_to":null}"#;
         let progress: Progress = serde_json::from_str(written).unwrap();

@@ -1,4 +1,4 @@
-//! The link's clock: one number on the link's item. Whoever moves it owns the stamp that it then shows.
+//! The link's clock: one number on the link's item. Whoever moves it owns the fencing token that it then shows.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -36,7 +36,7 @@ const FORGOTTEN: [&str; 16] = [
     "status_asked_at",
 ];
 
-/// What a stamp is wanted for.
+/// What a fencing token is wanted for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Claim {
     /// A look at Belvo, or a write of what a webhook says. Refused when the link is deleted or erased.
@@ -46,17 +46,17 @@ pub(crate) enum Claim {
 }
 
 impl Table {
-    /// Moves the clock on and gives the stamp, with what is known of the link.
-    pub(crate) async fn take_stamp(
+    /// Moves the clock on and gives the fencing token, with what is known of the link.
+    pub(crate) async fn take_token(
         &self,
         link: &LinkId,
         claim: Claim,
         now: EpochMillis,
     ) -> Result<(FencingToken, LinkState), PassError> {
-        let mut stamp = now;
+        let mut token = now;
         for _ in 0..CLOCK_ATTEMPTS {
-            let there = match self.move_clock(link, claim, stamp, now).await? {
-                Ok(moved) => return Ok((stamp, LinkState::read(&moved))),
+            let there = match self.move_clock(link, claim, token, now).await? {
+                Ok(moved) => return Ok((token, LinkState::read(&moved))),
                 Err(there) => there,
             };
             match LinkState::read(&there).status {
@@ -67,7 +67,7 @@ impl Table {
                 _ => {}
             }
             let clock = number(&there, "clock").ok_or(StoreError::Unreadable("a link without a clock"))?;
-            stamp = now.max(clock.saturating_add(1));
+            token = now.max(clock.saturating_add(1));
         }
         Err(StoreError::Contended.into())
     }
@@ -78,17 +78,17 @@ impl Table {
         &self,
         link: &LinkId,
         claim: Claim,
-        stamp: FencingToken,
+        token: FencingToken,
         now: EpochMillis,
     ) -> Result<Result<Item, Item>, StoreError> {
-        let mut expression = claim.expression(link, now).set("clock", n(stamp));
+        let mut expression = claim.expression(link, now).set("clock", n(token));
         let mut condition = "(attribute_not_exists(clock) OR clock < :s)".to_owned();
         if let Some(statuses) = claim.refused_by() {
             let (both, unless) = expression.unless(statuses);
             (expression, condition) = (both, format!("{condition} AND {unless}"));
         }
         let text = expression.text();
-        let (names, values) = expression.under_the_clock(stamp);
+        let (names, values) = expression.under_the_clock(token);
         let update = self
             .update(keys::link(link))
             .update_expression(text)

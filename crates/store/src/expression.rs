@@ -64,12 +64,12 @@ impl Expression {
         (self.names, self.values)
     }
 
-    /// The same, and the stamp as `:s`, for a condition on the clock.
+    /// The same, and the fencing token as `:s`, for a condition on the clock.
     pub(crate) fn under_the_clock(
         mut self,
-        stamp: FencingToken,
+        token: FencingToken,
     ) -> (HashMap<String, String>, HashMap<String, AttributeValue>) {
-        self.values.insert(":s".to_owned(), n(stamp));
+        self.values.insert(":s".to_owned(), n(token));
         self.names_and_values()
     }
 

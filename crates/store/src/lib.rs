@@ -1,8 +1,8 @@
 //! The DynamoDB table. Its items are described in `docs/data-model.md`.
 //!
 //! **Guarantee.** An older snapshot never overwrites a newer one, whichever host writes it and whenever the write
-//! arrives. **Mechanism.** Every pass over Belvo takes a stamp from its link's clock ([`Table::begin_pass`]); every
-//! write of a record is conditional on the stamp that stands there ([`Table::upsert`], [`Table::tombstone`],
+//! arrives. **Mechanism.** Every pass over Belvo takes a fencing token from its link's clock ([`Table::begin_pass`]); every
+//! write of a record is conditional on the fencing token that stands there ([`Table::upsert`], [`Table::tombstone`],
 //! [`Table::restore`]); the checkpoint of a pass is conditional on no other pass having begun ([`Table::finish`]).
 
 mod attributes;
@@ -34,7 +34,7 @@ pub use requests::{NewRequest, Request, RequestStatus};
 pub use schedule::{Discovery, DiscoveryPlace, Due, DueItem, SHARDS};
 pub use table::{StoreError, Table};
 
-/// One pass over Belvo, in the order of its link: larger than every stamp that the link has seen, and the time in epoch
+/// One pass over Belvo, in the order of its link: larger than every fencing token that the link has seen, and the time in epoch
 /// milliseconds where clocks are right.
 pub type FencingToken = i64;
 

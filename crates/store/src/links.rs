@@ -47,8 +47,8 @@ pub struct LinkChange {
 pub struct LinkPass {
     /// Which link.
     pub link: LinkId,
-    /// Its stamp.
-    pub stamp: FencingToken,
+    /// Its fencing token.
+    pub token: FencingToken,
     /// What was known when it began.
     pub known: LinkState,
 }
@@ -140,7 +140,7 @@ impl Table {
         Ok(get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?.item)
     }
 
-    /// Takes the next stamp of the link's clock, for a pass over the link itself.
+    /// Takes the next fencing token of the link's clock, for a pass over the link itself.
     ///
     /// # Errors
     /// [`PassError`]
@@ -150,8 +150,8 @@ impl Table {
         webhook_at: Option<EpochMillis>,
         now: EpochMillis,
     ) -> Result<LinkPass, PassError> {
-        let (stamp, known) = self.take_stamp(link, Claim::Pass(webhook_at), now).await?;
-        Ok(LinkPass { link: link.clone(), stamp, known })
+        let (token, known) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
+        Ok(LinkPass { link: link.clone(), token, known })
     }
 
     /// Writes what a pass has learned of the link. `false` when another pass has begun meanwhile; then nothing was changed.
@@ -161,7 +161,7 @@ impl Table {
     pub async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<bool, StoreError> {
         let expression = pass.known.changed_by(change, &pass.link);
         let update = self.update(keys::link(&pass.link)).update_expression(expression.text());
-        let (names, values) = expression.under_the_clock(pass.stamp);
+        let (names, values) = expression.under_the_clock(pass.token);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
         Ok(send_if_allowed(update.condition_expression("clock = :s")).await?.is_some())
     }

@@ -1,6 +1,6 @@
 //! Passes: the link's clock, and what a finished pass leaves behind.
 //!
-//! A link's clock is one number on its item. A pass begins by moving it, so that stamps of a link only grow, whatever
+//! A link's clock is one number on its item. A pass begins by moving it, so that fencing tokens of a link only grow, whatever
 //! the hosts' own clocks say. A pass that finds the clock moved on has been overtaken: it stops, and its checkpoint,
 //! which is one transaction with the clock as its condition, does not go through.
 
@@ -26,8 +26,8 @@ pub struct Pass {
     pub link: LinkId,
     /// Over what.
     pub resource: &'static Resource,
-    /// The stamp of all that it writes.
-    pub stamp: FencingToken,
+    /// The fencing token of all that it writes.
+    pub token: FencingToken,
     /// When it began, by the clock of its host.
     pub began_at: EpochMillis,
     /// What earlier passes left behind.
@@ -41,11 +41,11 @@ pub struct Pass {
 pub struct SyncState {
     /// The day on which the last complete pass began: what is new was created on it or later.
     pub watermark: Option<Day>,
-    /// The stamp of the last pass that began to look at Belvo, finished or not.
+    /// The fencing token of the last pass that began to look at Belvo, finished or not.
     pub last_pass_at: Option<FencingToken>,
-    /// The stamp of the last whole listing that was finished.
+    /// The fencing token of the last whole listing that was finished.
     pub listed_at: Option<FencingToken>,
-    /// When that listing began, by the clock of its host: the stamp may be ahead of every clock.
+    /// When that listing began, by the clock of its host: the fencing token may be ahead of every clock.
     pub listing_began_at: Option<EpochMillis>,
     /// How many objects that listing found.
     pub count: Option<u64>,
@@ -94,8 +94,8 @@ pub struct Checkpoint {
 /// A whole listing that was finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    /// Its stamp.
-    pub stamp: FencingToken,
+    /// Its fencing token.
+    pub token: FencingToken,
     /// When it began, by the clock of its host.
     pub began_at: EpochMillis,
     /// How many objects it found.
@@ -115,7 +115,7 @@ impl Check {
 }
 
 impl Table {
-    /// Takes the next stamp of the link's clock and notes that a pass over the resource begins.
+    /// Takes the next fencing token of the link's clock and notes that a pass over the resource begins.
     ///
     /// # Errors
     /// [`PassError`]
@@ -126,9 +126,9 @@ impl Table {
         webhook_at: Option<EpochMillis>,
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
-        let (stamp, known) = self.take_stamp(link, Claim::Pass(webhook_at), now).await?;
+        let (token, known) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
         let before = SyncState::default();
-        let mut pass = Pass { link: link.clone(), resource, stamp, began_at: now, before, known };
+        let mut pass = Pass { link: link.clone(), resource, token, began_at: now, before, known };
         pass.before = self.record_pass_start(&pass).await?;
         Ok(pass)
     }
@@ -139,17 +139,17 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn follow_pass(&self, first: &Pass, now: EpochMillis) -> Result<Option<Pass>, StoreError> {
-        let stamp = now.max(first.stamp.saturating_add(1));
+        let token = now.max(first.token.saturating_add(1));
         let update = self
             .update(keys::link(&first.link))
             .update_expression("SET clock = :next")
             .condition_expression("clock = :s")
-            .expression_attribute_values(":next", n(stamp))
-            .expression_attribute_values(":s", n(first.stamp));
+            .expression_attribute_values(":next", n(token))
+            .expression_attribute_values(":s", n(first.token));
         if send_if_allowed(update).await?.is_none() {
             return Ok(None);
         }
-        let mut pass = Pass { stamp, began_at: now, ..first.clone() };
+        let mut pass = Pass { token, began_at: now, ..first.clone() };
         pass.before = self.record_pass_start(&pass).await?;
         Ok(Some(pass))
     }
@@ -166,9 +166,9 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
-        let (stamp, known) = self.take_stamp(link, Claim::Pass(webhook_at), now).await?;
+        let (token, known) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
         let before = self.sync_state(link, resource).await?;
-        Ok(Pass { link: link.clone(), resource, stamp, began_at: now, before, known })
+        Ok(Pass { link: link.clone(), resource, token, began_at: now, before, known })
     }
 
     /// Is this still the newest pass of its link? Asked before every page that it writes.
@@ -179,7 +179,7 @@ impl Table {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&pass.link)));
         let get = get.consistent_read(true).projection_expression("clock");
         let output = get.send().await.map_err(|error| call_failed(&error))?;
-        Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(pass.stamp))
+        Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(pass.token))
     }
 
     /// Ends a pass and its event in one transaction: the checkpoint, the link's time of success and the event's
@@ -244,7 +244,7 @@ impl Table {
             .update_expression("SET last_pass_at = :s")
             // A pass that was overtaken before it got here must not set the time back: deletions are judged by it.
             .condition_expression("attribute_not_exists(last_pass_at) OR last_pass_at <= :s")
-            .expression_attribute_values(":s", n(pass.stamp))
+            .expression_attribute_values(":s", n(pass.token))
             .return_values(ReturnValue::AllOld);
         let output = send_if_allowed(update).await?.ok_or(StoreError::Contended)?;
         Ok(SyncState::read(&output.attributes.unwrap_or_default()))
@@ -253,7 +253,7 @@ impl Table {
     fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
         let expression = pass.known.changed_by(&checkpoint.link, &pass.link).set("last_synced_at", n(now));
         let update = self.update_part(keys::link(&pass.link)).update_expression(expression.text());
-        let (names, values) = expression.under_the_clock(pass.stamp);
+        let (names, values) = expression.under_the_clock(pass.token);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
         update.condition_expression("clock = :s").build().map_err(|_| BUILD_FAILED)
     }
@@ -266,7 +266,7 @@ impl Table {
         }
         if let Some(listed) = checkpoint.listed {
             expression = expression
-                .set("listed_at", n(listed.stamp))
+                .set("listed_at", n(listed.token))
                 .set("listing_began_at", n(listed.began_at))
                 .set("count", n(listed.count));
         }

@@ -32,8 +32,8 @@ const SWEEP_AFTER_MS: EpochMillis = 24 * 60 * 60 * 1_000;
 #[derive(Debug, Clone)]
 pub struct Purge {
     link: LinkId,
-    /// Its stamp.
-    pub stamp: FencingToken,
+    /// Its fencing token.
+    pub token: FencingToken,
     status: LinkStatus,
 }
 
@@ -89,8 +89,8 @@ impl Table {
     /// # Errors
     /// [`PassError`]
     pub async fn begin_purge(&self, link: &LinkId, status: LinkStatus, now: EpochMillis) -> Result<Purge, PassError> {
-        let (stamp, _) = self.take_stamp(link, Claim::End(status), now).await?;
-        Ok(Purge { link: link.clone(), stamp, status })
+        let (token, _) = self.take_token(link, Claim::End(status), now).await?;
+        Ok(Purge { link: link.clone(), token, status })
     }
 
     /// Removes the link's records and sync states, and the content of its events, until nothing is left or the time is up
@@ -142,7 +142,7 @@ impl Table {
             _ => expression.remove("gsi2pk").remove("gsi2sk"),
         };
         let update = self.update(keys::link(&purge.link)).update_expression(expression.text());
-        let (names, values) = expression.under_the_clock(purge.stamp);
+        let (names, values) = expression.under_the_clock(purge.token);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
         Ok(send_if_allowed(update.condition_expression("clock = :s")).await?.is_some())
     }
@@ -239,7 +239,7 @@ impl Table {
             )
             .condition_expression("clock = :s")
             .set_expression_attribute_values(Some(removed.values()))
-            .expression_attribute_values(":s", n(purge.stamp));
+            .expression_attribute_values(":s", n(purge.token));
         Ok(send_if_allowed(update).await?.is_some())
     }
 }

@@ -42,7 +42,7 @@ pub enum Upsert {
     /// The object was deleted; a listing does not bring it back. Only asking for it by its id does, with
     /// [`Table::restore`].
     Tombstoned {
-        /// The tombstone's stamp.
+        /// The tombstone's fencing token.
         seen: FencingToken,
     },
 }
@@ -89,7 +89,7 @@ impl Known {
         }
     }
 
-    /// Would writing this record change nothing but its stamp, and the times at which Belvo collected or saved it?
+    /// Would writing this record change nothing but its fencing token, and the times at which Belvo collected or saved it?
     ///
     /// The hash of a record that version 0.1 stored covers the stored `created_at` too. Such a record counts as unchanged, and
     /// keeps its hash. That other form is worked out only when today's hash differs.
@@ -162,15 +162,15 @@ impl Table {
         link: &LinkId,
         resource: &Resource,
         record: Record,
-        stamp: FencingToken,
+        token: FencingToken,
     ) -> Result<Upsert, StoreError> {
         let put = self
-            .put(live(link, resource, record, stamp))
+            .put(live(link, resource, record, token))
             .condition_expression("attribute_not_exists(pk) OR (attribute_not_exists(deleted_at) AND fetched_at <= :s)")
-            .expression_attribute_values(":s", n(stamp));
+            .expression_attribute_values(":s", n(token));
         Ok(match refused(put).await? {
             None => Upsert::Written,
-            Some(there) if there.contains_key("deleted_at") => Upsert::Tombstoned { seen: stamp_of(&there)? },
+            Some(there) if there.contains_key("deleted_at") => Upsert::Tombstoned { seen: token_of(&there)? },
             Some(_) => Upsert::Stale,
         })
     }
@@ -184,19 +184,19 @@ impl Table {
         link: &LinkId,
         resource: &Resource,
         id: &ObjectId,
-        stamp: FencingToken,
+        token: FencingToken,
         now: EpochMillis,
     ) -> Result<Written, StoreError> {
         let mut tombstone = keys::record(link, resource, id);
         tombstone.extend([
-            ("fetched_at".to_owned(), n(stamp)),
+            ("fetched_at".to_owned(), n(token)),
             ("deleted_at".to_owned(), n(now)),
             ("expires_at".to_owned(), n(expires_at(now))),
         ]);
         let put = self
             .put(tombstone)
             .condition_expression("attribute_not_exists(pk) OR fetched_at < :s")
-            .expression_attribute_values(":s", n(stamp));
+            .expression_attribute_values(":s", n(token));
         done(put).await
     }
 
@@ -211,12 +211,12 @@ impl Table {
         link: &LinkId,
         resource: &Resource,
         record: Record,
-        stamp: FencingToken,
+        token: FencingToken,
     ) -> Result<Written, StoreError> {
         let put = self
-            .put(live(link, resource, record, stamp))
+            .put(live(link, resource, record, token))
             .condition_expression("attribute_not_exists(pk) OR fetched_at < :s")
-            .expression_attribute_values(":s", n(stamp));
+            .expression_attribute_values(":s", n(token));
         done(put).await
     }
 
@@ -248,7 +248,7 @@ impl Table {
         Ok((live, output.last_evaluated_key().and_then(id)))
     }
 
-    /// Marks a record that a whole listing, which began with this stamp, lacks: `missing_since`. Its data stays, since Belvo
+    /// Marks a record that a whole listing, which began with this fencing token, lacks: `missing_since`. Its data stays, since Belvo
     /// drops old data by itself. `false` when somebody has seen or deleted the object since.
     ///
     /// # Errors
@@ -287,9 +287,9 @@ fn projection(resource: &Resource) -> &'static str {
 
 /// The item of a record, made to fit: of one that DynamoDB would refuse for its size the largest members are left out. It
 /// always fits then: a record's names are bounded, and so are its paths.
-fn live(link: &LinkId, resource: &Resource, record: Record, stamp: FencingToken) -> Item {
+fn live(link: &LinkId, resource: &Resource, record: Record, token: FencingToken) -> Item {
     let mut omitted = record.omitted.clone();
-    let mut item = whole(link, resource, record, stamp);
+    let mut item = whole(link, resource, record, token);
     let bytes = size(&item);
     if bytes > MAX_ITEM_BYTES {
         omitted.extend(omit_largest(&mut item, bytes - MAX_ITEM_BYTES));
@@ -348,7 +348,7 @@ fn member_of(path: &str) -> &str {
     &path[..end.unwrap_or(path.len())]
 }
 
-fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: FencingToken) -> Item {
+fn whole(link: &LinkId, resource: &Resource, record: Record, token: FencingToken) -> Item {
     let mut item: HashMap<_, _> = keys::record(link, resource, &record.id);
     if let (Some(account), Some(_)) = (&record.account_id, resource.date) {
         item.insert("gsi1pk".to_owned(), s(keys::by_account(account)));
@@ -361,7 +361,7 @@ fn whole(link: &LinkId, resource: &Resource, record: Record, stamp: FencingToken
     if !record.omitted.is_empty() {
         item.insert("omitted".to_owned(), strings(&record.omitted));
     }
-    item.insert("fetched_at".to_owned(), n(stamp));
+    item.insert("fetched_at".to_owned(), n(token));
     item.insert("content_hash".to_owned(), s(record.content_hash));
     item.insert("data".to_owned(), map(record.data));
     item
@@ -386,7 +386,7 @@ async fn done(put: PutItemFluentBuilder) -> Result<Written, StoreError> {
     Ok(refused(put).await?.map_or(Written::Done, |_| Written::Stale))
 }
 
-fn stamp_of(item: &Item) -> Result<FencingToken, StoreError> {
+fn token_of(item: &Item) -> Result<FencingToken, StoreError> {
     number(item, "fetched_at").ok_or(StoreError::Unreadable("a record without fetched_at"))
 }
 

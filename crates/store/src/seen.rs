@@ -17,7 +17,7 @@ const BYTES: usize = size_of::<u64>();
 const KEPT_SECONDS: i64 = 15 * 24 * 60 * 60;
 
 impl Table {
-    /// Keeps what one leg of a listing has seen. `listing` is the stamp of its first pass.
+    /// Keeps what one leg of a listing has seen. `listing` is the fencing token of its first pass.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -30,7 +30,7 @@ impl Table {
     ) -> Result<(), StoreError> {
         for (part, fingerprints) in fingerprints.chunks(FINGERPRINTS_PER_ITEM).enumerate() {
             let bytes: Vec<u8> = fingerprints.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
-            let mut item = keys::seen(&leg.link, leg.resource, listing, leg.stamp, part);
+            let mut item = keys::seen(&leg.link, leg.resource, listing, leg.token, part);
             item.insert("ids".to_owned(), AttributeValue::B(Blob::new(bytes)));
             item.insert("expires_at".to_owned(), n(now / 1_000 + KEPT_SECONDS));
             let put = self.client.put_item().table_name(&self.name).set_item(Some(item));

@@ -34,11 +34,11 @@ impl Kept {
 
     /// Stores one object as Belvo would send it, and compares what stands in the table. Objects from anywhere can be put
     /// in here: all that it takes is their text.
-    async fn check(&self, resource: &'static Resource, json: &str, stamp: i64) -> Result<(), String> {
+    async fn check(&self, resource: &'static Resource, json: &str, token: i64) -> Result<(), String> {
         let raw: Box<RawValue> = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let (record, _) = Record::read(resource, &raw).map_err(|error| error.to_string())?;
         let sk = format!("{}#{}", resource.webhook_type, record.id);
-        let upsert = self.table.upsert(&self.link, resource, record, stamp).await.map_err(|error| error.to_string())?;
+        let upsert = self.table.upsert(&self.link, resource, record, token).await.map_err(|error| error.to_string())?;
         if upsert != Upsert::Written {
             return Err(format!("not written: {upsert:?}"));
         }
@@ -73,10 +73,10 @@ fn any_object_of_any_resource_is_kept_without_loss() {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { cases } else { OBJECTS };
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let resources = proptest::sample::select(Resource::all().collect::<Vec<_>>());
-    let stamps = std::cell::Cell::new(1);
+    let tokens = std::cell::Cell::new(1);
     let result = runner.run(&(resources, object()), |(resource, json)| {
-        stamps.set(stamps.get() + 1);
-        runtime.block_on(kept.check(resource, &json, stamps.get())).map_err(TestCaseError::fail)
+        tokens.set(tokens.get() + 1);
+        runtime.block_on(kept.check(resource, &json, tokens.get())).map_err(TestCaseError::fail)
     });
     result.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -87,17 +87,17 @@ const SHAPED: u64 = 40;
 #[tokio::test]
 async fn any_object_that_belvos_schemas_allow_is_kept_without_loss() {
     let kept = Kept::new().await;
-    let mut stamp = 0;
+    let mut token = 0;
     for webhook_type in fake_belvo::shapes::webhook_types() {
         let Some(resource) = Resource::of_webhook_type(webhook_type) else { continue };
         for seed in 0..SHAPED {
             let json = fake_belvo::shapes::random(webhook_type, &mut fastrand::Rng::with_seed(seed)).unwrap();
-            stamp += 1;
-            let result = kept.check(resource, &json, stamp).await;
+            token += 1;
+            let result = kept.check(resource, &json, token).await;
             result.unwrap_or_else(|error| panic!("{webhook_type}, seed {seed}: {error}"));
         }
     }
-    assert!(stamp >= 20 * i64::try_from(SHAPED).unwrap(), "only {stamp} objects");
+    assert!(token >= 20 * i64::try_from(SHAPED).unwrap(), "only {token} objects");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use test_aws::dynamodb::TABLE_NAME;
 type Item = HashMap<String, AttributeValue>;
 
 const NOW: i64 = 1_700_000_000_000;
-const LISTED: Listed = Listed { stamp: NOW, began_at: NOW - 1, count: 2 };
+const LISTED: Listed = Listed { token: NOW, began_at: NOW - 1, count: 2 };
 
 struct Given {
     client: Client,
@@ -41,16 +41,16 @@ impl Given {
         self.item("LINK#link-1", "TRANSACTIONS#t-1").await
     }
 
-    async fn upsert(&self, amount: &str, stamp: i64) -> Upsert {
-        self.table.upsert(&self.link, transactions(), record(amount), stamp).await.unwrap()
+    async fn upsert(&self, amount: &str, token: i64) -> Upsert {
+        self.table.upsert(&self.link, transactions(), record(amount), token).await.unwrap()
     }
 
-    async fn tombstone(&self, stamp: i64) -> Written {
-        self.table.tombstone(&self.link, transactions(), &id(), stamp, NOW).await.unwrap()
+    async fn tombstone(&self, token: i64) -> Written {
+        self.table.tombstone(&self.link, transactions(), &id(), token, NOW).await.unwrap()
     }
 
-    async fn restore(&self, amount: &str, stamp: i64) -> Written {
-        self.table.restore(&self.link, transactions(), record(amount), stamp).await.unwrap()
+    async fn restore(&self, amount: &str, token: i64) -> Written {
+        self.table.restore(&self.link, transactions(), record(amount), token).await.unwrap()
     }
 
     async fn begin_pass(&self, now: i64) -> store::Pass {
@@ -177,7 +177,7 @@ async fn a_pass_is_followed_only_while_it_is_the_newest() {
     let given = given_an_empty_table().await;
     let listing = given.begin_pass(NOW).await;
     let asking = given.table.follow_pass(&listing, NOW - 60_000).await.unwrap().unwrap();
-    assert_eq!(asking.stamp, NOW + 1, "a clock a minute behind");
+    assert_eq!(asking.token, NOW + 1, "a clock a minute behind");
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 1));
     assert!(given.table.follow_pass(&listing, NOW + 9).await.unwrap().is_none(), "it was overtaken");
     assert!(given.table.is_newest(&asking).await.unwrap());
@@ -186,10 +186,10 @@ async fn a_pass_is_followed_only_while_it_is_the_newest() {
 #[tokio::test]
 async fn the_clock_of_a_link_only_moves_forward_whatever_the_hosts_say() {
     let given = given_an_empty_table().await;
-    assert_eq!(given.begin_pass(NOW).await.stamp, NOW);
-    assert_eq!(given.begin_pass(NOW).await.stamp, NOW + 1, "the same millisecond");
-    assert_eq!(given.begin_pass(NOW - 60_000).await.stamp, NOW + 2, "a clock a minute behind");
-    assert_eq!(given.begin_pass(NOW + 60_000).await.stamp, NOW + 60_000);
+    assert_eq!(given.begin_pass(NOW).await.token, NOW);
+    assert_eq!(given.begin_pass(NOW).await.token, NOW + 1, "the same millisecond");
+    assert_eq!(given.begin_pass(NOW - 60_000).await.token, NOW + 2, "a clock a minute behind");
+    assert_eq!(given.begin_pass(NOW + 60_000).await.token, NOW + 60_000);
 }
 
 #[tokio::test]
@@ -348,7 +348,7 @@ async fn a_pass_that_was_overtaken_at_its_start_does_not_set_the_last_pass_back(
     given.begin_pass(NOW + 100).await;
     let accounts = Resource::of_webhook_type("ACCOUNTS").unwrap();
     let slow = given.table.begin_pass(&given.link, accounts, None, NOW).await.unwrap();
-    assert_eq!(slow.stamp, NOW + 101);
+    assert_eq!(slow.token, NOW + 101);
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 100), "another resource has its own");
 }
 

@@ -126,7 +126,7 @@ impl World {
     async fn sync(&self, link: &LinkId, webhook_type: &str, check: Check, began_at: i64) {
         let resource = Resource::of_webhook_type(webhook_type).unwrap();
         let pass = self.table.begin_pass(link, resource, None, began_at).await.unwrap();
-        let listed = store::Listed { stamp: pass.stamp, began_at, count: 3 };
+        let listed = store::Listed { token: pass.token, began_at, count: 3 };
         let checkpoint = Checkpoint {
             listed: (check != Check::Drift).then_some(listed),
             check: Some(check),

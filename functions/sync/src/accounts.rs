@@ -86,7 +86,7 @@ impl Accounts {
                     continue;
                 }
             }
-            match table.upsert(&pass.link, accounts, record, pass.stamp).await? {
+            match table.upsert(&pass.link, accounts, record, pass.token).await? {
                 Upsert::Written => counts.written += 1,
                 Upsert::Stale | Upsert::Tombstoned { .. } => counts.stale += 1,
             }

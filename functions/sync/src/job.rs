@@ -204,14 +204,14 @@ impl Job<'_> {
             let seen: Vec<u64> = tally.seen.fingerprints().collect();
             // Nothing was listed, so there are no ids to store.
             if !seen.is_empty() {
-                self.table.keep_seen(&pass, start.stamp, &seen, now()).await?;
+                self.table.keep_seen(&pass, start.token, &seen, now()).await?;
                 start.add_leg(&pass);
             }
         }
         let accounts = std::mem::take(&mut tally.accounts);
         add(&mut tally.counts, accounts.store(self.table, &pass).await?);
         let mut outcome = Outcome::Applied;
-        let stamp_of_listing = pass.stamp;
+        let token_of_listing = pass.token;
         let (pass, unasked) = self.recheck(belvo, pass, &doubtful, &mut tally.counts).await?;
         if !unasked.is_empty() {
             tally.note_unasked();
@@ -219,8 +219,8 @@ impl Job<'_> {
             checkpoint.listed = None;
             let of_webhook: Vec<_> = unasked.into_iter().filter(|id| expected.contains(id)).collect();
             if !of_webhook.is_empty() {
-                // The stamp of the listing: a continuation of the listing itself carries that of the pass behind it.
-                self.go_on_with(self.message.continuation(UPDATED, &of_webhook, stamp_of_listing)).await?;
+                // The fencing token of the listing: a continuation of the listing itself carries that of the pass behind it.
+                self.go_on_with(self.message.continuation(UPDATED, &of_webhook, token_of_listing)).await?;
                 outcome = Outcome::Continued;
             }
         }
@@ -230,7 +230,7 @@ impl Job<'_> {
                 compared_to,
                 ..start.progress(&tally, rest.unwrap_or_default(), self.access.piece().size(now()))
             };
-            self.go_on_with(self.message.listing_continuation(progress, pass.stamp)).await?;
+            self.go_on_with(self.message.listing_continuation(progress, pass.token)).await?;
             outcome = Outcome::Continued;
         }
         self.finish(event, &pass, &checkpoint, outcome, tally.counts).await
@@ -240,7 +240,7 @@ impl Job<'_> {
     pub(crate) async fn listed(&self, pass: &Pass, start: &Start, tally: &Tally) -> Result<HashSet<u64>, Failure> {
         let mut listed: HashSet<u64> = tally.seen.fingerprints().collect();
         if let Some(legs) = start.legs().filter(|legs| !legs.is_empty()) {
-            listed.extend(self.table.seen(&pass.link, pass.resource, start.stamp, legs).await?);
+            listed.extend(self.table.seen(&pass.link, pass.resource, start.token, legs).await?);
         }
         Ok(listed)
     }
@@ -419,7 +419,7 @@ impl Job<'_> {
         if !fetched.left.is_empty() {
             outcome = Outcome::Continued;
             // Before this event ends: if that fails, the message comes back and both are done again, which is harmless.
-            self.go_on_with(self.message.continuation(prefix, &fetched.left, pass.stamp)).await?;
+            self.go_on_with(self.message.continuation(prefix, &fetched.left, pass.token)).await?;
         }
         Ok((fetched.counts, outcome))
     }

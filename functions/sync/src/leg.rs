@@ -20,7 +20,7 @@ pub(crate) struct Leg {
 /// Where a listing began; perhaps in an earlier leg.
 pub(crate) struct Start {
     began_at: EpochMillis,
-    pub(crate) stamp: FencingToken,
+    pub(crate) token: FencingToken,
     pub(crate) is_first_load: bool,
     /// What the list is asked for.
     filter: Filter,
@@ -40,7 +40,7 @@ impl Start {
         // Accounts may stand there all the same: other resources embed them.
         let is_first_load = pass.before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
         let mut start =
-            Self { began_at: pass.began_at, stamp: pass.stamp, is_first_load, filter, since, relistings, legs: None };
+            Self { began_at: pass.began_at, token: pass.token, is_first_load, filter, since, relistings, legs: None };
         // What was never stored cannot be missing.
         start.legs = (start.is_whole() && !is_first_load).then(Vec::new);
         start
@@ -49,7 +49,7 @@ impl Start {
     pub(crate) fn of_progress(progress: &Progress, filter: Filter) -> Self {
         Self {
             began_at: progress.began_at,
-            stamp: progress.stamp,
+            token: progress.token,
             filter,
             since: progress.since.as_deref().and_then(Day::parse),
             is_first_load: progress.is_first_load,
@@ -68,7 +68,7 @@ impl Start {
     pub(crate) fn add_leg(&mut self, pass: &Pass) {
         self.legs = self.legs.take().filter(|legs| legs.len() < MAX_LEGS);
         if let Some(legs) = &mut self.legs {
-            legs.push(pass.stamp);
+            legs.push(pass.token);
         }
     }
 
@@ -98,7 +98,7 @@ impl Start {
         // An object that Belvo cannot give by itself holds nothing back: a listing that is in doubt is repeated whole. Rows of
         // which nothing is known do.
         let is_read = !tally.moved() && tally.found_so_far().unread == 0;
-        let listed = Listed { stamp: self.stamp, began_at: self.began_at, count: tally.found_so_far().distinct };
+        let listed = Listed { token: self.token, began_at: self.began_at, count: tally.found_so_far().distinct };
         Checkpoint {
             watermark: (is_read && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
             // What it did not find out cannot be covered by it either.
@@ -112,7 +112,7 @@ impl Start {
     pub(crate) fn progress(&self, tally: &Tally, (page, digest): (u64, String), piece: u32) -> Progress {
         Progress {
             began_at: self.began_at,
-            stamp: self.stamp,
+            token: self.token,
             since: self.since.map(|day| day.to_string()),
             page,
             count: tally.listed(),
@@ -140,7 +140,7 @@ mod tests {
         let pass = Pass {
             link: LinkId::parse("l").unwrap(),
             resource,
-            stamp: 7,
+            token: 7,
             began_at: 1_700_000_000_000,
             before: SyncState::default(),
             known: LinkState::default(),

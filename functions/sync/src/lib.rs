@@ -5,7 +5,7 @@
 //! the dead-letter queue.
 //!
 //! **Mechanism.** One message at a time becomes a job (`job`): its event item is written, its plan is read, the plan
-//! is run as a pass over Belvo (`listing`, `objects`). A pass owns a stamp of the link's clock and writes under it;
+//! is run as a pass over Belvo (`listing`, `objects`). A pass owns a fencing token of the link's clock and writes under it;
 //! see the crate `store` for why that makes duplicates, reordering and zombies harmless. When the deadline comes
 //! near, the job is dropped whole: nothing is left running behind the answer.
 

@@ -76,7 +76,7 @@ impl Job<'_> {
             Purged::All | Purged::Overtaken => Err(Failure::Overtaken.into()),
             Purged::Some => {
                 // Before this event ends: if that fails, the message comes back and does the rest itself.
-                self.go_on_with(self.message.next_leg(purge.stamp)).await?;
+                self.go_on_with(self.message.next_leg(purge.token)).await?;
                 Ok(Ended::Settled(Outcome::Continued))
             }
         }

@@ -33,7 +33,7 @@ impl Job<'_> {
             if !missing.is_empty() {
                 fence(self.table, pass).await?;
             }
-            let mark = |id| self.table.mark_missing(&pass.link, pass.resource, start.stamp, id, now());
+            let mark = |id| self.table.mark_missing(&pass.link, pass.resource, start.token, id, now());
             let marks = missing.into_iter().map(|id| async move { Ok(mark(id).await?) });
             joined::all(marks, WRITES_AT_ONCE, |_| ()).await?;
             match rest {
@@ -52,8 +52,8 @@ impl Job<'_> {
         listing: &Progress,
     ) -> Result<Ended, Stopped> {
         let pass = self.table.begin_local_pass(link, resource, self.message.webhook_at(), now()).await?;
-        // Read behind the stamp: a listing that is finished later overtakes this pass.
-        if pass.before.listed_at.is_some_and(|listed_at| listed_at > listing.stamp) {
+        // Read behind the fencing token: a listing that is finished later overtakes this pass.
+        if pass.before.listed_at.is_some_and(|listed_at| listed_at > listing.token) {
             return Ok(Ended::Covered);
         }
         let start = Start::of_progress(listing, Filter::Whole);
@@ -67,7 +67,7 @@ impl Job<'_> {
             None => Outcome::Applied,
             rest => {
                 let progress = Progress { compared_to: rest.map(|id| id.to_string()), ..listing.clone() };
-                self.go_on_with(self.message.listing_continuation(progress, pass.stamp)).await?;
+                self.go_on_with(self.message.listing_continuation(progress, pass.token)).await?;
                 Outcome::Continued
             }
         };

@@ -88,7 +88,7 @@ pub(crate) async fn tombstone_all(table: &Table, pass: &Pass, ids: &[ObjectId]) 
 }
 
 async fn tombstone(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
-    let written = table.tombstone(&pass.link, pass.resource, id, pass.stamp, domain::now()).await?;
+    let written = table.tombstone(&pass.link, pass.resource, id, pass.token, domain::now()).await?;
     Ok(fate(written, Fate::Deleted))
 }
 
@@ -225,21 +225,21 @@ impl<'a> Objects<'a> {
 
     /// Stores an object that Belvo gave by its id: that also brings back what was deleted.
     async fn store(&self, record: Record) -> Result<Fate, Failure> {
-        let Pass { link, resource, stamp, .. } = self.pass;
+        let Pass { link, resource, token, .. } = self.pass;
         match self.upsert(record.clone()).await? {
-            Fate::Tombstoned => Ok(fate(self.table.restore(link, resource, record, *stamp).await?, Fate::Written)),
+            Fate::Tombstoned => Ok(fate(self.table.restore(link, resource, record, *token).await?, Fate::Written)),
             fate => Ok(fate),
         }
     }
 
     async fn upsert(&self, record: Record) -> Result<Fate, Failure> {
-        let Pass { link, resource, stamp, .. } = self.pass;
+        let Pass { link, resource, token, .. } = self.pass;
         if self.known.get(&record.id).is_some_and(|known| known.makes_unchanged(&record)) {
             return Ok(Fate::Unchanged);
         }
-        Ok(match self.table.upsert(link, resource, record, *stamp).await? {
+        Ok(match self.table.upsert(link, resource, record, *token).await? {
             Upsert::Written => Fate::Written,
-            Upsert::Tombstoned { seen } if seen < *stamp => Fate::Tombstoned,
+            Upsert::Tombstoned { seen } if seen < *token => Fate::Tombstoned,
             Upsert::Tombstoned { .. } | Upsert::Stale => Fate::Stale,
         })
     }

@@ -15,8 +15,8 @@ use crate::tally::{Place, Tally};
 /// the 5 ms that it takes in a region: measured in docs/performance.md.
 pub(crate) const WRITES_AT_ONCE: usize = 24;
 
-/// Writes objects of a page under a pass's stamp, once it is certain that no other pass has begun. When it `compares`, a
-/// record that would only change its stamp is not written. Of an id that comes twice in one answer the first row is written.
+/// Writes objects of a page under a pass's fencing token, once it is certain that no other pass has begun. When it `compares`, a
+/// record that would only change its fencing token is not written. Of an id that comes twice in one answer the first row is written.
 /// Gives the ids, in their order.
 pub(crate) async fn write_objects(
     table: &Table,
@@ -82,7 +82,7 @@ fn read(pass: &Pass, place: Place, raw: &RawValue, tally: &Mutex<Tally>) -> Opti
 
 async fn write(table: &Table, pass: &Pass, record: Record, tally: &Mutex<Tally>) -> Result<(), Failure> {
     let id = record.id.clone();
-    let upsert = table.upsert(&pass.link, pass.resource, record, pass.stamp).await?;
+    let upsert = table.upsert(&pass.link, pass.resource, record, pass.token).await?;
     tally.lock().unwrap_or_else(PoisonError::into_inner).stored(id, upsert);
     Ok(())
 }

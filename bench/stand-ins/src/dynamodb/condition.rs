@@ -128,8 +128,8 @@ mod tests {
     const TOMBSTONE: &str = r#"{"pk":{"S":"LINK#1"},"fetched_at":{"N":"10"},"deleted_at":{"N":"1"}}"#;
     const NOTHING: &str = "{}";
 
-    fn holds(condition: &str, item: &str, stamp: i64) -> bool {
-        try_holds(condition, item, &format!(r#"{{":s":{{"N":"{stamp}"}}}}"#)).unwrap()
+    fn holds(condition: &str, item: &str, token: i64) -> bool {
+        try_holds(condition, item, &format!(r#"{{":s":{{"N":"{token}"}}}}"#)).unwrap()
     }
 
     fn try_holds(condition: &str, item: &str, values: &str) -> Result<bool, Fault> {
@@ -168,8 +168,8 @@ mod tests {
     fn a_clock_moves_forward_only_and_not_when_the_link_was_erased() {
         let clock =
             "(attribute_not_exists(clock) OR clock < :s) AND (attribute_not_exists(#status) OR #status <> :erased)";
-        let holds = |link: &str, stamp: u8| {
-            let values = format!(r#"{{":s":{{"N":"{stamp}"}},":erased":{{"S":"erased"}}}}"#);
+        let holds = |link: &str, token: u8| {
+            let values = format!(r#"{{":s":{{"N":"{token}"}},":erased":{{"S":"erased"}}}}"#);
             try_holds(clock, link, &values).unwrap()
         };
         let active = r#"{"clock":{"N":"9"},"status":{"S":"active"}}"#;

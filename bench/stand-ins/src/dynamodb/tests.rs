@@ -24,11 +24,11 @@ impl World {
         Ok(serde_json::from_str(&result?).unwrap())
     }
 
-    fn upsert(&self, sk: &str, stamp: u64) -> (Result<Value, Fault>, Units) {
+    fn upsert(&self, sk: &str, token: u64) -> (Result<Value, Fault>, Units) {
         let mut body: Value = serde_json::from_str(UPSERT).unwrap();
         body["Item"]["sk"]["S"] = sk.into();
-        body["Item"]["fetched_at"]["N"] = stamp.to_string().into();
-        body["ExpressionAttributeValues"][":s"]["N"] = stamp.to_string().into();
+        body["Item"]["fetched_at"]["N"] = token.to_string().into();
+        body["ExpressionAttributeValues"][":s"]["N"] = token.to_string().into();
         let (result, units) = carry_out(&self.0, "PutItem", body.to_string().as_bytes());
         (result.map(|output| serde_json::from_str(&output).unwrap()), units)
     }
@@ -59,11 +59,11 @@ fn a_refused_upsert_gives_what_stands_there_and_changes_nothing() {
 #[test]
 fn an_update_gives_the_item_as_it_was_or_as_it_is() {
     let world = World::new();
-    let clock = |stamp: &str, returned: &str| {
+    let clock = |token: &str, returned: &str| {
         let body = json!({
             "TableName": "belvo-sync", "Key": {"pk": {"S": "LINK#1"}, "sk": {"S": "LINK"}},
             "UpdateExpression": "SET #clock = :clock", "ExpressionAttributeNames": {"#clock": "clock"},
-            "ExpressionAttributeValues": {":clock": {"N": stamp}}, "ReturnValues": returned,
+            "ExpressionAttributeValues": {":clock": {"N": token}}, "ReturnValues": returned,
         });
         world.call("UpdateItem", &body).unwrap()
     };

@@ -104,11 +104,11 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
     let pass = table.begin_pass(id, kind, Some(NOW), NOW).await.unwrap();
     for object in &resource.listed {
         let (record, _) = Record::read(kind, object).unwrap();
-        table.upsert(id, kind, record, pass.stamp).await.unwrap();
+        table.upsert(id, kind, record, pass.token).await.unwrap();
     }
     for object in &resource.deleted {
         let object = ObjectId::parse(object).unwrap();
-        table.tombstone(id, kind, &object, pass.stamp + 1, NOW).await.unwrap();
+        table.tombstone(id, kind, &object, pass.token + 1, NOW).await.unwrap();
     }
     let belvo_said = LinkChange { external_id: Some(link.external_id.clone()), ..LinkChange::default() };
     let (checkpoint, event) = (Checkpoint { link: belvo_said, ..Checkpoint::default() }, event(id, webhook_type));
