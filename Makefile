@@ -11,6 +11,7 @@ TOOLS := $(PYTHON) tools/install.py
 SAM := .tools/sam/bin
 AWS_PYTHON := .tools/aws/bin/python
 CHECKOV := .tools/checkov/bin/checkov
+OBSERVABILITY := PYTHONPATH=tools $(AWS_PYTHON) tools/observability.py
 STACK := PYTHONPATH=tools $(AWS_PYTHON) -m stack
 TEMPLATES := template.yaml examples/change-feed/template.yaml
 # Neither a profile nor an account of whoever runs this is needed to check a template.
@@ -26,8 +27,8 @@ SECONDS ?= 60
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status invoke build build-cli fmt lint test test-flawed fuzz soak bench bench-sync build-bench test-peers check-growth dashboard permissions sbom clean \
-	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-template \
+.PHONY: help demo up down status invoke build build-cli fmt lint test test-flawed fuzz soak bench bench-sync build-bench test-peers check-growth observability permissions sbom clean \
+	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-observability check-template \
 	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
 help: ## What there is to type
@@ -57,7 +58,7 @@ fmt: ## Format the code
 build-cli:
 	cargo build --package cli
 
-lint: check-format check-clippy check-docs check-boundaries check-costs check-template ## All checks that run nothing
+lint: check-format check-clippy check-docs check-boundaries check-costs check-observability check-template ## All checks that run nothing
 
 # Cheapest first. The end-to-end run builds the functions for release and takes the longest.
 test: lint check-dependencies test-examples test-rust test-e2e test-events ## Everything
@@ -77,6 +78,9 @@ check-boundaries:
 
 check-costs:
 	$(PYTHON) tools/costs.py --check
+
+check-observability: tools
+	$(OBSERVABILITY) --check
 
 # checkov sees the template as it is written; check_template.py shows it what SAM makes of it as well.
 check-template:
@@ -152,8 +156,8 @@ check-growth: build ## Has a binary grown, or the instructions that its work tak
 test-e2e: build build-cli ## Only the run on the deployed stack
 	$(AWS_PYTHON) -m pytest -c tests/e2e/pytest.ini tests/e2e
 
-dashboard: tools ## Write the drawing of the dashboard into docs/operations.md
-	@PYTHONPATH=tools $(AWS_PYTHON) tools/dashboard.py
+observability: tools ## Write docs/observability.md: log fields, metrics, alarms, dashboard
+	@$(OBSERVABILITY)
 
 permissions: build ## Write docs/permissions.md: what each function may do, beside the calls that need it
 	PYTHONPATH=tools $(AWS_PYTHON) tools/permissions.py > docs/permissions.md

@@ -1,4 +1,4 @@
-"""What the alarms and the dashboard of template.yaml look at, and which of it exists."""
+"""The metrics that the alarms and the dashboard of template.yaml look at, and which of them exist."""
 
 import json
 import operator
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from template import ROOT, of_type
+from rust_sources import metrics
+from template import of_type
 
 OWN = "belvo-sync"
 ALARM = "AWS::CloudWatch::Alarm"
@@ -42,17 +43,10 @@ class Series:
     @property
     def exists(self) -> bool:
         if self.namespace == OWN:
-            return set(self.dimensions) in own_metrics().get(self.metric, [])
-        metrics, sets = DOCUMENTED.get(self.namespace, (set(), ()))
-        return self.metric in metrics and set(self.dimensions) in sets
-
-
-def own_metrics() -> dict[str, list[set[str]]]:
-    """By name, the sets of dimensions. From the page, which a test compares with crates/runtime/src/metrics.rs."""
-    page = (ROOT / "docs/architecture.md").read_text()
-    section = page.split("\n## Metrics\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]+) \|", section, re.MULTILINE)
-    return {name: [{"stack", *re.findall(r"`(\w+)`", each)} for each in sets.split(";")] for name, sets in rows}
+            metric = metrics().get(self.metric)
+            return metric is not None and set(self.dimensions) in map(set, metric.dimensions)
+        names, sets = DOCUMENTED.get(self.namespace, (set(), ()))
+        return self.metric in names and set(self.dimensions) in sets
 
 
 def alarms(template: dict) -> dict[str, dict]:
@@ -97,13 +91,25 @@ def is_breached(alarm: dict, values: dict[str, float]) -> bool:
     return COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
 
 
-def series_of_dashboard(widgets: list[dict]) -> Iterator[Series]:
-    for widget in widgets:
-        for entry in widget["properties"].get("metrics", []):
-            if isinstance(entry[0], str):
-                namespace, metric, *rest, _ = entry
-                yield Series(namespace, metric, tuple(rest[::2]))
-            else:
-                schema, metric = re.match(r"SEARCH\('\{(.*)\} MetricName=\"(\w+)\"", entry[0]["expression"]).groups()
-                namespace, *dimensions = schema.split(",")
-                yield Series(json.loads(namespace), metric, tuple(dimensions))
+def widgets(template: dict) -> list[dict]:
+    """Returns the widgets of the dashboard as it is on AWS, from top to bottom and from left to right."""
+    body, variables = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for name, value in variables.items():
+        _, on_aws, _ = value["Fn::If"]
+        body = body.replace(f"${{{name}}}", on_aws["Fn::Sub"])
+    return sorted(json.loads(body)["widgets"], key=lambda widget: (widget["y"], widget["x"]))
+
+
+def alarms_of_widget(widget: dict) -> list[str]:
+    return [re.fullmatch(r"\$\{(\w+)\.Arn\}", alarm)[1] for alarm in widget["properties"]["alarms"]]
+
+
+def series_of_widget(widget: dict) -> Iterator[Series]:
+    for entry in widget["properties"].get("metrics", []):
+        if isinstance(entry[0], str):
+            namespace, metric, *rest, _ = entry
+            yield Series(namespace, metric, tuple(rest[::2]))
+        else:
+            schema, metric = re.match(r"SEARCH\('\{(.*)\} MetricName=\"(\w+)\"", entry[0]["expression"]).groups()
+            namespace, *dimensions = schema.split(",")
+            yield Series(json.loads(namespace), metric, tuple(dimensions))

@@ -9,26 +9,30 @@ from alarms import (
     OWN,
     Series,
     alarms,
+    alarms_of_widget,
     is_breached,
     metrics_of_alarm,
-    own_metrics,
     series_of_alarm,
-    series_of_dashboard,
+    series_of_widget,
+    widgets,
 )
-from dashboard import BEGIN, COLUMNS, END, PAGE, drawing, labels, widgets
-from template import of_type, read
+from rust_sources import metrics
+from template import ROOT, of_type, read
 
+RUNBOOK = (ROOT / "docs/operations.md").read_text()
+# The width of CloudWatch's grid of widgets.
+COLUMNS = 24
 TEMPLATE = read()
 ALARMS = alarms(TEMPLATE)
 ACTIONS = {"Fn::If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
 
 
-def test_the_page_of_metrics_can_be_read():
-    metrics = own_metrics()
-    assert len(metrics) > 30
-    assert metrics["accepted"] == [{"stack"}]
-    assert metrics["age_ms"] == [{"stack"}, {"stack", "webhook_type"}]
-    assert metrics["actions"] == [{"stack", "action", "outcome"}]
+def test_the_metrics_are_read_from_the_source():
+    dimensions = {name: metric.dimensions for name, metric in metrics().items()}
+    assert len(dimensions) > 30
+    assert dimensions["accepted"] == (("stack",),)
+    assert dimensions["age_ms"] == (("stack",), ("stack", "webhook_type"))
+    assert dimensions["actions"] == (("stack", "action", "outcome"),)
 
 
 @pytest.mark.parametrize("name", ALARMS)
@@ -50,10 +54,10 @@ def test_an_alarm_tells_somebody_and_where_to_read_on(name: str):
     alarm = ALARMS[name]
     assert (alarm["AlarmActions"], alarm["OKActions"]) == (ACTIONS, ACTIONS)
     assert re.search(rf"\. See docs/operations\.md#{name.lower()}$", alarm["AlarmDescription"])
-    section = re.search(rf"^### {name}\n\n(.*?)(?=^##)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    section = re.search(rf"^### {name}\n\n(.*?)(?=^##)", RUNBOOK, re.MULTILINE | re.DOTALL)
     assert section, f"docs/operations.md has no section {name}"
     assert all(f"*{what}:*" in section[1] for what in ("Means", "Do")), "what it means, and what to do"
-    assert f"[{name}](#{name.lower()})" in PAGE.read_text(), "it is in the table of alarms"
+    assert f"[{name}](#{name.lower()})" in RUNBOOK, "it is in the table of alarms"
 
 
 def test_silence_is_an_alarm_only_where_silence_is_what_is_wrong():
@@ -127,19 +131,23 @@ def test_the_topic_is_not_encrypted_with_a_key_that_cloudwatch_may_not_use():
 
 
 def test_every_series_of_the_dashboard_exists():
-    series = list(series_of_dashboard(widgets(TEMPLATE)))
+    series = series_of_dashboard()
     assert len(series) > 50
     assert [each for each in series if not each.exists] == []
 
 
 def test_every_metric_of_ours_is_on_the_dashboard():
-    shown = {each.metric for each in series_of_dashboard(widgets(TEMPLATE)) if each.namespace == OWN}
-    assert shown == own_metrics().keys()
+    shown = {each.metric for each in series_of_dashboard() if each.namespace == OWN}
+    assert shown == metrics().keys()
+
+
+def series_of_dashboard() -> list[Series]:
+    return [series for widget in widgets(TEMPLATE) for series in series_of_widget(widget)]
 
 
 def test_the_dashboard_shows_every_alarm_first():
     first = widgets(TEMPLATE)[0]
-    assert labels(first) == [name for name, _ in of_type(TEMPLATE["Resources"], ALARM)]
+    assert alarms_of_widget(first) == [name for name, _ in of_type(TEMPLATE["Resources"], ALARM)]
 
 
 def test_no_widget_lies_on_another_or_beside_the_grid():
@@ -149,8 +157,3 @@ def test_no_widget_lies_on_another_or_beside_the_grid():
         for x in range(widget["x"], widget["x"] + widget["width"]):
             for y in range(widget["y"], widget["y"] + widget["height"]):
                 assert taken.setdefault((x, y), widget["properties"]["title"]) == widget["properties"]["title"]
-
-
-def test_the_runbook_shows_the_dashboard_as_it_is():
-    shown = PAGE.read_text().split(BEGIN)[1].split(END)[0]
-    assert shown == drawing(widgets(TEMPLATE)), "make dashboard"

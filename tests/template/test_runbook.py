@@ -3,9 +3,9 @@
 import re
 import subprocess
 
-from dashboard import PAGE
-from template import read
+from template import ROOT, read
 
+RUNBOOK = (ROOT / "docs/operations.md").read_text()
 RESOURCES = read()["Resources"]
 
 
@@ -33,7 +33,7 @@ def test_the_runbook_names_the_log_group_that_the_template_makes():
 
 def command() -> str:
     """The first one under RefusedCredentialsAlarm."""
-    _, _, section = PAGE.read_text().partition("### RefusedCredentialsAlarm")
+    _, _, section = RUNBOOK.partition("### RefusedCredentialsAlarm")
     return section.partition("```sh\n")[2].partition("\n```")[0]
 
 

@@ -1,40 +1,39 @@
-//! Every metric there is: its name, unit and dimensions, in one place.
+//! Every metric: its name, unit and dimensions.
 //!
-//! A metric is a number on a line of the log (see [`crate::EventLog`]), and its dimensions are words on the same line, each
-//! under its own name. So there is one name to know for both, and one line to write. docs/architecture.md, "Metrics", says
-//! what each one means; a test compares the two.
+//! A metric is a number in a log event (see [`crate::EventLog`]). Its dimensions are fields of the same event, under the
+//! same names. `make observability` writes docs/observability.md from this file; `make lint` fails when the two differ.
 //!
-//! CloudWatch bills each combination of a name and its dimensions' values. So only the two durations and the drift are kept
-//! for each `webhook_type`, and a count of zero is a member of its line but no datapoint.
+//! CloudWatch bills each combination of a metric and its dimensions' values. So only the two durations and the drift are kept
+//! for each `webhook_type`, and a count of zero is a field of its event but no datapoint.
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "belvo-sync";
 
-/// What every metric is kept by: the stack, so that two in one account do not mix.
+/// The dimension of every metric: the name of the stack, so that two stacks in one account do not mix.
 pub const STACK: &str = "stack";
 
 /// A series of numbers that CloudWatch keeps.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name, and the name of the member that holds its value.
+    /// The name of the metric, and of the field that holds its value.
     pub name: &'static str,
-    /// What it counts.
+    /// The unit of its values.
     pub unit: Unit,
-    /// By which words of its line it is kept: a series for each of these sets.
+    /// The sets of dimensions. CloudWatch keeps a series for each set and its values.
     pub dimensions: &'static [&'static [&'static str]],
 }
 
 /// A unit that CloudWatch knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// How many.
+    /// A number of things.
     Count,
-    /// How long.
+    /// A duration.
     Milliseconds,
 }
 
 impl Unit {
-    /// As CloudWatch writes it.
+    /// Returns CloudWatch's name of the unit.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,82 +58,83 @@ const fn milliseconds(name: &'static str, dimensions: &'static [&'static [&'stat
     Metric { name, unit: Unit::Milliseconds, dimensions }
 }
 
-/// Webhooks that SQS holds.
+/// Webhooks that SQS has stored.
 pub const ACCEPTED: Metric = count("accepted");
-/// Webhooks that were not taken, by the word that says why.
+/// Webhooks that the webhook function did not accept.
 pub const REFUSED: Metric = count_by("refused", &[&[STACK, "reason"]]);
-/// How long SQS took for all messages of a webhook.
+/// Time that SQS took to store all messages of a webhook.
 pub const ENQUEUE_MS: Metric = milliseconds("enqueue_ms", BY_STACK);
 
-/// Messages that were worked on, by what came of them.
+/// Messages that the sync function worked on.
 pub const SYNCS: Metric = count_by("syncs", &[&[STACK, "outcome"]]);
-/// Messages that were given back, and runs of the reconcile function that failed at something, by the word of the failure.
+/// Messages that the sync function returned to the queue, and runs of the reconcile function that failed at something.
 pub const FAILURES: Metric = count_by("failures", &[&[STACK, "error"]]);
-/// How long ago a message that was given back came for the first time.
+/// Time since SQS first handed out a message that now returns to the queue.
 pub const FAILING_MS: Metric = milliseconds("failing_ms", BY_STACK);
-/// Chains of continuations that reached the limit and went to the dead-letter queue.
+/// Chains of continuations that reached the limit; the last message is in the dead-letter queue.
 pub const CHAINS_STOPPED: Metric = count("chains_stopped");
-/// How long the work on a message took.
+/// Time that the sync function worked on a message.
 pub const ELAPSED_MS: Metric = milliseconds("elapsed_ms", BY_TYPE_TOO);
-/// How old a message was when what it asks for was in the table.
+/// Time from receiving a webhook, or requesting a listing, until its data is in the table.
 pub const AGE_MS: Metric = milliseconds("age_ms", BY_TYPE_TOO);
-/// Records that were written.
+/// Records written.
 pub const WRITTEN: Metric = count("written");
-/// Records that were as Belvo has them.
+/// Records that were already stored as Belvo returned them. They cost no write.
 pub const UNCHANGED: Metric = count("unchanged");
-/// Records that were newer than what a pass had seen.
+/// Records whose stored version was newer than the one that the pass had read. They were not written.
 pub const STALE: Metric = count("stale");
 /// Records that became tombstones.
 pub const DELETED: Metric = count("deleted");
-/// Objects of Belvo's that cannot be read.
+/// Belvo objects without a usable id.
 pub const UNREADABLE: Metric = count("unreadable");
-/// Listings that were finished and compared with what was announced.
+/// Finished listings that were compared with the totals in their webhooks.
 pub const CHECKED: Metric = count("checked");
-/// Those of them that are in doubt.
+/// Checked listings with the result `drift`.
 pub const DRIFT: Metric = count_by("drift", BY_TYPE_TOO);
-/// Those whose resource was in doubt before: the doubt did not pass.
+/// Checked listings with the result `drift` whose resource was in drift before, without a clean whole listing in
+/// between.
 pub const DRIFT_AGAIN: Metric = count("drift_again");
 
-/// Requests that Belvo answered with a success.
+/// Requests to Belvo that succeeded. Every attempt of a retried request counts, here and below.
 pub const BELVO_2XX: Metric = count("belvo_2xx");
-/// Belvo refused our credentials.
+/// Requests whose credentials Belvo rejected.
 pub const BELVO_401: Metric = count("belvo_401");
-/// Belvo's edge refused the request, in HTML.
+/// Requests that Belvo's edge rejected: a 403 in HTML.
 pub const BELVO_403_EDGE: Metric = count("belvo_403_edge");
-/// Belvo does not have it.
+/// Requests for something that Belvo does not have.
 pub const BELVO_404: Metric = count("belvo_404");
-/// Belvo asks for fewer requests.
+/// Requests that Belvo rate limited, including `too_many_sessions`.
 pub const BELVO_429: Metric = count("belvo_429");
-/// Any other refusal.
+/// Requests that Belvo rejected with any other 4xx.
 pub const BELVO_4XX: Metric = count("belvo_4xx");
-/// Belvo's own trouble.
+/// Requests that failed with a 5xx.
 pub const BELVO_5XX: Metric = count("belvo_5xx");
-/// 408, or no whole answer in time.
+/// Requests that ended with a 408, or whose response was not complete in time.
 pub const BELVO_TIMEOUT: Metric = count("belvo_timeout");
-/// No connection, or one that broke off.
+/// Requests without a connection, or whose connection broke.
 pub const BELVO_UNREACHABLE: Metric = count("belvo_unreachable");
-/// Anything else: another status, an answer that is too large.
+/// Requests with any other result: another status, or a response that is too large or malformed.
 pub const BELVO_OTHER: Metric = count("belvo_other");
 
-/// Actions of the request function, by what came of them.
+/// Actions of the request function.
 pub const ACTIONS: Metric = count_by("actions", &[&[STACK, "action", "outcome"]]);
 
-/// Runs of the reconcile function that came to their end.
+/// Runs of the reconcile function that finished.
 pub const RUNS: Metric = count("runs");
-/// Runs that ended early, could not read Belvo's list of links, or left out a link or request.
+/// Runs that ended early, did not read all requested pages of Belvo's list of links, or left out a link or a request.
 pub const RUN_FAILURES: Metric = count("run_failures");
 /// Links that were due.
 pub const LINKS: Metric = count("links");
-/// Listings that the schedule asked for.
+/// Listings that the schedule requested.
 pub const LISTINGS: Metric = count("listings");
-/// Requests that no webhook answered in time.
+/// Requests for which no webhook arrived in time.
 pub const TIMED_OUT: Metric = count("timed_out");
-/// Links that the table had never heard of.
+/// Links in Belvo's list that the table did not have.
 pub const DISCOVERED: Metric = count("discovered");
-/// Links whose status is going to be read back.
+/// Links whose status the sync function will read from Belvo.
 pub const STATUS_READS: Metric = count("status_reads");
 
-/// All of them.
+/// Every metric, in the order of its declaration.
 pub const ALL: [&Metric; 35] = [
     &ACCEPTED,
     &REFUSED,
@@ -177,30 +177,8 @@ pub const ALL: [&Metric; 35] = [
 mod tests {
     use super::*;
 
-    const ARCHITECTURE: &str = include_str!("../../../docs/architecture.md");
-
-    /// The rows of the table under "Metrics": name, unit, dimensions.
-    fn documented() -> Vec<String> {
-        let (_, section) = ARCHITECTURE.split_once("\n## Metrics\n").unwrap();
-        let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
-        let rows = section.lines().filter(|line| line.starts_with("| `"));
-        rows.map(|row| row.split(" | ").take(3).collect::<Vec<_>>().join(" | ")).collect()
-    }
-
     #[test]
-    fn every_metric_is_documented_with_its_unit_and_dimensions_and_no_other() {
-        let row = |metric: &&Metric| {
-            let sets = metric.dimensions.iter().map(|set| {
-                let words: Vec<_> = set[1..].iter().map(|word| format!("`{word}`")).collect();
-                if words.is_empty() { "-".to_owned() } else { words.join(" and ") }
-            });
-            format!("| `{}` | {} | {}", metric.name, metric.unit.as_str(), sets.collect::<Vec<_>>().join("; "))
-        };
-        assert_eq!(documented(), ALL.iter().map(row).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn no_two_metrics_have_the_same_name_and_each_is_kept_by_stack() {
+    fn metric_names_are_unique_and_every_set_of_dimensions_begins_with_the_stack() {
         let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
         names.sort_unstable();
         names.dedup();
