@@ -28,7 +28,7 @@ BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status invoke build build-cli fmt lint test test-flawed fuzz soak bench bench-sync build-bench test-peers check-growth observability permissions sbom clean \
-	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-boundaries check-costs check-observability check-template \
+	costs tools tools-deny tools-fuzz check-format check-clippy check-docs check-links check-boundaries check-costs check-observability check-template \
 	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
 help: ## What there is to type
@@ -58,7 +58,7 @@ fmt: ## Format the code
 build-cli:
 	cargo build --package cli
 
-lint: check-format check-clippy check-docs check-boundaries check-costs check-observability check-template ## All checks that run nothing
+lint: check-format check-clippy check-docs check-links check-boundaries check-costs check-observability check-template ## All checks that run nothing
 
 # Cheapest first. The end-to-end run builds the functions for release and takes the longest.
 test: lint check-dependencies test-examples test-rust test-e2e test-events ## Everything
@@ -72,6 +72,9 @@ check-clippy:
 
 check-docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+check-links:
+	$(PYTHON) tools/check_links.py
 
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
