@@ -78,6 +78,7 @@ check-links:
 
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
+	$(PYTHON) tools/check_cycles.py
 
 check-costs:
 	$(PYTHON) tools/costs.py --check

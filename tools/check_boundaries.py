@@ -1,62 +1,103 @@
-"""Checks what the layout of the workspace promises.
+"""Checks which packages may depend on which, and that each AWS client has one constructor.
 
-The webhook function starts fast because it links neither an HTTP client nor the database; the domain is pure. Both
-are lost by one careless line in a Cargo.toml, without any other test noticing. A client of DynamoDB that is not made by
-`store::client` does not retry conflicts with transactions, which no test of the function itself would show.
+- The webhook function starts fast because it links neither an HTTP client nor the database. The domain is pure.
+- What is deployed depends on nothing that only proves it.
+- A client that is not made by its constructor lacks what that adds. `store::client` adds the retries of conflicts with
+  transactions, for example.
+
+One careless line in a Cargo.toml breaks each of these, and no test would notice.
 """
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from rust_sources import ROOT, modules
 
-# Package -> what must not be among its dependencies (a name, or the beginning of one).
+# Package -> what must not be among its dependencies, direct or not (a name, or the beginning of one).
 FORBIDDEN = {
     "webhook": ("reqwest", "aws-sdk-dynamodb"),
-    "domain": ("tokio", "aws-", "aws_", "reqwest", "hyper"),
+    "domain": ("tokio", "async-", "futures", "aws", "lambda", "reqwest", "hyper", "http"),
+}
+# Folder -> the folders whose packages its packages may depend on, other than for tests. Each package is in one of these folders.
+MAY_DEPEND_ON = {
+    "functions": {"crates"},
+    "crates": {"crates"},
+    "cli": {"crates"},
+    "testing": {"crates", "testing"},
+    "bench": {"crates", "testing", "bench"},
+    "examples": set(),
+}
+DEPLOYED = ("functions", "crates")
+# SDK of AWS -> the source that makes its clients.
+CONSTRUCTORS = {
+    "aws_sdk_dynamodb": "crates/store/src/client.rs",
 }
 LONGEST_MAIN = 40
-DYNAMODB_CLIENT = re.compile(r"aws_sdk_dynamodb::Client::(new|from_conf)\b")
 
 
 def main() -> None:
-    problems = [*forbidden_dependencies(), *long_mains(), *other_dynamodb_clients()]
+    problems = [*forbidden_dependencies(), *outside_of_folders(), *long_mains(), *other_constructors()]
     sys.exit("\n".join(problems) if problems else None)
 
 
-def forbidden_dependencies() -> list[str]:
-    return [
-        f"{package} depends on {dependency}; see `cargo tree --package {package} --edges normal --invert {dependency}`"
-        for package, forbidden in FORBIDDEN.items()
-        for dependency in sorted(dependencies(package))
-        if dependency.startswith(forbidden)
-    ]
+def forbidden_dependencies() -> Iterator[str]:
+    for package, forbidden in FORBIDDEN.items():
+        for dependency in sorted(dependencies(package)):
+            if dependency.startswith(forbidden):
+                tree = f"cargo tree --package {package} --edges normal,build --invert {dependency}"
+                yield f"{package} depends on {dependency}; see `{tree}`"
 
 
 def dependencies(package: str) -> set[str]:
-    command = ["cargo", "tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"]
-    tree = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return {line.split()[0] for line in tree.stdout.splitlines() if line} - {package}
+    tree = cargo("tree", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}")
+    return {line.split()[0] for line in tree.splitlines() if line} - {package}
 
 
-def long_mains() -> list[str]:
-    lengths = {main: len(main.read_text().splitlines()) for main in ROOT.glob("functions/*/src/main.rs")}
-    return [
-        f"{main.relative_to(ROOT)} has {length} lines; it only boots, so {LONGEST_MAIN} must do"
-        for main, length in lengths.items()
-        if length > LONGEST_MAIN
-    ]
+def outside_of_folders() -> Iterator[str]:
+    packages = json.loads(cargo("metadata", "--no-deps", "--format-version", "1"))["packages"]
+    for package in packages:
+        folder = folder_of(Path(package["manifest_path"]).parent)
+        if folder not in MAY_DEPEND_ON:
+            yield f"{package['name']} is in {folder}/, which is no folder for packages: {', '.join(MAY_DEPEND_ON)}"
+            continue
+        for dependency in package["dependencies"]:
+            needed = folder_of(Path(dependency["path"])) if "path" in dependency else None
+            if needed and dependency["kind"] != "dev" and needed not in MAY_DEPEND_ON[folder]:
+                yield f"{package['name']} in {folder}/ depends on {dependency['name']} in {needed}/, and not only for its tests"
 
 
-def other_dynamodb_clients() -> list[str]:
-    sources = [path for place in ("crates", "functions") for path in ROOT.glob(f"{place}/*/src/**/*.rs")]
-    return [
-        f"{path.relative_to(ROOT)} makes a client of DynamoDB; `store::client` does, with the retries that it needs"
-        for path in sorted(sources)
-        if DYNAMODB_CLIENT.search(path.read_text())
-    ]
+def folder_of(directory: Path) -> str:
+    return directory.relative_to(ROOT).parts[0]
+
+
+def long_mains() -> Iterator[str]:
+    for main in ROOT.glob("functions/*/src/main.rs"):
+        length = len(main.read_text().splitlines())
+        if length > LONGEST_MAIN:
+            yield f"{main.relative_to(ROOT)} has {length} lines; it only starts the function: at most {LONGEST_MAIN}"
+
+
+def other_constructors() -> Iterator[str]:
+    for manifest in sorted(path for folder in DEPLOYED for path in ROOT.glob(f"{folder}/*/Cargo.toml")):
+        for module, source in modules(manifest.parent).items():
+            for sdk, constructor in CONSTRUCTORS.items():
+                place = f"{manifest.parent.relative_to(ROOT)}/src/{module.replace('::', '/') or 'lib'}.rs"
+                if place != constructor and makes_client(sdk, source):
+                    yield f"{place} makes a client of {sdk}; {constructor} does"
+
+
+def makes_client(sdk: str, source: str) -> bool:
+    in_scope = re.search(rf"\buse {sdk}::(\w+, )*(\{{[^}}]*\b)?Client\b", source)
+    name = rf"(\b{sdk}::|(?<!::))" if in_scope else rf"\b{sdk}::"
+    return bool(re.search(rf"{name}(config::)?\bClient::(new|from_conf)\(", source))
+
+
+def cargo(*arguments: str) -> str:
+    return subprocess.run(["cargo", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":
