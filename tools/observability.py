@@ -142,8 +142,8 @@ FIELDS = {
     },
     "error": {
         "webhook": "the AWS error, when AWS failed",
-        "sync": "why the message returns to the queue: a word of [Failures](architecture.md#failures)",
-        "reconcile": "what failed: a word of [Failures](architecture.md#failures), or `belvo_link_refused`",
+        "sync": "why the message returns to the queue: an [error word](operations.md#error-words)",
+        "reconcile": "what failed: an [error word](operations.md#error-words), or `belvo_link_refused`",
         "diagnostics": "the error",
     },
     "errors": "names and codes of the invalid fields (`reason` is `invalid`)",
