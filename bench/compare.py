@@ -2,7 +2,7 @@
 
 Every implementation of bench/implementations.py does the same job under the same runtime API, beside the same stand-ins.
 They take turns: each round runs each of them once, so that whatever else the machine does befalls all of them. The function
-has a core of its own, and everything else the others. The figures of all rounds go to bench/results.json; `make bench`
+has a core of its own, and everything else the others. Median and spread of each figure go to bench/results.json; `make bench`
 makes docs/performance.md of them (bench/report.py). Needs half an hour, and a machine that does nothing else.
 """
 
@@ -20,10 +20,14 @@ import sync
 import webhook
 from environment import Server
 from implementations import EVERY, OURS, TARGET, Implementation, of
+from summary import as_text, summarized
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench/results.json"
 QUICK_RESULTS = ROOT / ".local/bench/quick.json"
+# What runs are compared under: the same figures of one implementation, in several rounds.
+WEBHOOK_SETTING = ("sqs_ms", "secrets_ms")
+SYNC_SETTING = ("scenario", "items", "latency_ms")
 CAPACITY = TARGET / "release/examples/capacity"
 # What a call takes inside of a region, roughly; and nothing, for what is the function's own.
 LATENCIES = [webhook.Latency(), webhook.Latency(sqs=5, secrets=10)]
@@ -61,7 +65,7 @@ def main() -> None:
 
 def write(path: Path, results: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    path.write_text(as_text(results))
 
 
 def described() -> dict[str, Any]:
@@ -92,7 +96,7 @@ def webhooks(core: int | None, quick: bool) -> dict[str, Any]:
             for each in turned(implementations, turn):
                 warm.append({"name": each.name, "round": turn, **calls, **webhook.warm(each, latency, EVENTS, core)})
                 say(f"webhook, warm: {each.name} {warm[-1]['cpu_ms_per_event']:.3f} ms of CPU an event")
-    return {"cold": cold, "warm": warm}
+    return {"cold": summarized(cold, WEBHOOK_SETTING, OURS.name), "warm": summarized(warm, WEBHOOK_SETTING, OURS.name)}
 
 
 def syncs(core: int | None, quick: bool, million: str) -> list[dict[str, Any]]:
@@ -106,7 +110,7 @@ def syncs(core: int | None, quick: bool, million: str) -> list[dict[str, Any]]:
     if not quick and million != "none":
         who = [OURS] if million == "ours" else of("sync")
         runs += [load(each, MILLION, STORE_LATENCIES_MS[-1], 0, core) for each in who]
-    return runs
+    return summarized(runs, SYNC_SETTING, OURS.name)
 
 
 def load(implementation: Implementation, items: int, latency_ms: int, turn: int, core: int | None) -> dict[str, Any]:

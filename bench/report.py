@@ -1,12 +1,11 @@
 """Makes the tables and plots of docs/performance.md from bench/results.json: python3 bench/report.py
 
 Needs matplotlib (.tools/bench-report, which `make bench` installs). Medians of all rounds; in brackets the smallest and the
-largest. A ratio is the median of the ratios of each round, in which both ran one after the other.
+largest. A ratio is the median of the ratios of each round, in which both ran one after the other (bench/summary.py).
 """
 
 import json
 import re
-import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +40,8 @@ AT_A_REGION = {"sqs_ms": 5, "secrets_ms": 10}
 MORE_IS_BETTER = {"items_per_s"}
 AT_ONCE = {"sqs_ms": 0, "secrets_ms": 0}
 
-Runs = list[dict[str, Any]]
+# Figures of one implementation under one setting, from all rounds; see bench/summary.py.
+Summary = dict[str, Any]
 
 
 def main() -> None:
@@ -68,29 +68,28 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def at(runs: Runs, name: str, **of: Any) -> Runs:
-    found = [run for run in runs if run["name"] == name and all(run[key] == value for key, value in of.items())]
-    return sorted(found, key=lambda run: run["round"])
+def at(summaries: list[Summary], name: str, **of: Any) -> Summary | None:
+    found = [each for each in summaries if each["name"] == name and all(each[key] == value for key, value in of.items())]
+    [summary] = found or [None]
+    return summary
 
 
-def of_runs(runs: Runs, figure: str) -> float:
-    return statistics.median(run[figure] for run in runs)
+def median(summary: Summary, figure: str) -> float:
+    return summary["figures"][figure]["median"]
 
 
-def ratio(runs: Runs, peer: str, figure: str, **of: Any) -> float:
-    """How many times better ours is, round by round."""
-    pairs = zip(at(runs, peer, **of), at(runs, OURS, **of), strict=True)
-    ratios = statistics.median(theirs[figure] / ours[figure] for theirs, ours in pairs)
-    return 1 / ratios if figure in MORE_IS_BETTER else ratios
+def ratio(peer: Summary, figure: str) -> float:
+    """Returns how many times better ours is."""
+    return 1 / peer["relative"][figure] if figure in MORE_IS_BETTER else peer["relative"][figure]
 
 
-def spread(runs: Runs, figure: str, show: Callable[[float], str]) -> str:
-    values = sorted(run[figure] for run in runs)
-    if not values:
+def spread(summary: Summary | None, figure: str, show: Callable[[float], str]) -> str:
+    if summary is None:
         return ""
-    if len(values) == 1:
-        return show(values[0])
-    return f"{show(statistics.median(values))} ({show(values[0])} to {show(values[-1])})"
+    values = summary["figures"][figure]
+    if summary["rounds"] == 1:
+        return show(values["median"])
+    return f"{show(values['median'])} ({show(values['min'])} to {show(values['max'])})"
 
 
 def summary(results: dict[str, Any]) -> str:
@@ -98,17 +97,18 @@ def summary(results: dict[str, Any]) -> str:
     cold, warm, loads = webhook["cold"], webhook["warm"], sync["runs"]
     zero, many, paced = AT_ONCE, {"items": 100_000, "latency_ms": 0}, {"items": 100_000, "latency_ms": 5}
 
-    def row(what: str, runs: Runs, figure: str, show: Callable[[float], str], target: str, of: dict[str, Any]) -> str:
-        mine = show(of_runs(at(runs, OURS, **of), figure))
-        theirs = [f"{show(of_runs(at(runs, peer, **of), figure))} (x {ratio(runs, peer, figure, **of):.2g})"
-                  for peer in PEERS]
+    def row(what: str, summaries: list[Summary], figure: str, show: Callable[[float], str], target: str,
+            of: dict[str, Any]) -> str:
+        mine = show(median(at(summaries, OURS, **of), figure))
+        peers = [at(summaries, peer, **of) for peer in PEERS]
+        theirs = [f"{show(median(peer, figure))} (x {ratio(peer, figure):.2g})" for peer in peers]
         return f"| {what} | {mine} | {theirs[0]} | {theirs[1]} | {target} |"
 
     zips = {each: webhook["zip_bytes"][each] / MIB for each in (OURS, *PEERS)}
-    floor = of_runs(at(cold, "one-secret", **zero), "start_ms")
-    start = of_runs(at(cold, OURS, **zero), "start_ms")
+    floor = median(at(cold, "one-secret", **zero), "start_ms")
+    start = median(at(cold, OURS, **zero), "start_ms")
     million = at(loads, OURS, items=MILLION)
-    flat = " to ".join(f"{of_runs(each, 'peak_mib'):.0f}" for each in (at(loads, OURS, items=10_000, latency_ms=5), million)
+    flat = " to ".join(f"{median(each, 'peak_mib'):.0f}" for each in (at(loads, OURS, items=10_000, latency_ms=5), million)
                        if each)
     return "\n".join([
         "| figure | ours | Python + Powertools | Node.js + Powertools | target |", "|---|---:|---:|---:|---|",
@@ -127,7 +127,7 @@ def summary(results: dict[str, Any]) -> str:
 
 def webhook_table(results: dict[str, Any]) -> str:
     cold, warm = results["webhook"]["cold"], results["webhook"]["warm"]
-    names = [name for name in TITLES if at(cold, name)]
+    names = [name for name in TITLES if any(each["name"] == name for each in cold)]
     lines = ["| | calls take | start | first event | warm, median | warm, p99 | CPU an event, the first 300 | after 3,000 "
              "| peak memory |", "|---|---|---:|---:|---:|---:|---:|---:|---:|"]
     for of, calls in ((AT_ONCE, "0 ms"), (AT_A_REGION, "SQS 5, secret 10 ms")):
@@ -146,7 +146,7 @@ def sync_table(results: dict[str, Any]) -> str:
     runs = results["sync"]["runs"]
     lines = ["| transactions | a call to the store takes | | CPU for 1,000 | transactions a second | peak memory |",
              "|---:|---:|---|---:|---:|---:|"]
-    for items, latency_ms in sorted({(run["items"], run["latency_ms"]) for run in runs}):
+    for items, latency_ms in sorted({(each["items"], each["latency_ms"]) for each in runs}):
         for name in (OURS, *PEERS):
             if found := at(runs, name, items=items, latency_ms=latency_ms):
                 lines.append(
@@ -160,13 +160,17 @@ def requests_table(results: dict[str, Any]) -> str:
     lines = ["| a first load of 100,000 | to Belvo | PutItem | other calls to DynamoDB | to SQS | to Secrets Manager |",
              "|---|---:|---:|---:|---:|---:|"]
     for name in (OURS, *PEERS):
-        run = at(results["sync"]["runs"], name, items=100_000, latency_ms=5)[0]
-        puts = run["dynamodb"]["PutItem"]
+        run = at(results["sync"]["runs"], name, items=100_000, latency_ms=5)
+        puts = median(run, "dynamodb.PutItem")
         lines.append(
-            f"| {TITLES[name]} | {run['belvo_requests']} | {puts:,} | {sum(run['dynamodb'].values()) - puts} "
-            f"| {sum(run['sqs'].values())} | {sum(run['secretsmanager'].values())} |"
+            f"| {TITLES[name]} | {median(run, 'belvo_requests')} | {puts:,} | {calls(run, 'dynamodb') - puts} "
+            f"| {calls(run, 'sqs')} | {calls(run, 'secretsmanager')} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def calls(run: Summary, service: str) -> float:
+    return sum(values["median"] for figure, values in run["figures"].items() if figure.startswith(f"{service}."))
 
 
 def costs_table(results: dict[str, Any]) -> str:
@@ -188,9 +192,9 @@ def limits_table(results: dict[str, Any]) -> str:
     def row(what: str, bound: str, least: float, mine: float, show: Callable[[float], str]) -> str:
         return f"| {what} | {bound} | {show(least)} | {show(mine)} | x {mine / least:.2g} |"
 
-    start, event = (lambda name: of_runs(at(cold, name, **AT_ONCE), "start_ms"),
-                    lambda name, figure: of_runs(at(warm, name, **AT_ONCE), figure))
-    cpu = of_runs(at(results["sync"]["runs"], OURS, items=100_000, latency_ms=0), "cpu_s_per_1000")
+    start, event = (lambda name: median(at(cold, name, **AT_ONCE), "start_ms"),
+                    lambda name, figure: median(at(warm, name, **AT_ONCE), figure))
+    cpu = median(at(results["sync"]["runs"], OURS, items=100_000, latency_ms=0), "cpu_s_per_1000")
     return "\n".join([
         "| figure | what bounds it | the bound | ours | distance |", "|---|---|---:|---:|---:|",
         row("start", "an empty function on the same runtime crate", start("empty"), start(OURS), ms),
@@ -205,10 +209,10 @@ def limits_table(results: dict[str, Any]) -> str:
 
 
 def webhook_bill(results: dict[str, Any], name: str) -> dict[str, float]:
-    runs = at(results["webhook"]["warm"], name, **AT_A_REGION)
-    busy_s = of_runs(runs, "cpu_ms_per_event") / 1_000 / CORE_AT_256_MB
+    run = at(results["webhook"]["warm"], name, **AT_A_REGION)
+    busy_s = median(run, "cpu_ms_per_event") / 1_000 / CORE_AT_256_MB
     seconds_each = AT_A_REGION["sqs_ms"] / 1_000 + busy_s
-    log_bytes = of_runs(runs, "log_bytes_per_event") + LAMBDA_LINES
+    log_bytes = median(run, "log_bytes_per_event") + LAMBDA_LINES
     return {
         "Lambda, requests": dollars("invocation"),
         "Lambda, duration": MILLION * seconds_each * WEBHOOK_MB / 1024 * dollars("compute"),
@@ -219,12 +223,12 @@ def webhook_bill(results: dict[str, Any], name: str) -> dict[str, float]:
 
 
 def sync_bill(results: dict[str, Any], name: str) -> dict[str, float]:
-    runs = at(results["sync"]["runs"], name, items=100_000, latency_ms=5)
-    busy_s = of_runs(runs, "cpu_s_per_1000") * MILLION / 1_000 / CORE_AT_512_MB
-    units = [run["dynamodb_units"]["write"] + run["dynamodb_units"]["index_write"] for run in runs]
+    run = at(results["sync"]["runs"], name, items=100_000, latency_ms=5)
+    busy_s = median(run, "cpu_s_per_1000") * MILLION / 1_000 / CORE_AT_512_MB
+    units = median(run, "dynamodb_units.write") + median(run, "dynamodb_units.index_write")
     return {
         "Lambda, duration of what is computed": busy_s * SYNC_MB / 1024 * dollars("compute"),
-        "DynamoDB, writes": statistics.median(units) / 100_000 * dollars("write"),
+        "DynamoDB, writes": units / 100_000 * dollars("write"),
     }
 
 
@@ -240,9 +244,9 @@ def plot_webhook(results: dict[str, Any]) -> None:
     figures = [("Cold start, ms", cold, "cold_start_ms"), ("CPU for an event, ms", warm, "cpu_ms_per_event"),
                ("Peak memory, MiB", warm, "peak_mib")]
     drawing, axes = pyplot.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
-    for axis, (title, runs, figure) in zip(axes, figures):
+    for axis, (title, summaries, figure) in zip(axes, figures):
         names = [OURS, *PEERS]
-        values = [of_runs(at(runs, name, **AT_ONCE), figure) for name in names]
+        values = [median(at(summaries, name, **AT_ONCE), figure) for name in names]
         bars = axis.barh([TITLES[name] for name in names], values, color=[COLORS[name] for name in names])
         axis.bar_label(bars, [f"{value:.3g}" for value in values], padding=3)
         axis.set_title(title)
@@ -261,8 +265,8 @@ def plot_sync(results: dict[str, Any]) -> None:
     drawing, axes = pyplot.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     for axis, (title, figure) in zip(axes, figures):
         for name in (OURS, *PEERS):
-            sizes = sorted({run["items"] for run in at(runs, name)})
-            values = [of_runs(at(runs, name, items=items), figure) for items in sizes]
+            sizes = sorted(each["items"] for each in runs if each["name"] == name)
+            values = [median(at(runs, name, items=items), figure) for items in sizes]
             axis.plot(sizes, values, marker="o", color=COLORS[name], label=TITLES[name])
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter("{x:,.0f}")
