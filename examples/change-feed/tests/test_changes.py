@@ -1,4 +1,4 @@
-"""What each record of the stream means. tests/records has them as files: see README.md, "Its tests"."""
+"""What each record of the stream means. tests/records has them as files: see README.md, "Tests"."""
 
 import json
 from decimal import Decimal
