@@ -21,7 +21,7 @@ const RELEASED: &str = "released";
 
 /// Something that is about to be asked of Belvo.
 #[derive(Debug, Clone, Copy)]
-pub struct Attempt<'a> {
+pub struct KeyedRequest<'a> {
     /// Under this key it is asked for once.
     pub key: &'a str,
     /// What is asked for, for whoever looks.
@@ -34,19 +34,19 @@ pub struct Attempt<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
     /// Yes: nobody has sent it under this key, which is now held.
-    Fresh(IdempotencyGuard),
+    Send(IdempotencyGuard),
     /// It was sent, and this came of it; no request id when Belvo did it at once.
-    Done {
+    Replay {
         /// Belvo's id for it.
         request_id: Option<RequestId>,
     },
     /// It was begun, and nobody knows what came of it.
-    Unknown {
+    OutcomeUnknown {
         /// When.
         began_at: EpochMillis,
     },
     /// The key was used for another request.
-    Other,
+    KeyReused,
 }
 
 /// A key that was taken. Whoever holds it says what came of the request; nobody else can, not even an earlier holder
@@ -62,15 +62,15 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]; then nothing may leave.
-    pub async fn begin_attempt(&self, attempt: &Attempt<'_>, now: EpochMillis) -> Result<Reservation, StoreError> {
+    pub async fn reserve_key(&self, request: &KeyedRequest<'_>, now: EpochMillis) -> Result<Reservation, StoreError> {
         // Tells our own write from another's, when the SDK repeats a call whose answer was lost.
         let mark = format!("{:016x}", fastrand::u64(..));
-        let mut item = keys::idempotency(attempt.key);
+        let mut item = keys::idempotency(request.key);
         item.extend(
             [
                 ("status", s(BEGUN)),
-                ("action", s(attempt.action)),
-                ("fingerprint", s(attempt.fingerprint)),
+                ("action", s(request.action)),
+                ("fingerprint", s(request.fingerprint)),
                 ("mark", s(&mark)),
                 ("began_at", n(now)),
                 ("expires_at", n(expires_at(now))),
@@ -89,13 +89,13 @@ impl Table {
             .expression_attribute_values(":now", n(now / 1_000))
             .return_values_on_condition_check_failure(AllOld);
         match put.send().await {
-            Ok(_) => Ok(Reservation::Fresh(IdempotencyGuard { key: attempt.key.to_owned(), mark })),
+            Ok(_) => Ok(Reservation::Send(IdempotencyGuard { key: request.key.to_owned(), mark })),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
                     return Err(StoreError::Unreadable("a failed condition"));
                 };
                 let there = failed.item.ok_or(StoreError::Unreadable("a failed condition without its item"))?;
-                judge(&there, attempt, mark)
+                classify(&there, request, mark)
             }
             Err(error) => Err(call_failed(&error)),
         }
@@ -105,7 +105,11 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn end_attempt(&self, held: &IdempotencyGuard, request_id: Option<&RequestId>) -> Result<(), StoreError> {
+    pub async fn complete_key(
+        &self,
+        held: &IdempotencyGuard,
+        request_id: Option<&RequestId>,
+    ) -> Result<(), StoreError> {
         let update = match (self.of(held), request_id) {
             (update, None) => update.update_expression("SET #status = :done"),
             (update, Some(id)) => update
@@ -120,7 +124,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn release_attempt(&self, held: &IdempotencyGuard) -> Result<(), StoreError> {
+    pub async fn release_key(&self, held: &IdempotencyGuard) -> Result<(), StoreError> {
         let update = self.of(held).update_expression("SET #status = :released");
         send_if_allowed(update.expression_attribute_values(":released", s(RELEASED))).await?;
         Ok(())
@@ -135,20 +139,20 @@ impl Table {
     }
 }
 
-fn judge(there: &Item, attempt: &Attempt<'_>, mark: String) -> Result<Reservation, StoreError> {
+fn classify(there: &Item, request: &KeyedRequest<'_>, mark: String) -> Result<Reservation, StoreError> {
     if text(there, "mark") == Some(&mark) {
-        return Ok(Reservation::Fresh(IdempotencyGuard { key: attempt.key.to_owned(), mark }));
+        return Ok(Reservation::Send(IdempotencyGuard { key: request.key.to_owned(), mark }));
     }
-    if text(there, "fingerprint") != Some(attempt.fingerprint) {
-        return Ok(Reservation::Other);
+    if text(there, "fingerprint") != Some(request.fingerprint) {
+        return Ok(Reservation::KeyReused);
     }
     if text(there, "status") == Some(DONE) {
-        return Ok(Reservation::Done {
+        return Ok(Reservation::Replay {
             request_id: text(there, "request_id").and_then(|id| RequestId::parse(id).ok()),
         });
     }
     let began_at = number(there, "began_at").ok_or(StoreError::Unreadable("an attempt without began_at"))?;
-    Ok(Reservation::Unknown { began_at })
+    Ok(Reservation::OutcomeUnknown { began_at })
 }
 
 #[cfg(test)]
@@ -161,9 +165,9 @@ mod tests {
             [("mark", s("m")), ("fingerprint", s("a")), ("began_at", n(1))]
                 .map(|(name, value)| (name.to_owned(), value)),
         );
-        let attempt = Attempt { key: "key", action: "retrieve", fingerprint: "a" };
-        let judge = |mark: &str| judge(&there, &attempt, mark.to_owned()).unwrap();
-        assert!(matches!(judge("m"), Reservation::Fresh(_)));
-        assert_eq!(judge("another"), Reservation::Unknown { began_at: 1 });
+        let request = KeyedRequest { key: "key", action: "retrieve", fingerprint: "a" };
+        let classify = |mark: &str| classify(&there, &request, mark.to_owned()).unwrap();
+        assert!(matches!(classify("m"), Reservation::Send(_)));
+        assert_eq!(classify("another"), Reservation::OutcomeUnknown { began_at: 1 });
     }
 }

@@ -25,13 +25,13 @@ mod table;
 pub use attributes::to_attribute;
 pub use client::client;
 pub use events::{Content, Counts, EventKey, Outcome};
-pub use idempotency::{Attempt, IdempotencyGuard, Reservation};
+pub use idempotency::{IdempotencyGuard, KeyedRequest, Reservation};
 pub use links::{LinkChange, LinkPass, LinkState};
-pub use passes::{Check, Checkpoint, Listed, Pass, PassError, SyncState};
+pub use passes::{Check, Checkpoint, FinishedListing, Pass, PassError, SyncState};
 pub use purge::{Purge, Purged, Receipt};
-pub use records::{Known, Upsert, Written};
+pub use records::{PutResult, StoredRecord, UpsertResult};
 pub use requests::{NewRequest, Request, RequestStatus};
-pub use schedule::{Discovery, DiscoveryPlace, Due, DueItem, SHARDS};
+pub use schedule::{Discovery, DiscoveryCursor, Due, DueItem, SHARDS};
 pub use table::{StoreError, Table};
 
 /// One pass over Belvo, in the order of its link: larger than every fencing token that the link has seen, and the time in epoch

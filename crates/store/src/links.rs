@@ -50,7 +50,7 @@ pub struct LinkPass {
     /// Its fencing token.
     pub token: FencingToken,
     /// What was known when it began.
-    pub known: LinkState,
+    pub link_state: LinkState,
 }
 
 impl LinkState {
@@ -150,8 +150,8 @@ impl Table {
         webhook_at: Option<EpochMillis>,
         now: EpochMillis,
     ) -> Result<LinkPass, PassError> {
-        let (token, known) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
-        Ok(LinkPass { link: link.clone(), token, known })
+        let (token, link_state) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
+        Ok(LinkPass { link: link.clone(), token, link_state })
     }
 
     /// Writes what a pass has learned of the link. `false` when another pass has begun meanwhile; then nothing was changed.
@@ -159,7 +159,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<bool, StoreError> {
-        let expression = pass.known.changed_by(change, &pass.link);
+        let expression = pass.link_state.changed_by(change, &pass.link);
         let update = self.update(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.token);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
@@ -170,7 +170,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn note_institution(&self, link: &LinkId, institution: &str) -> Result<(), StoreError> {
+    pub async fn record_institution(&self, link: &LinkId, institution: &str) -> Result<(), StoreError> {
         let expression = Expression::default().set("institution", s(institution));
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }

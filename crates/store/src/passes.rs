@@ -33,7 +33,7 @@ pub struct Pass {
     /// What earlier passes left behind.
     pub before: SyncState,
     /// What was known of the link when it began.
-    pub known: LinkState,
+    pub link_state: LinkState,
 }
 
 /// What is known of a link's resource.
@@ -84,7 +84,7 @@ pub struct Checkpoint {
     /// Every page of the list was written, from this day on.
     pub watermark: Option<Day>,
     /// A whole listing was finished.
-    pub listed: Option<Listed>,
+    pub listing: Option<FinishedListing>,
     /// How the result compares with what was announced.
     pub check: Option<Check>,
     /// What was learned of the link.
@@ -93,7 +93,7 @@ pub struct Checkpoint {
 
 /// A whole listing that was finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
+pub struct FinishedListing {
     /// Its fencing token.
     pub token: FencingToken,
     /// When it began, by the clock of its host.
@@ -126,9 +126,9 @@ impl Table {
         webhook_at: Option<EpochMillis>,
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
-        let (token, known) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
+        let (token, link_state) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
         let before = SyncState::default();
-        let mut pass = Pass { link: link.clone(), resource, token, began_at: now, before, known };
+        let mut pass = Pass { link: link.clone(), resource, token, began_at: now, before, link_state };
         pass.before = self.record_pass_start(&pass).await?;
         Ok(pass)
     }
@@ -166,16 +166,16 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
-        let (token, known) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
+        let (token, link_state) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
         let before = self.sync_state(link, resource).await?;
-        Ok(Pass { link: link.clone(), resource, token, began_at: now, before, known })
+        Ok(Pass { link: link.clone(), resource, token, began_at: now, before, link_state })
     }
 
     /// Is this still the newest pass of its link? Asked before every page that it writes.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn is_newest(&self, pass: &Pass) -> Result<bool, StoreError> {
+    pub async fn is_current(&self, pass: &Pass) -> Result<bool, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&pass.link)));
         let get = get.consistent_read(true).projection_expression("clock");
         let output = get.send().await.map_err(|error| call_failed(&error))?;
@@ -198,7 +198,7 @@ impl Table {
     ) -> Result<bool, StoreError> {
         if let Some((_, relist_at)) = pass.drift(checkpoint, now) {
             // Before: if the transaction fails, somebody looks once too often.
-            self.bring_forward(&pass.link, relist_at).await?;
+            self.advance_due(&pass.link, relist_at).await?;
         }
         let updates = [
             self.link_success(pass, checkpoint, now)?,
@@ -218,7 +218,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn note_failure(&self, link: &LinkId, resource: &Resource, error: &str) -> Result<(), StoreError> {
+    pub async fn record_failure(&self, link: &LinkId, resource: &Resource, error: &str) -> Result<(), StoreError> {
         let update = self.update(keys::sync_state(link, resource)).update_expression("SET last_error = :error");
         update.expression_attribute_values(":error", s(error)).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
@@ -251,7 +251,7 @@ impl Table {
     }
 
     fn link_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
-        let expression = pass.known.changed_by(&checkpoint.link, &pass.link).set("last_synced_at", n(now));
+        let expression = pass.link_state.changed_by(&checkpoint.link, &pass.link).set("last_synced_at", n(now));
         let update = self.update_part(keys::link(&pass.link)).update_expression(expression.text());
         let (names, values) = expression.under_the_clock(pass.token);
         let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
@@ -264,7 +264,7 @@ impl Table {
         if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
             expression = expression.set("watermark", s(day.to_string()));
         }
-        if let Some(listed) = checkpoint.listed {
+        if let Some(listed) = checkpoint.listing {
             expression = expression
                 .set("listed_at", n(listed.token))
                 .set("listing_began_at", n(listed.began_at))
@@ -275,7 +275,7 @@ impl Table {
         }
         if let Some((times, relist_at)) = pass.drift(checkpoint, now) {
             expression = expression.set("drifts", n(times)).set("relist_at", n(relist_at));
-        } else if checkpoint.listed.is_some() {
+        } else if checkpoint.listing.is_some() {
             expression = expression.remove("drifts").remove("relist_at");
         }
         let key = keys::sync_state(&pass.link, pass.resource);

@@ -56,9 +56,9 @@ pub struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purged {
     /// Nothing is left.
-    All,
+    Complete,
     /// The time was up: another leg does the rest.
-    Some,
+    Partial,
     /// Another purge of the link has begun: it does the rest.
     Overtaken,
 }
@@ -107,13 +107,13 @@ impl Table {
                 let (items, next) = self.round(purge, part, from).await?;
                 let removed = self.remove(part, items).await?;
                 if removed.any() {
-                    if !self.note_removed(purge, removed).await? {
+                    if !self.record_removed(purge, removed).await? {
                         return Ok(Purged::Overtaken);
                     }
                     // Behind the last round there is nothing. Each leg brings an event of its own: it must not need another.
                     let is_last = next.is_none() && matches!(part, Part::Events);
                     if Instant::now() >= until && !is_last {
-                        return Ok(Purged::Some);
+                        return Ok(Purged::Partial);
                     }
                 }
                 from = next;
@@ -122,7 +122,7 @@ impl Table {
                 }
             }
         }
-        Ok(Purged::All)
+        Ok(Purged::Complete)
     }
 
     /// Notes that nothing is left. `false` when another purge has begun meanwhile.
@@ -167,7 +167,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn empty_event(&self, event: &EventKey) -> Result<(), StoreError> {
+    pub async fn remove_event_data(&self, event: &EventKey) -> Result<(), StoreError> {
         self.empty(event.key().clone()).await
     }
 
@@ -230,7 +230,7 @@ impl Table {
     }
 
     /// Adds to the receipt. `false` when another purge has begun meanwhile.
-    async fn note_removed(&self, purge: &Purge, removed: Removed) -> Result<bool, StoreError> {
+    async fn record_removed(&self, purge: &Purge, removed: Removed) -> Result<bool, StoreError> {
         let update = self
             .update(keys::link(&purge.link))
             .update_expression(

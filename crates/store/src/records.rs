@@ -34,7 +34,7 @@ const READ_PAUSE: Duration = Duration::from_millis(25);
 
 /// What became of an upsert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upsert {
+pub enum UpsertResult {
     /// The record stands as given.
     Written,
     /// A newer snapshot stands there; it stays.
@@ -43,22 +43,22 @@ pub enum Upsert {
     /// [`Table::restore`].
     Tombstoned {
         /// The tombstone's fencing token.
-        seen: FencingToken,
+        token: FencingToken,
     },
 }
 
 /// What became of a burial or a revival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// It was done.
-    Done,
+pub enum PutResult {
+    /// It was written.
+    Written,
     /// Something as new or newer stands there; it stays.
     Stale,
 }
 
 /// What stands in the place of a record, as far as deciding about a write needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct StoredRecord {
     /// The content's hash; none for a tombstone.
     pub content_hash: Option<String>,
     /// Was it absent from the last whole listing?
@@ -71,7 +71,7 @@ pub struct Known {
     pub category: Option<String>,
 }
 
-impl Known {
+impl StoredRecord {
     fn read(item: &Item) -> Self {
         let data = item.get("data").and_then(|data| data.as_m().ok());
         let member = |name| data.and_then(|data| text(data, name));
@@ -94,7 +94,7 @@ impl Known {
     /// The hash of a record that version 0.1 stored covers the stored `created_at` too. Such a record counts as unchanged, and
     /// keeps its hash. That other form is worked out only when today's hash differs.
     #[must_use]
-    pub fn makes_unchanged(&self, record: &Record) -> bool {
+    pub fn is_unchanged_by(&self, record: &Record) -> bool {
         let is_of_0_1 = |hash: &String| *hash == record.content_hash_of_0_1(self.created_at.as_ref());
         let has_same_content = |hash: &String| *hash == record.content_hash || is_of_0_1(hash);
         !self.is_missing && self.content_hash.as_ref().is_some_and(has_same_content)
@@ -106,12 +106,12 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn known(
+    pub async fn stored_records(
         &self,
         link: &LinkId,
         resource: &Resource,
         ids: &[ObjectId],
-    ) -> Result<HashMap<ObjectId, Known>, StoreError> {
+    ) -> Result<HashMap<ObjectId, StoredRecord>, StoreError> {
         let mut known = HashMap::with_capacity(ids.len());
         // BatchGetItem refuses a key that comes twice.
         let ids: Vec<_> = ids.iter().collect::<HashSet<_>>().into_iter().collect();
@@ -120,7 +120,7 @@ impl Table {
             for item in self.read_all(keys, projection(resource)).await? {
                 let id = text(&item, "sk").and_then(|sk| keys::object_id(sk, resource));
                 let id = id.ok_or(StoreError::Unreadable("a record's key"))?;
-                known.insert(id, Known::read(&item));
+                known.insert(id, StoredRecord::read(&item));
             }
         }
         Ok(known)
@@ -163,15 +163,15 @@ impl Table {
         resource: &Resource,
         record: Record,
         token: FencingToken,
-    ) -> Result<Upsert, StoreError> {
+    ) -> Result<UpsertResult, StoreError> {
         let put = self
             .put(live(link, resource, record, token))
             .condition_expression("attribute_not_exists(pk) OR (attribute_not_exists(deleted_at) AND fetched_at <= :s)")
             .expression_attribute_values(":s", n(token));
         Ok(match refused(put).await? {
-            None => Upsert::Written,
-            Some(there) if there.contains_key("deleted_at") => Upsert::Tombstoned { seen: token_of(&there)? },
-            Some(_) => Upsert::Stale,
+            None => UpsertResult::Written,
+            Some(there) if there.contains_key("deleted_at") => UpsertResult::Tombstoned { token: token_of(&there)? },
+            Some(_) => UpsertResult::Stale,
         })
     }
 
@@ -186,7 +186,7 @@ impl Table {
         id: &ObjectId,
         token: FencingToken,
         now: EpochMillis,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let mut tombstone = keys::record(link, resource, id);
         tombstone.extend([
             ("fetched_at".to_owned(), n(token)),
@@ -212,7 +212,7 @@ impl Table {
         resource: &Resource,
         record: Record,
         token: FencingToken,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let put = self
             .put(live(link, resource, record, token))
             .condition_expression("attribute_not_exists(pk) OR fetched_at < :s")
@@ -382,8 +382,8 @@ async fn refused(put: PutItemFluentBuilder) -> Result<Option<Item>, StoreError> 
     }
 }
 
-async fn done(put: PutItemFluentBuilder) -> Result<Written, StoreError> {
-    Ok(refused(put).await?.map_or(Written::Done, |_| Written::Stale))
+async fn done(put: PutItemFluentBuilder) -> Result<PutResult, StoreError> {
+    Ok(refused(put).await?.map_or(PutResult::Written, |_| PutResult::Stale))
 }
 
 fn token_of(item: &Item) -> Result<FencingToken, StoreError> {

@@ -49,7 +49,7 @@ pub struct Discovery {
 
 /// Where discovery goes on in Belvo's list of links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiscoveryPlace {
+pub struct DiscoveryCursor {
     /// The page, counted from 1.
     pub page: u64,
     /// Links a page. None before Belvo's page size is known.
@@ -120,7 +120,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn put_off(&self, due: &Due, to: EpochMillis) -> Result<(), StoreError> {
+    pub async fn postpone(&self, due: &Due, to: EpochMillis) -> Result<(), StoreError> {
         let key = match &due.what {
             DueItem::Link(link) => keys::link(link),
             DueItem::Request(request) => keys::request(request),
@@ -139,7 +139,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn bring_forward(&self, link: &LinkId, to: EpochMillis) -> Result<(), StoreError> {
+    pub async fn advance_due(&self, link: &LinkId, to: EpochMillis) -> Result<(), StoreError> {
         let update = self
             .update(keys::link(link))
             .update_expression("SET gsi2pk = :shard, gsi2sk = :to")
@@ -208,7 +208,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn note_status_asked(&self, link: &LinkId, now: EpochMillis) -> Result<(), StoreError> {
+    pub async fn record_status_check(&self, link: &LinkId, now: EpochMillis) -> Result<(), StoreError> {
         let expression = Expression::default().set("status_asked_at", n(now));
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
@@ -217,11 +217,11 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn discovery_place(&self) -> Result<DiscoveryPlace, StoreError> {
+    pub async fn discovery_cursor(&self) -> Result<DiscoveryCursor, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::discovery())).consistent_read(true);
         let item = get.send().await.map_err(|error| call_failed(&error))?.item.unwrap_or_default();
         let read = |name| number(&item, name);
-        Ok(DiscoveryPlace {
+        Ok(DiscoveryCursor {
             page: read("page").and_then(|page| page.try_into().ok()).unwrap_or(1),
             page_size: read("page_size").and_then(|size| size.try_into().ok()),
             failed_pages: read("failed_pages").and_then(|pages| pages.try_into().ok()).unwrap_or_default(),
@@ -232,7 +232,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn set_discovery_place(&self, place: DiscoveryPlace) -> Result<(), StoreError> {
+    pub async fn set_discovery_cursor(&self, place: DiscoveryCursor) -> Result<(), StoreError> {
         let expression = Expression::default()
             .set("page", n(place.page))
             .set_or_remove("page_size", place.page_size.map(n))

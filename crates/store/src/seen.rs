@@ -21,7 +21,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn keep_seen(
+    pub async fn store_seen_ids(
         &self,
         leg: &Pass,
         listing: FencingToken,
@@ -43,7 +43,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`], also when one of the legs has left nothing: then nobody can say what the list lacks.
-    pub async fn seen(
+    pub async fn seen_ids(
         &self,
         link: &LinkId,
         resource: &Resource,

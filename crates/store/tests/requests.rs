@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, MAX_IDS_PER_MESSAGE, MAX_PARTS, Message, RequestId, Resource, Value, Webhook};
-use store::{Attempt, Counts, IdempotencyGuard, NewRequest, Request, RequestStatus, Reservation, Table};
+use store::{Counts, IdempotencyGuard, KeyedRequest, NewRequest, Request, RequestStatus, Reservation, Table};
 use test_aws::dynamodb::TABLE_NAME;
 
 type Item = HashMap<String, AttributeValue>;
@@ -72,13 +72,13 @@ impl Given {
     }
 
     async fn begin(&self, key: &str, fingerprint: &str) -> Reservation {
-        let attempt = Attempt { key, action: "retrieve", fingerprint };
-        self.table.begin_attempt(&attempt, NOW).await.unwrap()
+        let request = KeyedRequest { key, action: "retrieve", fingerprint };
+        self.table.reserve_key(&request, NOW).await.unwrap()
     }
 
     async fn take(&self, key: &str, fingerprint: &str) -> IdempotencyGuard {
         match self.begin(key, fingerprint).await {
-            Reservation::Fresh(held) => held,
+            Reservation::Send(held) => held,
             other => panic!("the key is taken: {other:?}"),
         }
     }
@@ -325,36 +325,36 @@ async fn a_request_that_nobody_knows_is_not_made_up() {
 async fn a_key_lets_one_request_leave_and_then_tells_what_came_of_it() {
     let given = given_an_empty_table().await;
     let held = given.take("key", "a").await;
-    assert_eq!(given.begin("key", "a").await, Reservation::Unknown { began_at: NOW });
-    given.table.end_attempt(&held, Some(&id())).await.unwrap();
-    assert_eq!(given.begin("key", "a").await, Reservation::Done { request_id: Some(id()) });
-    assert_eq!(given.begin("key", "b").await, Reservation::Other);
+    assert_eq!(given.begin("key", "a").await, Reservation::OutcomeUnknown { began_at: NOW });
+    given.table.complete_key(&held, Some(&id())).await.unwrap();
+    assert_eq!(given.begin("key", "a").await, Reservation::Replay { request_id: Some(id()) });
+    assert_eq!(given.begin("key", "b").await, Reservation::KeyReused);
     let another = given.take("another", "b").await;
-    given.table.end_attempt(&another, None).await.unwrap();
-    assert_eq!(given.begin("another", "b").await, Reservation::Done { request_id: None });
+    given.table.complete_key(&another, None).await.unwrap();
+    assert_eq!(given.begin("another", "b").await, Reservation::Replay { request_id: None });
 }
 
 #[tokio::test]
 async fn a_key_whose_request_came_to_nothing_is_free_again() {
     let given = given_an_empty_table().await;
     let first = given.take("key", "a").await;
-    given.table.release_attempt(&first).await.unwrap();
+    given.table.release_key(&first).await.unwrap();
     let second = given.take("key", "b").await;
     // What the first holder says now, late or twice, is about a request of the past.
-    given.table.release_attempt(&first).await.unwrap();
-    given.table.end_attempt(&first, None).await.unwrap();
-    assert_eq!(given.begin("key", "b").await, Reservation::Unknown { began_at: NOW });
-    given.table.end_attempt(&second, None).await.unwrap();
-    assert_eq!(given.begin("key", "b").await, Reservation::Done { request_id: None });
+    given.table.release_key(&first).await.unwrap();
+    given.table.complete_key(&first, None).await.unwrap();
+    assert_eq!(given.begin("key", "b").await, Reservation::OutcomeUnknown { began_at: NOW });
+    given.table.complete_key(&second, None).await.unwrap();
+    assert_eq!(given.begin("key", "b").await, Reservation::Replay { request_id: None });
 }
 
 #[tokio::test]
 async fn a_key_that_has_expired_is_free_even_if_dynamodb_has_not_removed_it_yet() {
     let given = given_an_empty_table().await;
     given.begin("key", "a").await;
-    let attempt = Attempt { key: "key", action: "retrieve", fingerprint: "b" };
+    let request = KeyedRequest { key: "key", action: "retrieve", fingerprint: "b" };
     let later = NOW + 91 * 24 * HOUR_MS;
-    assert!(matches!(given.table.begin_attempt(&attempt, later).await.unwrap(), Reservation::Fresh(_)));
+    assert!(matches!(given.table.reserve_key(&request, later).await.unwrap(), Reservation::Send(_)));
 }
 
 #[tokio::test]
@@ -363,7 +363,7 @@ async fn the_synced_resources_of_a_link_are_those_with_a_sync_state() {
     assert!(given.table.synced_resources(&given.link).await.unwrap().is_empty());
     let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
     given.table.begin_pass(&given.link, transactions, None, NOW).await.unwrap();
-    given.table.note_failure(&given.link, Resource::accounts(), "store").await.unwrap();
+    given.table.record_failure(&given.link, Resource::accounts(), "store").await.unwrap();
     let resources = given.table.synced_resources(&given.link).await.unwrap();
     assert_eq!(resources, [Resource::accounts(), transactions]);
 }

@@ -12,7 +12,7 @@ use domain::{LinkId, Record, Resource};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::RawValue;
-use store::{Table, Upsert};
+use store::{Table, UpsertResult};
 use test_aws::dynamodb::TABLE_NAME;
 
 /// How many objects a run stores, unless `PROPTEST_CASES` says otherwise.
@@ -39,7 +39,7 @@ impl Kept {
         let (record, _) = Record::read(resource, &raw).map_err(|error| error.to_string())?;
         let sk = format!("{}#{}", resource.webhook_type, record.id);
         let upsert = self.table.upsert(&self.link, resource, record, token).await.map_err(|error| error.to_string())?;
-        if upsert != Upsert::Written {
+        if upsert != UpsertResult::Written {
             return Err(format!("not written: {upsert:?}"));
         }
         let item = self.item(&sk).await;

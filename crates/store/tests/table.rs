@@ -8,15 +8,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Day, LinkId, LinkStatus, Message, ObjectId, Record, Resource, Webhook};
 use store::{
-    Check, Checkpoint, Content, Counts, EventKey, LinkChange, Listed, Outcome, PassError, SyncState, Table, Upsert,
-    Written,
+    Check, Checkpoint, Content, Counts, EventKey, FinishedListing, LinkChange, Outcome, PassError, PutResult,
+    SyncState, Table, UpsertResult,
 };
 use test_aws::dynamodb::TABLE_NAME;
 
 type Item = HashMap<String, AttributeValue>;
 
 const NOW: i64 = 1_700_000_000_000;
-const LISTED: Listed = Listed { token: NOW, began_at: NOW - 1, count: 2 };
+const LISTED: FinishedListing = FinishedListing { token: NOW, began_at: NOW - 1, count: 2 };
 
 struct Given {
     client: Client,
@@ -41,15 +41,15 @@ impl Given {
         self.item("LINK#link-1", "TRANSACTIONS#t-1").await
     }
 
-    async fn upsert(&self, amount: &str, token: i64) -> Upsert {
+    async fn upsert(&self, amount: &str, token: i64) -> UpsertResult {
         self.table.upsert(&self.link, transactions(), record(amount), token).await.unwrap()
     }
 
-    async fn tombstone(&self, token: i64) -> Written {
+    async fn tombstone(&self, token: i64) -> PutResult {
         self.table.tombstone(&self.link, transactions(), &id(), token, NOW).await.unwrap()
     }
 
-    async fn restore(&self, amount: &str, token: i64) -> Written {
+    async fn restore(&self, amount: &str, token: i64) -> PutResult {
         self.table.restore(&self.link, transactions(), record(amount), token).await.unwrap()
     }
 
@@ -106,7 +106,7 @@ fn amount(item: &Item) -> &str {
 #[tokio::test]
 async fn a_record_is_stored_exactly_and_indexed_by_account_and_day() {
     let given = given_an_empty_table().await;
-    assert_eq!(given.upsert("999999999999999.9999", 5).await, Upsert::Written);
+    assert_eq!(given.upsert("999999999999999.9999", 5).await, UpsertResult::Written);
     let item = given.transaction().await;
     assert_eq!(amount(&item), "999999999999999.9999");
     assert_eq!(n(&item, "fetched_at").as_deref(), Some("5"));
@@ -121,10 +121,10 @@ async fn a_record_is_stored_exactly_and_indexed_by_account_and_day() {
 async fn an_older_snapshot_never_overwrites_a_newer_one() {
     let given = given_an_empty_table().await;
     given.upsert("2", 20).await;
-    assert_eq!(given.upsert("1", 19).await, Upsert::Stale);
+    assert_eq!(given.upsert("1", 19).await, UpsertResult::Stale);
     assert_eq!(amount(&given.transaction().await), "2");
-    assert_eq!(given.upsert("3", 20).await, Upsert::Written, "the same pass may write again");
-    assert_eq!(given.upsert("4", 21).await, Upsert::Written);
+    assert_eq!(given.upsert("3", 20).await, UpsertResult::Written, "the same pass may write again");
+    assert_eq!(given.upsert("4", 21).await, UpsertResult::Written);
     assert_eq!(amount(&given.transaction().await), "4");
 }
 
@@ -132,7 +132,7 @@ async fn an_older_snapshot_never_overwrites_a_newer_one() {
 async fn a_tombstone_keeps_the_id_only_and_leaves_the_index() {
     let given = given_an_empty_table().await;
     given.upsert("1", 5).await;
-    assert_eq!(given.tombstone(6).await, Written::Done);
+    assert_eq!(given.tombstone(6).await, PutResult::Written);
     let item = given.transaction().await;
     assert_eq!(n(&item, "deleted_at"), Some(NOW.to_string()));
     assert_eq!(n(&item, "expires_at"), Some((NOW / 1_000 + 90 * 86_400).to_string()), "in seconds, as TTL wants it");
@@ -144,9 +144,9 @@ async fn a_tombstone_keeps_the_id_only_and_leaves_the_index() {
 #[tokio::test]
 async fn a_listing_does_not_resurrect_what_was_deleted_even_when_it_began_later() {
     let given = given_an_empty_table().await;
-    assert_eq!(given.tombstone(6).await, Written::Done, "also when no record existed");
-    assert_eq!(given.upsert("1", 5).await, Upsert::Tombstoned { seen: 6 });
-    assert_eq!(given.upsert("1", 7).await, Upsert::Tombstoned { seen: 6 });
+    assert_eq!(given.tombstone(6).await, PutResult::Written, "also when no record existed");
+    assert_eq!(given.upsert("1", 5).await, UpsertResult::Tombstoned { token: 6 });
+    assert_eq!(given.upsert("1", 7).await, UpsertResult::Tombstoned { token: 6 });
     assert!(given.transaction().await.contains_key("deleted_at"));
 }
 
@@ -154,8 +154,8 @@ async fn a_listing_does_not_resurrect_what_was_deleted_even_when_it_began_later(
 async fn an_older_deletion_does_not_remove_what_was_seen_later() {
     let given = given_an_empty_table().await;
     given.upsert("1", 10).await;
-    assert_eq!(given.tombstone(9).await, Written::Stale);
-    assert_eq!(given.tombstone(10).await, Written::Stale);
+    assert_eq!(given.tombstone(9).await, PutResult::Stale);
+    assert_eq!(given.tombstone(10).await, PutResult::Stale);
     assert_eq!(amount(&given.transaction().await), "1");
 }
 
@@ -163,12 +163,12 @@ async fn an_older_deletion_does_not_remove_what_was_seen_later() {
 async fn a_revival_replaces_what_is_older_and_nothing_else() {
     let given = given_an_empty_table().await;
     given.tombstone(6).await;
-    assert_eq!(given.restore("1", 6).await, Written::Stale);
-    assert_eq!(given.restore("1", 9).await, Written::Done);
+    assert_eq!(given.restore("1", 6).await, PutResult::Stale);
+    assert_eq!(given.restore("1", 9).await, PutResult::Written);
     let item = given.transaction().await;
     assert_eq!((amount(&item), item.contains_key("expires_at")), ("1", false));
-    assert_eq!(given.restore("2", 9).await, Written::Stale);
-    assert_eq!(given.restore("2", 10).await, Written::Done, "a slower revival was there first");
+    assert_eq!(given.restore("2", 9).await, PutResult::Stale);
+    assert_eq!(given.restore("2", 10).await, PutResult::Written, "a slower revival was there first");
     assert_eq!(amount(&given.transaction().await), "2");
 }
 
@@ -180,7 +180,7 @@ async fn a_pass_is_followed_only_while_it_is_the_newest() {
     assert_eq!(asking.token, NOW + 1, "a clock a minute behind");
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 1));
     assert!(given.table.follow_pass(&listing, NOW + 9).await.unwrap().is_none(), "it was overtaken");
-    assert!(given.table.is_newest(&asking).await.unwrap());
+    assert!(given.table.is_current(&asking).await.unwrap());
 }
 
 #[tokio::test]
@@ -207,11 +207,11 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
     let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
     let overtaken = given.begin_pass(NOW).await;
     let newest = given.begin_pass(NOW).await;
-    assert!(!given.table.is_newest(&overtaken).await.unwrap());
-    assert!(given.table.is_newest(&newest).await.unwrap());
+    assert!(!given.table.is_current(&overtaken).await.unwrap());
+    assert!(given.table.is_current(&newest).await.unwrap());
     let checkpoint = Checkpoint {
         watermark: Some(Day::of(NOW)),
-        listed: Some(LISTED),
+        listing: Some(LISTED),
         check: Some(Check::Verified),
         link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
@@ -226,10 +226,10 @@ async fn an_overtaken_pass_knows_it_and_leaves_no_checkpoint() {
 async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error() {
     let given = given_an_empty_table().await;
     let event = EventKey::of(&message(r#"{"webhook_type":"X","webhook_code":"y","link_id":"link-1"}"#));
-    given.table.note_failure(&given.link, transactions(), "belvo_unavailable").await.unwrap();
+    given.table.record_failure(&given.link, transactions(), "belvo_unavailable").await.unwrap();
     let later = Checkpoint {
         watermark: Day::parse("2024-03-01"),
-        listed: Some(LISTED),
+        listing: Some(LISTED),
         check: Some(Check::Drift),
         link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
@@ -319,11 +319,11 @@ async fn what_is_known_of_many_objects_is_read_at_once_and_tells_unchanged_recor
     given.table.tombstone(&given.link, transactions(), &deleted, 5, NOW).await.unwrap();
     let mut ids: Vec<_> = (0..250).map(|n| ObjectId::parse(&format!("never-{n}")).unwrap()).collect();
     ids.extend([id(), deleted.clone()]);
-    let known = given.table.known(&given.link, transactions(), &ids).await.unwrap();
+    let known = given.table.stored_records(&given.link, transactions(), &ids).await.unwrap();
     assert_eq!(known.len(), 2);
-    assert!(known[&id()].makes_unchanged(&record("1.0")));
-    assert!(!known[&id()].makes_unchanged(&record("2")));
-    assert!(!known[&deleted].makes_unchanged(&record("1")), "a tombstone is no record");
+    assert!(known[&id()].is_unchanged_by(&record("1.0")));
+    assert!(!known[&id()].is_unchanged_by(&record("2")));
+    assert!(!known[&deleted].is_unchanged_by(&record("1")), "a tombstone is no record");
 }
 
 #[tokio::test]
@@ -336,7 +336,7 @@ async fn an_object_as_deep_as_we_keep_it_is_taken_and_anything_deeper_is_text() 
         assert_eq!(record.as_text.is_empty(), depth <= 30, "{depth}");
         assert_eq!(
             given.table.upsert(&given.link, transactions(), record, 1).await.unwrap(),
-            Upsert::Written,
+            UpsertResult::Written,
             "{depth}"
         );
     }
@@ -359,7 +359,7 @@ async fn what_a_pass_learned_of_its_link_is_kept_with_its_checkpoint() {
     given.begin_pass(NOW).await;
     given.table.set_link_status(&given.link, LinkStatus::Gone).await.unwrap();
     let pass = given.begin_pass(NOW).await;
-    assert_eq!(pass.known.status, Some(LinkStatus::Gone));
+    assert_eq!(pass.link_state.status, Some(LinkStatus::Gone));
     let nothing = Checkpoint::default();
     assert!(given.table.finish(&pass, &nothing, &event, Outcome::Applied, Counts::default(), NOW).await.unwrap());
     assert_eq!(s(&given.item("LINK#link-1", "LINK").await, "status"), Some("gone"));
@@ -377,7 +377,7 @@ async fn a_record_that_is_too_large_is_stored_without_its_largest_members_and_sa
     let json = format!(r#"{{"id":"t-1","amount":10.5,"pdf":"{pdf}","xml":"{xml}","rows":[{rows}],"note":1e999}}"#);
     let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
     let record = Record::read(transactions(), &raw).unwrap().0;
-    assert_eq!(given.table.upsert(&given.link, transactions(), record, 1).await.unwrap(), Upsert::Written);
+    assert_eq!(given.table.upsert(&given.link, transactions(), record, 1).await.unwrap(), UpsertResult::Written);
     let item = given.transaction().await;
     let texts =
         |name: &str| item[name].as_l().unwrap().iter().map(|each| each.as_s().unwrap().clone()).collect::<Vec<_>>();
@@ -395,7 +395,7 @@ async fn what_a_whole_listing_lacks_is_marked_and_keeps_its_data() {
     let item = given.transaction().await;
     assert_eq!((n(&item, "missing_since"), amount(&item)), (Some(NOW.to_string()), "1"));
     assert!(given.live_ids().await.is_empty(), "since then, not since now");
-    assert_eq!(given.upsert("1", NOW).await, Upsert::Written);
+    assert_eq!(given.upsert("1", NOW).await, UpsertResult::Written);
     assert!(!given.transaction().await.contains_key("missing_since"), "it is there again");
 }
 
@@ -440,10 +440,10 @@ async fn what_the_legs_of_a_listing_have_seen_is_kept_apart_and_a_lost_leg_is_no
     let given = given_an_empty_table().await;
     let (first, second) = (given.begin_pass(NOW).await, given.begin_pass(NOW + 1).await);
     let many: Vec<u64> = (0..90_000).map(|n| u64::MAX - n).collect();
-    given.table.keep_seen(&first, NOW, &many, NOW).await.unwrap();
-    given.table.keep_seen(&second, NOW, &[7], NOW).await.unwrap();
-    given.table.keep_seen(&second, NOW + 1, &[8], NOW).await.unwrap();
-    let seen = async |legs: &[i64]| given.table.seen(&given.link, transactions(), NOW, legs).await;
+    given.table.store_seen_ids(&first, NOW, &many, NOW).await.unwrap();
+    given.table.store_seen_ids(&second, NOW, &[7], NOW).await.unwrap();
+    given.table.store_seen_ids(&second, NOW + 1, &[8], NOW).await.unwrap();
+    let seen = async |legs: &[i64]| given.table.seen_ids(&given.link, transactions(), NOW, legs).await;
     let mut all = seen(&[NOW, NOW + 1]).await.unwrap();
     all.sort_unstable();
     assert_eq!((all.len(), all[0], all[90_000]), (90_001, 7, u64::MAX));

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, Record, Resource};
 use serde_json::value::RawValue;
-use store::{Known, Table, Upsert};
+use store::{StoredRecord, Table, UpsertResult};
 use test_aws::dynamodb::TABLE_NAME;
 
 const LINK: &str = "c0ffee00-1d2e-4f3a-8b4c-5d6e7f809102";
@@ -66,9 +66,9 @@ async fn given_a_table_of_0_1() -> (Client, Table) {
     (client.clone(), Table::new(client, TABLE_NAME.to_owned()))
 }
 
-async fn known(table: &Table, resource: &Resource, record: &Record) -> Known {
+async fn known(table: &Table, resource: &Resource, record: &Record) -> StoredRecord {
     let ids = std::slice::from_ref(&record.id);
-    table.known(&LinkId::parse(LINK).unwrap(), resource, ids).await.unwrap().remove(&record.id).unwrap()
+    table.stored_records(&LinkId::parse(LINK).unwrap(), resource, ids).await.unwrap().remove(&record.id).unwrap()
 }
 
 #[tokio::test]
@@ -77,9 +77,9 @@ async fn what_0_1_stored_is_unchanged_as_long_as_its_content_is() {
     for Stored { resource, sent, .. } in stored_by_0_1() {
         let again = record(resource, &sent);
         let known = known(&table, resource, &again).await;
-        assert!(known.makes_unchanged(&again), "{sent}");
+        assert!(known.is_unchanged_by(&again), "{sent}");
         let other = record(resource, &sent.replacen('{', r#"{"new_member":1,"#, 1));
-        assert!(!known.makes_unchanged(&other), "{sent}");
+        assert!(!known.is_unchanged_by(&other), "{sent}");
     }
 }
 
@@ -91,7 +91,7 @@ async fn what_0_1_stored_is_unchanged_also_when_belvo_collected_and_saved_it_aga
         let text = saved_later(&sent);
         saved_again += usize::from(text != sent);
         let again = record(resource, &text);
-        assert!(known(&table, resource, &again).await.makes_unchanged(&again), "{text}");
+        assert!(known(&table, resource, &again).await.is_unchanged_by(&again), "{text}");
     }
     assert!(saved_again >= 4, "{saved_again}");
 }
@@ -115,13 +115,13 @@ async fn a_record_of_0_1_whose_content_changed_gets_todays_hash_with_that_write(
     let (client, table) = given_a_table_of_0_1().await;
     let Stored { resource, sent, item } = stored_by_0_1().remove(0);
     let changed = record(resource, &sent.replace("1234.50", "1234.51"));
-    assert!(!known(&table, resource, &changed).await.makes_unchanged(&changed));
+    assert!(!known(&table, resource, &changed).await.is_unchanged_by(&changed));
     let upsert = table.upsert(&LinkId::parse(LINK).unwrap(), resource, changed.clone(), WRITTEN_AT + 1).await.unwrap();
-    assert_eq!(upsert, Upsert::Written);
+    assert_eq!(upsert, UpsertResult::Written);
     let key = item.into_iter().filter(|(name, _)| name == "pk" || name == "sk").collect();
     let get = client.get_item().table_name(TABLE_NAME).set_key(Some(key)).consistent_read(true);
     let now = get.send().await.unwrap().item.unwrap();
     assert_eq!(now["content_hash"].as_s().unwrap(), &changed.content_hash);
     assert_eq!(changed.content_hash.len(), 64, "64 hex digits, as consumers know them");
-    assert!(known(&table, resource, &changed).await.makes_unchanged(&changed));
+    assert!(known(&table, resource, &changed).await.is_unchanged_by(&changed));
 }

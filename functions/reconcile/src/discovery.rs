@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use belvo::{Error, Links, LinksPage};
 use domain::schedule::GRACE;
 use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
-use store::DiscoveryPlace;
+use store::DiscoveryCursor;
 use tracing::warn;
 
 use crate::left_out::LeftOut;
@@ -51,7 +51,7 @@ impl Reconciler {
     ) -> Result<(), RunError> {
         let margin = MARGIN.min(until.saturating_duration_since(Instant::now()) / 5);
         let until = until.checked_sub(margin).unwrap_or(until);
-        let DiscoveryPlace { page, page_size, mut failed_pages } = self.table.discovery_place().await?;
+        let DiscoveryCursor { page, page_size, mut failed_pages } = self.table.discovery_cursor().await?;
         let mut page = LinksPage::new(page, page_size.unwrap_or(LinksPage::FIRST.size()));
         let mut unread = None;
         let mut last_failed = false;
@@ -94,8 +94,8 @@ impl Reconciler {
     }
 
     async fn note_place(&self, page: LinksPage, failed_pages: u32) -> Result<(), RunError> {
-        let place = DiscoveryPlace { page: page.number(), page_size: Some(page.size()), failed_pages };
-        Ok(self.table.set_discovery_place(place).await?)
+        let place = DiscoveryCursor { page: page.number(), page_size: Some(page.size()), failed_pages };
+        Ok(self.table.set_discovery_cursor(place).await?)
     }
 
     /// One page.
@@ -156,7 +156,7 @@ impl Reconciler {
             let message = Message::internal(Source::Reconcile, &link.id, ("LINK", STATUS_CHANGED), now, key);
             let messages: Vec<_> = message.into_iter().collect();
             self.queue.send(&messages).await?;
-            self.table.note_status_asked(&link.id, now).await?;
+            self.table.record_status_check(&link.id, now).await?;
             report.status_reads += messages.len();
         }
         Ok(())

@@ -219,7 +219,7 @@ impl Reconciler {
             Err(RunError::Store(StoreError::Unreadable(what))) => {
                 warn!(link_id, request_id, what, "cannot read what is due");
                 // Behind the others of its shard: many that a newer release wrote would fill each run.
-                self.table.put_off(due, now() + LEASE).await?;
+                self.table.postpone(due, now() + LEASE).await?;
             }
             Err(error) => warn!(link_id, request_id, error = %error, "cannot take up what is due"),
             Ok(()) => {}

@@ -15,7 +15,7 @@ use fake_belvo::{Config, NewLink, Server};
 use lambda_runtime::{Context, LambdaEvent};
 use queue::Queue;
 use runtime::{EventLog, Secret};
-use store::{Check, Checkpoint, Counts, DiscoveryPlace, EventKey, NewRequest, Outcome, RequestStatus, Table};
+use store::{Check, Checkpoint, Counts, DiscoveryCursor, EventKey, NewRequest, Outcome, RequestStatus, Table};
 use test_aws::dynamodb::TABLE_NAME;
 use test_aws::emf::Lines;
 
@@ -82,12 +82,12 @@ impl World {
 
     /// Discovery goes on with this page of a hundred links.
     pub(crate) async fn goes_on_at(&self, page: u64, failed_pages: u32) {
-        let place = DiscoveryPlace { page, page_size: Some(100), failed_pages };
-        self.table.set_discovery_place(place).await.unwrap();
+        let place = DiscoveryCursor { page, page_size: Some(100), failed_pages };
+        self.table.set_discovery_cursor(place).await.unwrap();
     }
 
     async fn place(&self) -> (u64, Option<u32>, u32) {
-        let DiscoveryPlace { page, page_size, failed_pages } = self.table.discovery_place().await.unwrap();
+        let DiscoveryCursor { page, page_size, failed_pages } = self.table.discovery_cursor().await.unwrap();
         (page, page_size, failed_pages)
     }
 
@@ -126,9 +126,9 @@ impl World {
     async fn sync(&self, link: &LinkId, webhook_type: &str, check: Check, began_at: i64) {
         let resource = Resource::of_webhook_type(webhook_type).unwrap();
         let pass = self.table.begin_pass(link, resource, None, began_at).await.unwrap();
-        let listed = store::Listed { token: pass.token, began_at, count: 3 };
+        let listed = store::FinishedListing { token: pass.token, began_at, count: 3 };
         let checkpoint = Checkpoint {
-            listed: (check != Check::Drift).then_some(listed),
+            listing: (check != Check::Drift).then_some(listed),
             check: Some(check),
             ..Checkpoint::default()
         };
@@ -404,7 +404,7 @@ async fn a_link_whose_status_at_belvo_is_another_is_read_back_once_it_is_known()
     assert_eq!(status, AttributeValue::S("active".to_owned()), "the list alone decides nothing");
     assert_eq!(world.run().await.status_reads, 0, "it was asked for a moment ago, and may wait for its turn");
     let long_ago = now() - 7 * HOUR;
-    world.table.note_status_asked(&link, long_ago).await.unwrap();
+    world.table.record_status_check(&link, long_ago).await.unwrap();
     assert_eq!(world.run().await.status_reads, 1);
     world.table.set_link_status(&link, domain::LinkStatus::TokenRequired).await.unwrap();
     assert_eq!(world.run().await.status_reads, 0);

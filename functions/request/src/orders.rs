@@ -10,7 +10,7 @@
 use belvo::{Accepted, Client, SubmitError};
 use domain::{LinkId, LinkStatus, Message, RequestId, Source, Value, now};
 use serde_json::value::to_raw_value;
-use store::{Attempt, IdempotencyGuard, NewRequest, RequestStatus, Reservation};
+use store::{IdempotencyGuard, KeyedRequest, NewRequest, RequestStatus, Reservation};
 use tracing::error;
 
 use crate::action::{Order, Work};
@@ -27,12 +27,12 @@ impl Requester {
         // A caller's key has no colon. Lambda's own id stops a second delivery of the same invocation.
         let key = order.idempotency_key.clone().unwrap_or_else(|| format!("lambda:{invocation}"));
         let fingerprint = order.fingerprint();
-        let attempt = Attempt { key: &key, action: order.work.name(), fingerprint: &fingerprint };
-        match self.table.begin_attempt(&attempt, now()).await? {
-            Reservation::Fresh(held) => self.send(belvo, order, &held, invocation).await,
-            Reservation::Done { request_id } => self.repeated(order, request_id).await,
-            Reservation::Unknown { began_at } => Err(Refusal::EarlierOutcomeUnknown { began_at }),
-            Reservation::Other => Err(Refusal::IdempotencyKeyReused),
+        let request = KeyedRequest { key: &key, action: order.work.name(), fingerprint: &fingerprint };
+        match self.table.reserve_key(&request, now()).await? {
+            Reservation::Send(held) => self.send(belvo, order, &held, invocation).await,
+            Reservation::Replay { request_id } => self.repeated(order, request_id).await,
+            Reservation::OutcomeUnknown { began_at } => Err(Refusal::EarlierOutcomeUnknown { began_at }),
+            Reservation::KeyReused => Err(Refusal::IdempotencyKeyReused),
         }
     }
 
@@ -55,7 +55,7 @@ impl Requester {
             // The key stays taken: nobody knows whether a repetition would be the second.
             Err(SubmitError::Unknown(fault)) => Err(Refusal::OutcomeUnknown(fault)),
             Err(refused) => {
-                if let Err(trouble) = self.table.release_attempt(held).await {
+                if let Err(trouble) = self.table.release_key(held).await {
                     error!(error = %trouble, "cannot give back the key of an order that was refused");
                 }
                 Err(refused.into())
@@ -75,7 +75,7 @@ impl Requester {
             awaited: order.work.awaited(),
         };
         let kept = self.table.accept_request(&request, now()).await;
-        let ended = self.table.end_attempt(held, Some(id)).await;
+        let ended = self.table.complete_key(held, Some(id)).await;
         for trouble in [kept.as_ref().err(), ended.as_ref().err()].into_iter().flatten() {
             error!(request_id = id.as_str(), error = %trouble, "cannot store what Belvo has accepted");
         }
@@ -94,7 +94,7 @@ impl Requester {
             }
             Work::DeleteLink => self.enqueue_deletion(&order.link, invocation).await,
         };
-        let ended = self.table.end_attempt(held, None).await;
+        let ended = self.table.complete_key(held, None).await;
         if let Err(trouble) = &queued {
             error!(link_id = order.link.as_str(), error = %trouble, "cannot queue what follows an order");
         }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use domain::{EmbeddedAccount, ObjectId, Record, Resource};
 use serde_json::value::RawValue;
-use store::{Counts, Known, Pass, Table, Upsert};
+use store::{Counts, Pass, StoredRecord, Table, UpsertResult};
 
 use crate::failure::Failure;
 use crate::writing::fence;
@@ -64,7 +64,7 @@ impl Accounts {
             return Ok(Counts::default());
         }
         let ids: Vec<_> = self.0.keys().cloned().collect();
-        let known = table.known(&pass.link, accounts, &ids).await?;
+        let known = table.stored_records(&pass.link, accounts, &ids).await?;
         fence(table, pass).await?;
 
         let mut counts = Counts::default();
@@ -87,8 +87,8 @@ impl Accounts {
                 }
             }
             match table.upsert(&pass.link, accounts, record, pass.token).await? {
-                Upsert::Written => counts.written += 1,
-                Upsert::Stale | Upsert::Tombstoned { .. } => counts.stale += 1,
+                UpsertResult::Written => counts.written += 1,
+                UpsertResult::Stale | UpsertResult::Tombstoned { .. } => counts.stale += 1,
             }
         }
         Ok(counts)
@@ -113,7 +113,7 @@ impl Copies {
     /// Chooses the copy that may refresh what is stored: one of the stored category, else one that names no category, else
     /// the first category by name. The choice depends on no time, so that two copies which Belvo collects a few
     /// milliseconds apart do not replace each other from pass to pass.
-    fn choose(self, stored: Option<&Known>) -> Option<(AccountCopy, Kind)> {
+    fn choose(self, stored: Option<&StoredRecord>) -> Option<(AccountCopy, Kind)> {
         let stored = stored.and_then(|known| known.category.as_deref());
         let rank = |copy: &AccountCopy| match (stored, copy.category.as_deref()) {
             (Some(stored), Some(category)) if stored == category => 0,
@@ -159,7 +159,7 @@ fn has_same_content(one: &RawValue, other: &RawValue) -> bool {
 ///
 /// When one of the two has no time that can be read, the copy counts as newer, since the pass is. Otherwise a time in an
 /// unknown form would freeze the balance. Copies without a time that contradict each other are left to the account's list.
-fn is_news(known: Option<&Known>, record: &Record, copy: &AccountCopy, kind: Kind) -> bool {
+fn is_news(known: Option<&StoredRecord>, record: &Record, copy: &AccountCopy, kind: Kind) -> bool {
     known.is_none_or(|known| {
         let is_newer = match (known.as_of, copy.as_of) {
             (Some(stored), Some(copied)) => stored < copied,
@@ -167,7 +167,7 @@ fn is_news(known: Option<&Known>, record: &Record, copy: &AccountCopy, kind: Kin
             (None, Some(_)) => true,
             (_, None) => !copy.is_ambiguous,
         };
-        is_newer && !known.makes_unchanged(record)
+        is_newer && !known.is_unchanged_by(record)
     })
 }
 
@@ -207,10 +207,10 @@ mod tests {
         accounts.0.into_values().next().unwrap()
     }
 
-    fn known(stored: &Embedded<'_>) -> Known {
+    fn known(stored: &Embedded<'_>) -> StoredRecord {
         let raw: Box<RawValue> = serde_json::from_str(&stored.json()).unwrap();
         let record = Record::read(Resource::accounts(), &raw).unwrap().0;
-        Known {
+        StoredRecord {
             content_hash: Some(record.content_hash),
             is_missing: false,
             created_at: None,

@@ -94,7 +94,7 @@ impl Job<'_> {
             self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
         }
         if matches!(ended, Ended::NoLink(_)) {
-            self.table.empty_event(&event).await?;
+            self.table.remove_event_data(&event).await?;
         }
         // Last: a request is completed when what it asked for is stored. If this fails, the message comes back.
         if ended.is_done() {
@@ -132,7 +132,7 @@ impl Job<'_> {
         }
         let webhook = &self.message.webhook;
         if let (Some(link), Some(resource)) = (webhook.link_id(), Resource::of_webhook_type(webhook.webhook_type())) {
-            let _ = self.table.note_failure(link, resource, failure.kind()).await;
+            let _ = self.table.record_failure(link, resource, failure.kind()).await;
         }
     }
 
@@ -187,7 +187,7 @@ impl Job<'_> {
             None => start.checkpoint(&tally),
             Some(_) => Checkpoint::default(),
         };
-        let is_whole = checkpoint.listed.is_some() && tally.found_so_far().unreadable == 0;
+        let is_whole = checkpoint.listing.is_some() && tally.found_so_far().unreadable == 0;
         // On a first load nothing was stored that could be missing.
         let compares = is_whole && start.legs().is_some();
         let mut compared_to = None;
@@ -204,7 +204,7 @@ impl Job<'_> {
             let seen: Vec<u64> = tally.seen.fingerprints().collect();
             // Nothing was listed, so there are no ids to store.
             if !seen.is_empty() {
-                self.table.keep_seen(&pass, start.token, &seen, now()).await?;
+                self.table.store_seen_ids(&pass, start.token, &seen, now()).await?;
                 start.add_leg(&pass);
             }
         }
@@ -216,7 +216,7 @@ impl Job<'_> {
         if !unasked.is_empty() {
             tally.note_unasked();
             checkpoint.check = checkpoint.check.map(|_| Check::Drift);
-            checkpoint.listed = None;
+            checkpoint.listing = None;
             let of_webhook: Vec<_> = unasked.into_iter().filter(|id| expected.contains(id)).collect();
             if !of_webhook.is_empty() {
                 // The fencing token of the listing: a continuation of the listing itself carries that of the pass behind it.
@@ -240,7 +240,7 @@ impl Job<'_> {
     pub(crate) async fn listed(&self, pass: &Pass, start: &Start, tally: &Tally) -> Result<HashSet<u64>, Failure> {
         let mut listed: HashSet<u64> = tally.seen.fingerprints().collect();
         if let Some(legs) = start.legs().filter(|legs| !legs.is_empty()) {
-            listed.extend(self.table.seen(&pass.link, pass.resource, start.token, legs).await?);
+            listed.extend(self.table.seen_ids(&pass.link, pass.resource, start.token, legs).await?);
         }
         Ok(listed)
     }

@@ -1,7 +1,7 @@
 //! A listing over several invocations: where it began, and what it hands on.
 
 use domain::{Day, EpochMillis, Filter, Progress, Resource};
-use store::{Checkpoint, FencingToken, LinkChange, Listed, Pass};
+use store::{Checkpoint, FencingToken, FinishedListing, LinkChange, Pass};
 
 use crate::query;
 use crate::tally::Tally;
@@ -98,11 +98,12 @@ impl Start {
         // An object that Belvo cannot give by itself holds nothing back: a listing that is in doubt is repeated whole. Rows of
         // which nothing is known do.
         let is_read = !tally.moved() && tally.found_so_far().unread == 0;
-        let listed = Listed { token: self.token, began_at: self.began_at, count: tally.found_so_far().distinct };
+        let listed =
+            FinishedListing { token: self.token, began_at: self.began_at, count: tally.found_so_far().distinct };
         Checkpoint {
             watermark: (is_read && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
             // What it did not find out cannot be covered by it either.
-            listed: (self.is_whole() && is_read && !tally.found_so_far().unasked).then_some(listed),
+            listing: (self.is_whole() && is_read && !tally.found_so_far().unasked).then_some(listed),
             check: Some(tally.check()),
             link: LinkChange::default(),
         }
@@ -143,7 +144,7 @@ mod tests {
             token: 7,
             began_at: 1_700_000_000_000,
             before: SyncState::default(),
-            known: LinkState::default(),
+            link_state: LinkState::default(),
         };
         let mut tally = Tally::new(resource, &AnnouncedTotals::default(), None, None);
         tally.complete();
@@ -155,10 +156,10 @@ mod tests {
         let day = Day::parse("2021-04-05").unwrap();
         for flow in [Flow::Inflow, Flow::Outflow] {
             let of_a_flow = checkpoint(Filter::Flow { flow, first: day, last: day });
-            assert_eq!((of_a_flow.watermark, of_a_flow.listed), (None, None));
+            assert_eq!((of_a_flow.watermark, of_a_flow.listing), (None, None));
             assert!(of_a_flow.check.is_some(), "what was announced is compared all the same");
         }
         let whole = checkpoint(Filter::Whole);
-        assert!(whole.watermark.is_some() && whole.listed.is_some());
+        assert!(whole.watermark.is_some() && whole.listing.is_some());
     }
 }

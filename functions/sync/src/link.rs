@@ -20,7 +20,7 @@ impl Job<'_> {
     /// Reads the link's status back, beside what the webhook announces of it.
     pub(crate) async fn link_status(&self, link: &LinkId) -> Result<Ended, Stopped> {
         let pass = self.begin_link_pass(link).await?;
-        let known = pass.known.announced;
+        let known = pass.link_state.announced;
         let newest = self.announced().filter(|said| known.is_none_or(|known| known.event_at < said.event_at)).or(known);
         let change = self.ask_for_link(link, newest).await?;
         self.finish_link_pass(&pass, &change).await
@@ -37,12 +37,12 @@ impl Job<'_> {
     pub(crate) async fn consent(&self, link: &LinkId, consent: Consent) -> Result<Ended, Stopped> {
         let event_at = self.message.received_at;
         let pass = self.begin_link_pass(link).await?;
-        if pass.known.consent.is_some_and(|known| known.event_at > event_at) {
+        if pass.link_state.consent.is_some_and(|known| known.event_at > event_at) {
             return Ok(Ended::Covered);
         }
         // Under a consent status it is not known whether the credentials still work.
         let read_back = match consent {
-            Consent::Changed => self.ask_for_link(link, pass.known.announced).await?,
+            Consent::Changed => self.ask_for_link(link, pass.link_state.announced).await?,
             Consent::Expiring { .. } | Consent::Expired => LinkChange::default(),
         };
         let change = LinkChange { consent: Some(KnownConsent { consent, event_at }), ..read_back };
@@ -72,9 +72,9 @@ impl Job<'_> {
     async fn purge(&self, link: &LinkId, status: LinkStatus) -> Result<Ended, Stopped> {
         let purge = self.table.begin_purge(link, status, now()).await?;
         match self.table.purge(&purge, self.until).await? {
-            Purged::All if self.table.end_purge(&purge, now()).await? => Ok(Ended::Settled(Outcome::Applied)),
-            Purged::All | Purged::Overtaken => Err(Failure::Overtaken.into()),
-            Purged::Some => {
+            Purged::Complete if self.table.end_purge(&purge, now()).await? => Ok(Ended::Settled(Outcome::Applied)),
+            Purged::Complete | Purged::Overtaken => Err(Failure::Overtaken.into()),
+            Purged::Partial => {
                 // Before this event ends: if that fails, the message comes back and does the rest itself.
                 self.go_on_with(self.message.next_leg(purge.token)).await?;
                 Ok(Ended::Settled(Outcome::Continued))
@@ -86,7 +86,7 @@ impl Job<'_> {
     /// whether it still is, and so when the webhook gives it another `external_id` than is known. `has_news`: the webhook
     /// announced data that Belvo had just fetched from the institution.
     pub(crate) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, Failure> {
-        let LinkState { status, consent, external_id, announced, .. } = &pass.known;
+        let LinkState { status, consent, external_id, announced, .. } = &pass.link_state;
         // Whoever has the webhook's token can write another id into it: it is only a reason to ask.
         let said = self.message.webhook.external_id();
         let has_other_id = said.is_some() && said != external_id.as_deref();
@@ -114,13 +114,13 @@ impl Job<'_> {
         if !pass.resource.depends_on_country() {
             return Ok(pass.resource);
         }
-        if let Some(institution) = &pass.known.institution {
+        if let Some(institution) = &pass.link_state.institution {
             return Ok(pass.resource.at(institution));
         }
         let Some(institution) = self.ask_for_link(&pass.link, None).await?.institution else {
             return Ok(pass.resource);
         };
-        self.table.note_institution(&pass.link, &institution).await?;
+        self.table.record_institution(&pass.link, &institution).await?;
         Ok(pass.resource.at(&institution))
     }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use belvo::{Client, Error, Listing};
 use domain::{ObjectId, Record};
 use serde_json::value::RawValue;
-use store::{Counts, Known, Pass, Table, Upsert, Written};
+use store::{Counts, Pass, PutResult, StoredRecord, Table, UpsertResult};
 use tokio::sync::OnceCell;
 
 use crate::accounts::Accounts;
@@ -32,7 +32,7 @@ pub(crate) struct Objects<'a> {
     belvo: &'a Client,
     table: &'a Table,
     pass: &'a Pass,
-    known: HashMap<ObjectId, Known>,
+    known: HashMap<ObjectId, StoredRecord>,
     accounts: Mutex<Accounts>,
     link_exists: OnceCell<bool>,
     /// Is an object that Belvo cannot give left out? Otherwise it fails the message.
@@ -100,7 +100,7 @@ impl<'a> Objects<'a> {
         pass: &'a Pass,
         ids: &[ObjectId],
     ) -> Result<Self, Failure> {
-        let known = table.known(&pass.link, pass.resource, ids).await?;
+        let known = table.stored_records(&pass.link, pass.resource, ids).await?;
         Ok(Self {
             belvo,
             table,
@@ -234,13 +234,13 @@ impl<'a> Objects<'a> {
 
     async fn upsert(&self, record: Record) -> Result<Fate, Failure> {
         let Pass { link, resource, token, .. } = self.pass;
-        if self.known.get(&record.id).is_some_and(|known| known.makes_unchanged(&record)) {
+        if self.known.get(&record.id).is_some_and(|known| known.is_unchanged_by(&record)) {
             return Ok(Fate::Unchanged);
         }
         Ok(match self.table.upsert(link, resource, record, *token).await? {
-            Upsert::Written => Fate::Written,
-            Upsert::Tombstoned { seen } if seen < *token => Fate::Tombstoned,
-            Upsert::Tombstoned { .. } | Upsert::Stale => Fate::Stale,
+            UpsertResult::Written => Fate::Written,
+            UpsertResult::Tombstoned { token: tombstone } if tombstone < *token => Fate::Tombstoned,
+            UpsertResult::Tombstoned { .. } | UpsertResult::Stale => Fate::Stale,
         })
     }
 
@@ -263,10 +263,10 @@ fn concerns_object(error: &Error) -> bool {
     )
 }
 
-fn fate(written: Written, done: Fate) -> Fate {
+fn fate(written: PutResult, done: Fate) -> Fate {
     match written {
-        Written::Done => done,
-        Written::Stale => Fate::Stale,
+        PutResult::Written => done,
+        PutResult::Stale => Fate::Stale,
     }
 }
 

@@ -5,7 +5,7 @@
 //! gone; and the list has fewer rows than `count`, or rows that came with more than one answer. They are evidence, not proof.
 
 use domain::{AnnouncedTotals, EmbeddedAccount, Flow, ListingCounts, ObjectId, Progress, Record, Resource};
-use store::{Check, Counts, Upsert};
+use store::{Check, Counts, UpsertResult};
 
 use crate::accounts::Accounts;
 use crate::seen::{Row, Seen};
@@ -154,11 +154,11 @@ impl Tally {
     }
 
     /// What became of a record.
-    pub(crate) fn stored(&mut self, id: ObjectId, upsert: Upsert) {
+    pub(crate) fn stored(&mut self, id: ObjectId, upsert: UpsertResult) {
         match upsert {
-            Upsert::Written => self.counts.written += 1,
-            Upsert::Stale => self.counts.stale += 1,
-            Upsert::Tombstoned { .. } => self.buried.push(id),
+            UpsertResult::Written => self.counts.written += 1,
+            UpsertResult::Stale => self.counts.stale += 1,
+            UpsertResult::Tombstoned { .. } => self.buried.push(id),
         }
     }
 

@@ -37,9 +37,9 @@ pub(crate) async fn write_objects(
     // conditions of the writes hold all the same.
     if compares {
         let records = domain::one_of_each(records);
-        let known = table.known(&pass.link, pass.resource, &ids).await?;
+        let known = table.stored_records(&pass.link, pass.resource, &ids).await?;
         fence(table, pass).await?;
-        let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.makes_unchanged(record));
+        let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.is_unchanged_by(record));
         let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
         tally.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
         write_all(table, pass, changed.into_iter(), tally).await?;
@@ -67,7 +67,7 @@ pub(crate) fn digest<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> String {
 
 /// Stops a pass that has been overtaken.
 pub(crate) async fn fence(table: &Table, pass: &Pass) -> Result<(), Failure> {
-    if table.is_newest(pass).await? { Ok(()) } else { Err(Failure::Overtaken) }
+    if table.is_current(pass).await? { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
 fn read(pass: &Pass, place: Place, raw: &RawValue, tally: &Mutex<Tally>) -> Option<(Record, Row)> {

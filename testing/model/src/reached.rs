@@ -91,7 +91,7 @@ fn any(state: &State, is_so: impl Fn(&Delivery) -> bool) -> bool {
 }
 
 fn is_overtaken(state: &State, delivery: &Delivery) -> bool {
-    !state.table.is_newest(delivery.stamp)
+    !state.table.is_current(delivery.stamp)
 }
 
 fn wants(delivery: &Delivery, kind: Kind) -> bool {

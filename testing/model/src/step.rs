@@ -86,7 +86,7 @@ impl State {
 
     fn take_stamp(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
         let asks_on = delivery.task == Task::Recheck;
-        if asks_on && protocol.guards.has(Guard::AskOnlyIfNewest) && !self.table.is_newest(delivery.stamp) {
+        if asks_on && protocol.guards.has(Guard::AskOnlyIfNewest) && !self.table.is_current(delivery.stamp) {
             return false;
         }
         let now = self.time(protocol) + delivery.host;
@@ -137,7 +137,7 @@ impl State {
     }
 
     fn fence(&mut self, protocol: &Protocol, delivery: &mut Delivery, call: Call) -> bool {
-        let in_time = self.table.is_newest(delivery.stamp);
+        let in_time = self.table.is_current(delivery.stamp);
         if !in_time && protocol.guards.has(Guard::Fence) {
             return false;
         }

@@ -74,14 +74,14 @@ impl Table {
         Some(before)
     }
 
-    /// `is_newest`
-    pub(crate) fn is_newest(&self, stamp: Time) -> bool {
+    /// `is_current`
+    pub(crate) fn is_current(&self, stamp: Time) -> bool {
         self.clock == Some(stamp)
     }
 
     /// `finish`: one transaction. `false` when the clock has moved on.
     pub(crate) fn finish(&mut self, checkpoint: &Checkpoint, guards: Guards) -> bool {
-        if !self.is_newest(checkpoint.stamp) && guards.has(Guard::CheckpointOnClock) {
+        if !self.is_current(checkpoint.stamp) && guards.has(Guard::CheckpointOnClock) {
             return false;
         }
         self.state.watermark = checkpoint.listed.map(|start| start.began_at).max(checkpoint.before.watermark);

@@ -178,7 +178,7 @@ async fn an_embedded_account_refreshes_the_balance_in_whatever_form_its_time_is(
         .world
         .worker
         .table
-        .known(&LinkId::parse(LINK).unwrap(), Resource::accounts(), std::slice::from_ref(&id))
+        .stored_records(&LinkId::parse(LINK).unwrap(), Resource::accounts(), std::slice::from_ref(&id))
         .await;
     assert_eq!(known.unwrap()[&id].as_of, None);
     lists.list_embedded(&[checking(6, "2025-08-10T12:00:02Z")]).await;
