@@ -1,4 +1,4 @@
-"""What a record of the table's stream means: the table "The change feed" of docs/data-model.md, as code.
+"""What a record of the table's stream means: the table "Change feed" of docs/data-model.md, as code.
 
 Pure: a stream record goes in, a Change or None comes out. The event source's filters (template.yaml) leave out most of
 what is None here. They are a saving, not a promise, so everything is decided here once more.
