@@ -107,7 +107,7 @@ EVENTS = {
     },
     "sync": {
         "worked on a message": "a message ended, or returns to the queue (`outcome` is `failed`)",
-        "stopped a chain of continuations": "a listing reached the limit of continuations; its last message is in the "
+        "stopped a chain of continuations": "a chain of continuations reached its limit; its last message is in the "
         "dead-letter queue",
     },
     "request": {
