@@ -32,7 +32,7 @@ BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status invoke build build-cli fmt lint test test-flawed mutants fuzz soak bench bench-sync build-bench test-peers check-growth observability permissions sbom clean \
-	costs tools tools-deny tools-fuzz tools-mutants check-format check-clippy check-docs check-links check-boundaries check-costs check-observability check-template \
+	costs tools tools-deny tools-fuzz tools-mutants check-format check-clippy check-docs check-links check-boundaries check-patches check-costs check-observability check-template \
 	check-dependencies check-advisories test-rust test-examples test-e2e test-events
 
 help: ## List the targets
@@ -62,7 +62,7 @@ fmt: ## Format the code
 build-cli:
 	cargo build --package cli
 
-lint: check-format check-clippy check-docs check-links check-boundaries check-costs check-observability check-template ## Run all static checks
+lint: check-format check-clippy check-docs check-links check-boundaries check-patches check-costs check-observability check-template ## Run all static checks
 
 # The fastest first. The end-to-end tests build the functions for release and take the longest.
 test: lint check-dependencies test-examples test-rust test-e2e test-events ## Run all checks and tests
@@ -83,6 +83,9 @@ check-links:
 check-boundaries:
 	$(PYTHON) tools/check_boundaries.py
 	$(PYTHON) tools/check_cycles.py
+
+check-patches:
+	@PYTHONPATH=tools $(PYTHON) tools/check_flawed.py --applies
 
 check-costs:
 	$(PYTHON) tools/costs.py --check

@@ -12,7 +12,7 @@ from template import of_type
 OWN = "belvo-sync"
 ALARM = "AWS::CloudWatch::Alarm"
 
-# AWS's metrics that we use, with the sets of dimensions that AWS documents for them: for SQS "Available CloudWatch metrics
+# The metrics of AWS in use, with the sets of dimensions that AWS documents: for SQS "Available CloudWatch metrics
 # for Amazon SQS", for HTTP APIs "Working with metrics for HTTP APIs", for Lambda "Types of metrics for Lambda functions",
 # for DynamoDB "DynamoDB metrics and dimensions".
 DOCUMENTED = {
@@ -34,7 +34,7 @@ DOCUMENTED = {
 
 @dataclass(frozen=True)
 class Series:
-    """A metric with its dimensions, as an alarm or a widget names it."""
+    """A metric and the names of its dimensions, as an alarm or a widget uses them."""
 
     namespace: str
     metric: str
@@ -54,7 +54,7 @@ def alarms(template: dict) -> dict[str, dict]:
 
 
 def series_of_alarm(alarm: dict) -> dict[str, Series]:
-    """By their ids in its expression; of an alarm on a single series that one."""
+    """Returns the series of an alarm by their ids in its expression. A single series has the id `value`."""
     return {
         name: Series(each["Namespace"], each["MetricName"], tuple(part["Name"] for part in each["Dimensions"]))
         for name, each in metrics_of_alarm(alarm).items()
@@ -67,7 +67,7 @@ def metrics_of_alarm(alarm: dict) -> dict[str, dict]:
     return {each["Id"]: each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each}
 
 
-# What of metric math the alarms use, for one period in which a series may have no value.
+# The functions of metric math in use, for one period. A series without a datapoint is None.
 METRIC_MATH = {
     "FILL": lambda value, filling: filling if value is None else value,
     "IF": lambda condition, then, otherwise: then if condition else otherwise,
@@ -80,14 +80,15 @@ COMPARISONS = {
 
 
 def is_breached(alarm: dict, values: dict[str, float]) -> bool:
-    """Is a period over the threshold of an alarm on metric math, in which these series have these values, and others none?
+    """Returns `True` if a period with these values breaches the threshold of an alarm on metric math.
 
-    (CloudWatch user guide, "Metric math syntax and functions".) Metric math and Python write these expressions alike.
+    Series without a value have no datapoint. Metric math and Python have the same syntax for these expressions (CloudWatch
+    user guide, "Metric math syntax and functions").
     """
     expressions = [each["Expression"] for each in alarm["Metrics"] if each.get("ReturnData", True)]
     [expression] = expressions
     series = dict.fromkeys(series_of_alarm(alarm)) | values
-    value = eval(expression, {"__builtins__": {}}, METRIC_MATH | series)  # noqa: S307 (of our own template)
+    value = eval(expression, {"__builtins__": {}}, METRIC_MATH | series)  # noqa: S307 (the project's own template)
     return COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
 
 

@@ -1,12 +1,12 @@
-"""Reads for which processor the functions were built, and has CloudFormation refuse every other `Architecture`.
+"""Reads the processor from the built functions, and makes CloudFormation reject any other `Architecture`.
 
     sam build --parameter-overrides Architecture=arm64
     python3 tools/check_architecture.py                    before `sam deploy`
     python3 tools/check_architecture.py DIRECTORY          when `sam build` had --build-dir DIRECTORY
 
-Lambda starts no function whose binary is for another processor: each invocation would fail. `sam build` and `sam deploy` take the
-parameter separately, so this writes what the binaries are for into the rule ArchitectureOfTheBuild of the built template, and into
-the parameter's default. From then on CloudFormation compares, also when only a parameter of the deployed stack is changed.
+Lambda cannot start a binary for another processor: each invocation would fail. `sam build` and `sam deploy` take the parameter
+separately. So this tool writes the processor of the binaries into the rule ArchitectureOfTheBuild of the built template, and into
+the parameter's default. From then on CloudFormation compares, also when only a parameter of the deployed stack changes.
 """
 
 import re
@@ -15,14 +15,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".aws-sam/build"
-# What `sam deploy --guided` leaves behind (README.md).
+# `sam deploy --guided` writes it (README.md).
 CONFIGURATION = ROOT / "samconfig.local.toml"
 
 # The member e_machine of an ELF header, and Lambda's names for these processors.
 MACHINES = {62: "x86_64", 183: "arm64"}
 ELF_64_BIT_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
 
-# As `sam build` writes them. The value is the last part.
+# In the form that `sam build` writes. The last group is the value.
 RULE = r"(\n  ArchitectureOfTheBuild:\n(?:    .*\n)*? +Fn::Equals:\n +- Ref: Architecture\n +- )(\S+)"
 DEFAULT = r"(\n  Architecture:\n(?:    .*\n)*?    Default: )(\S+)"
 # NAME=VALUE, NAME="VALUE", NAME=\"VALUE\"; ParameterKey=NAME,ParameterValue=VALUE.
@@ -30,7 +30,7 @@ OVERRIDE = r'\b(?:Architecture=|ParameterKey=Architecture,ParameterValue=)\\?["\
 
 
 class Refused(Exception):
-    """Why this build cannot be deployed."""
+    """An error that says why this build cannot be deployed."""
 
 
 def main() -> None:
@@ -39,14 +39,14 @@ def main() -> None:
         architecture = check(directory, CONFIGURATION)
     except Refused as refused:
         sys.exit(f"check_architecture: {refused}")
-    print(f"The functions are built for {architecture}. CloudFormation refuses to deploy them with another Architecture.")
+    print(f"The functions are built for {architecture}. CloudFormation rejects another Architecture.")
 
 
 def check(directory: Path, configuration: Path) -> str:
-    """Binds the built template to the processor of its functions, and returns that."""
+    """Binds the built template to the processor of its functions, and returns the processor."""
     template = directory / "template.yaml"
     if not template.is_file():
-        raise Refused(f"{template} is not there: run `sam build` first")
+        raise Refused(f"{template} does not exist: run `sam build` first")
     text = template.read_text()
     architecture = common_architecture(directory, text)
     check_configuration(configuration, architecture)
@@ -65,36 +65,36 @@ def common_architecture(directory: Path, template: str) -> str:
 
 
 def machine_of(binary: Path) -> str:
-    """By the binary's ELF header."""
+    """Returns the processor in the binary's ELF header."""
     if not binary.is_file():
-        raise Refused(f"{binary} is not there: run `sam build` again")
+        raise Refused(f"{binary} does not exist: run `sam build` again")
     with binary.open("rb") as file:
         header = file.read(20)
     machine = int.from_bytes(header[18:20], "little")
     if not header.startswith(ELF_64_BIT_LITTLE_ENDIAN) or machine not in MACHINES:
-        raise Refused(f"{binary} is no program that Lambda can run (an ELF binary for {' or '.join(MACHINES.values())})")
+        raise Refused(f"{binary} is not a program for Lambda (an ELF binary for {' or '.join(MACHINES.values())})")
     return MACHINES[machine]
 
 
 def check_configuration(configuration: Path, architecture: str) -> None:
-    """CloudFormation would refuse it too, after the upload."""
+    """Fails before the upload; CloudFormation would reject the value after it."""
     if not configuration.is_file():
         return
     lines = [line for line in configuration.read_text().splitlines() if not line.lstrip().startswith("#")]
     for asked in re.findall(OVERRIDE, "\n".join(lines)):
         if asked != architecture:
             raise Refused(
-                f"{configuration.name} says Architecture={asked}, and the functions are built for {architecture}: "
+                f"{configuration.name} has Architecture={asked}, but the functions are built for {architecture}: "
                 f"run `sam build --parameter-overrides Architecture={asked}`, or change the value in {configuration.name}"
             )
 
 
 def bound(template: str, architecture: str) -> str:
-    """The built template, which takes this value of the parameter alone."""
+    """Returns the built template with this value as the only valid one of the parameter."""
     for place in (RULE, DEFAULT):
         template, places = re.subn(place, lambda found: found[1] + architecture, template)
         if places != 1:
-            raise Refused("the built template has another form than this tool knows: it was not written by `sam build`")
+            raise Refused("the built template has an unknown form: run `sam build`")
     return template
 
 

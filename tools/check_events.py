@@ -1,7 +1,6 @@
-"""Runs every event of events/ through its function with `sam local invoke`, and checks each answer.
+"""Invokes the functions with every event of events/ (`sam local invoke`), and checks each response.
 
-Needs Docker. Where there is none this says so and does nothing, unless REQUIRE_DOCKER is set, as in .ci/run: then that
-is a failure.
+Needs Docker. Without it the check is skipped, or fails if REQUIRE_DOCKER is set, as in .ci/run.
 """
 
 import json
@@ -15,11 +14,11 @@ import invoke
 from stack.console import fail, say
 from stack.settings import ROOT
 
-# What the webhook function answers to the events that are not simply accepted.
+# Status of the webhook function for the events that are not accepted with a 202.
 STATUS = {"bad-json": 400, "wrong-credentials": 401, "url-validation": 200}
 WITH_REQUEST_ID = (202, 400)
-# What the request function may refuse instead of answering. The link of the events is a bank's, so Belvo may have no
-# invoices and no employments to retrieve for it.
+# Expected errors of the request function. The link of the events is a bank's: Belvo may reject the retrieval of invoices and
+# employments.
 REFUSALS = {"bad-input": "InvalidInput"}
 OF_BANKS = ("retrieve-transactions", "refresh-link", "delete-link", "resync", "widget-token", "widget-token-open-finance")
 
@@ -27,8 +26,8 @@ OF_BANKS = ("retrieve-transactions", "refresh-link", "delete-link", "resync", "w
 def main() -> None:
     if not has_docker():
         if os.environ.get("REQUIRE_DOCKER"):
-            fail("no Docker engine answers, and REQUIRE_DOCKER is set")
-        say("check-events: SKIPPED, since no Docker engine answers here (`sam local invoke` needs one)")
+            fail("Docker is not available, and REQUIRE_DOCKER is set")
+        say("check-events: SKIPPED, `sam local invoke` needs Docker")
         return
     events = sorted(ROOT.glob("events/*/*.json"), key=order)
     failed = 0
@@ -37,7 +36,7 @@ def main() -> None:
             answer = run(event)
             is_right = EXPECTED[event.parent.name](event, answer)
             failed += not is_right
-            say(f"check-events: {event.relative_to(ROOT)}: {'ok' if is_right else f'WRONG ANSWER {answer}'}")
+            say(f"check-events: {event.relative_to(ROOT)}: {'ok' if is_right else f'WRONG RESPONSE {answer}'}")
     say(f"{len(events) - failed} passed, {failed} failed")
     sys.exit(failed > 0)
 
@@ -49,7 +48,7 @@ def expected_of_webhook(event: Path, answer: dict) -> bool:
 
 
 def has_right_request_id(event: Path, status: int, request_id: str | None) -> bool:
-    """Belvo's own, also from a body that breaks off; Lambda's, when Belvo sent none."""
+    """Returns `True` if the id is that of the body, also of a truncated one; or any id, if the body has none."""
     if status not in WITH_REQUEST_ID:
         return request_id is None
     belvos = re.search(r'"request_id":\s*"([^"]+)"', json.loads(event.read_text())["body"])
@@ -57,12 +56,12 @@ def has_right_request_id(event: Path, status: int, request_id: str | None) -> bo
 
 
 def is_done(_event: Path, answer: dict) -> bool:
-    """No message comes back: it was applied, or recorded as unknown."""
+    """Returns `True` if no message returns to the queue: it was applied, or recorded as unknown."""
     return answer == {"batchItemFailures": []}
 
 
 def is_answered(event: Path, answer: dict) -> bool:
-    """The action was carried out, or refused for the reason that it should be."""
+    """Returns `True` if the action was carried out, or failed with the expected error."""
     if event.stem in REFUSALS:
         return answer.get("errorType") == REFUSALS[event.stem]
     may_be_refused = event.stem not in OF_BANKS and answer.get("errorType") == "BelvoRefused"
@@ -70,12 +69,12 @@ def is_answered(event: Path, answer: dict) -> bool:
 
 
 def is_reconciled(_event: Path, answer: dict) -> bool:
-    """Belvo's list of links was read."""
+    """Returns `True` if the run read Belvo's list of links."""
     return answer.get("pages") == 1 and "listings" in answer
 
 
 def order(event: Path) -> tuple[bool, bool, Path]:
-    """Last what changes something at Belvo, and at the very end what deletes the link of all the others."""
+    """Sorts requests, which change something at Belvo, to the end; the deletion of the link is the last."""
     return event.parent.name == "request", event.stem == "delete-link", event
 
 

@@ -1,10 +1,10 @@
-"""What the stack costs in a month, at list prices, from assumptions and measured figures: the tables of docs/costs.md.
+"""Computes the monthly cost of the stack from list prices, assumptions and measurements: the tables of docs/costs.md.
 
-    python3 tools/costs.py            prints them
+    python3 tools/costs.py            prints the tables
     python3 tools/costs.py --write    writes them into the page (make costs)
-    python3 tools/costs.py --check    fails when the page has others (make check-costs)
+    python3 tools/costs.py --check    fails when the page has other tables (make check-costs)
 
-A bill, not a forecast: change a figure to yours and run it again. No free tier is taken off.
+The free tier is not subtracted. For your own figures, change the constants and run it again.
 """
 
 import argparse
@@ -26,7 +26,7 @@ MILLION = 1e6
 class Price:
     dollars: float
     unit: str
-    # Where the figure was seen, and when that was written. AWS's own pages fill their tables by script.
+    # Source of the figure, with its date. AWS's own pages load their tables by script.
     source: str
 
 
@@ -43,23 +43,23 @@ PRICES = {
     "log_kept": Price(0.03, "GB-month of logs kept", "not found again; not verified"),
     "series": Price(0.30, "custom metric and month", "signoz.io, CloudWatch pricing, 2026-02-15"),
     "dashboard": Price(3.00, "dashboard and month", "factualminds.com, as above"),
-    # One on metric math is billed for each of its series.
+    # An alarm on metric math is billed for each of its series.
     "alarm": Price(0.10, "series of an alarm and month", "not found again; not verified"),
     "secret": Price(0.40, "secret and month", "hivebook.wiki, Secrets Manager"),
     "secret_read": Price(0.05, "10,000 reads of a secret", "the same"),
 }
 
-# Assumptions about a link, which is recurrent, has two resources and an external id, and is refreshed daily.
+# Assumptions for a link: recurrent, two resources, an external id, a daily refresh.
 TRANSACTIONS_HELD = 1_500
 ACCOUNTS = 2
 NEW_A_DAY, CHANGED_A_DAY, DELETED_A_DAY = 4, 2, 0.1
-# new_transactions_available each day, transactions_updated every other, transactions_deleted on one of ten.
+# new_transactions_available every day, transactions_updated every second day, transactions_deleted every tenth day.
 NEW_WEBHOOKS, UPDATED_WEBHOOKS, DELETED_WEBHOOKS = 1, 0.5, 0.1
-# docs/architecture.md, "The reconcile function": each resource once a week.
+# The reconcile function requests a listing of each resource once a week.
 RELISTINGS_A_DAY = 2 / 7
 LOOKS_OF_RECONCILE_A_DAY = 2 / 7
 
-# Seconds. Belvo's answers are what the sync function waits for; nobody has measured them from a region.
+# Seconds. The sync function waits for Belvo's responses; their duration was not measured from a region.
 BELVO_SECONDS = 1.0
 AWS_SECONDS_AN_EVENT = 0.15
 WEBHOOK_SECONDS = 0.025
@@ -68,30 +68,30 @@ RECONCILE_SECONDS = 10
 # Measured. docs/performance.md:
 CPU_SECONDS_FOR_1000_UNCHANGED = 0.03
 CPU_SECONDS_FOR_1000_WRITTEN = 0.10
-# Lambda gives a core at 1,769 MB, in proportion below.
+# Lambda assigns a whole core at 1,769 MB, and less in proportion.
 CORE_AT_512_MB = 512 / 1769
 TRANSACTION_UNITS = 2 + 2
 # On the local stack: mean sizes of items in bytes.
 TRANSACTION_BYTES, ACCOUNT_BYTES, EVENT_BYTES, REQUEST_BYTES, TOMBSTONE_BYTES = 1_105, 834, 427, 305, 180
-# What DynamoDB adds to each item, in the table and in an index.
+# Overhead of DynamoDB for each item, in the table and in an index, in bytes.
 ITEM_OVERHEAD = 100
-# On the local stack's stream, for an event: its item twice, the link twice (and twice in gsi1, moved once in gsi2), the
-# sync state twice, the request's item (and in gsi1).
+# Write units of an event, measured on the local stack's stream: its item twice, the link twice (twice in gsi1, moved once in
+# gsi2), the sync state twice, the request's item (also in gsi1).
 BOOKKEEPING_UNITS = 2 + (2 + 2 + 2) + 2 + (1 + 1)
 RECONCILE_UNITS = 2 * (1 + 1 + 2)
 CLOCK_READS_AN_EVENT = 3
-# Lines of the functions with their metrics in them, rounded up; Lambda's own three for an invocation are an estimate.
+# Bytes of the functions' events with their metrics, rounded up. Those of Lambda's three lines for an invocation are an estimate.
 WEBHOOK_LINE, SYNC_LINE, DOOR_LINE, LAMBDA_LINES = 600, 1_000, 250, 900
 
 KEPT_DAYS = 90
 RUNS_A_DAY = 96
 DISCOVERY_REQUESTS_A_RUN = 3
-# Five long polls of 20 seconds side by side, as Lambda begins with, day and night.
+# Lambda's event source begins with five concurrent long polls of 20 seconds each.
 POLLS_A_MONTH = 5 * 3 * 60 * 24 * DAYS
 # Each environment reads its secret every five minutes.
 SECRET_READS_BUSY = 3 * 12 * 24 * DAYS
-# Series that an ordinary month fills: crates/runtime/src/metrics.rs with two resources; without links, `runs` and `belvo_2xx`
-# (a count of zero is no datapoint).
+# Series with datapoints in a usual month: crates/runtime/src/metrics.rs with two resources. Without links: `runs` and
+# `belvo_2xx`.
 SERIES_BUSY, SERIES_IDLE = 31, 2
 LOG_RETENTION_MONTHS = 1
 
@@ -104,12 +104,12 @@ def main() -> None:
     head, _, rest = PAGE.read_text().partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not end:
-        sys.exit(f"{PAGE.relative_to(ROOT)} does not say where the tables go: {BEGIN.strip()} and {END.strip()}")
+        sys.exit(f"{PAGE.relative_to(ROOT)} lacks the markers of the tables: {BEGIN.strip()} and {END.strip()}")
     page = f"{head}{BEGIN}\n{tables()}\n{END}{tail}"
     if arguments.write:
         PAGE.write_text(page)
     elif arguments.check:
-        sys.exit(None if page == PAGE.read_text() else f"{PAGE.relative_to(ROOT)} has other figures: make costs")
+        sys.exit(None if page == PAGE.read_text() else f"{PAGE.relative_to(ROOT)} is not current: run `make costs`")
     else:
         print(tables())
 
@@ -134,7 +134,7 @@ def tables() -> str:
 
 
 def month(links: int) -> dict[str, float]:
-    """The bill by what is billed."""
+    """Returns the monthly bill by service."""
     webhooks = links * WEBHOOKS_A_DAY * DAYS
     events = links * EVENTS_A_DAY * DAYS
     runs = RUNS_A_DAY * DAYS
@@ -166,13 +166,13 @@ PAGES = math.ceil(TRANSACTIONS_HELD / 1_000)
 
 def writes_a_day() -> float:
     transactions = (NEW_A_DAY + CHANGED_A_DAY + DELETED_A_DAY) * TRANSACTION_UNITS
-    # Their balances, which come with the transactions.
+    # Their balances come with the transactions.
     accounts = ACCOUNTS
     return transactions + accounts + EVENTS_A_DAY * BOOKKEEPING_UNITS + LOOKS_OF_RECONCILE_A_DAY * RECONCILE_UNITS
 
 
 def reads_a_day() -> float:
-    """Consistent ones: a unit for each item of up to 4 KB that is compared, or for 4 KB of a query."""
+    """Returns the units of consistent reads: one for each compared item of up to 4 KB, or for 4 KB of a query."""
     listed = TRANSACTIONS_HELD + ACCOUNTS
     compared_a_week = listed + listed * TRANSACTION_BYTES / (4 * KIB)
     # With a day of overlap.
@@ -190,7 +190,7 @@ def sync_seconds_a_day() -> float:
 
 
 def bytes_of_a_link() -> tuple[float, float]:
-    """In the table and its indexes; in the table alone, which is what point-in-time recovery is billed for."""
+    """Returns the bytes in the table and its indexes, and those in the table alone (point-in-time recovery)."""
     transactions = TRANSACTIONS_HELD * (TRANSACTION_BYTES + ITEM_OVERHEAD)
     requests = KEPT_DAYS * WEBHOOKS_A_DAY * (REQUEST_BYTES + ITEM_OVERHEAD)
     others = (

@@ -1,8 +1,8 @@
-"""make demo: the main job from end to end, as it happens. Exits with 1 unless the table has converged on Belvo.
+"""make demo: shows the whole flow. Exits with 1 unless the table has converged on Belvo.
 
-The real template runs on a local AWS, beside a Belvo of our own. It walks through Belvo's three asynchronous workflows: a
-recurrent link that is loaded and later refreshed, a retrieval that our side asks for, and a single link. Nothing is left
-running afterwards.
+The real template runs on a local AWS, beside a fake Belvo server. The demo shows Belvo's three asynchronous workflows: a
+recurrent link with its first load and a refresh, a retrieval through the request function, and a single link. At the end it
+stops everything.
 """
 
 import json
@@ -21,7 +21,7 @@ from stack.settings import ROOT, Settings
 from stack.table import content
 
 ACCOUNTS, TRANSACTIONS = 3, 2_500
-# Far more than any step takes; reaching it is a failure.
+# Timeout of a step, far longer than any takes.
 PATIENCE_SECONDS = 180
 RECURRENT = ("ACCOUNTS", "TRANSACTIONS")
 SINGLE = ("ACCOUNTS", "TRANSACTIONS", "OWNERS")
@@ -35,7 +35,7 @@ def main() -> None:
     headline("belvo-sync: from a bank connection to rows in DynamoDB")
     lifecycle.end(settings)
     try:
-        title("1", "Build the functions, start a local AWS and a Belvo of our own, deploy template.yaml")
+        title("1", "Build the functions, start a local AWS and a fake Belvo server, deploy template.yaml")
         running = lifecycle.start(settings, {})
         converged = Demo(running).play()
     finally:
@@ -44,7 +44,7 @@ def main() -> None:
     if not converged:
         fail(red("the table has not converged on Belvo"))
     say(green(f"The table equals Belvo, digit by digit. Nothing is left running. ({time.monotonic() - started:.0f} s)"))
-    say("Next: `make up` leaves all of this running to play with; README.md says how to deploy it to AWS.")
+    say("Next: `make up` starts all of this and leaves it running; README.md says how to deploy it to AWS.")
 
 
 class Demo:
@@ -82,7 +82,7 @@ class Demo:
         return all(equal) and request["status"] == "completed"
 
     def connect_bank(self, access_mode: str, fetch_resources: tuple[str, ...]) -> str:
-        """What the Connect Widget, or the customer's own call, does."""
+        """Creates a link, as the Connect Widget or your own call does."""
         key = self.running.belvo_key
         body = {
             "institution": "erebor_mx_retail", "username": "bnk100", "password": "full", "access_mode": access_mode,
@@ -96,7 +96,7 @@ class Demo:
         return self.link_id
 
     def retrieve(self, link_id: str) -> str:
-        """Invokes the request function, as `aws lambda invoke` does; gives Belvo's id for the request."""
+        """Invokes the request function, as `aws lambda invoke` does. Returns Belvo's id of the request."""
         action = {
             "action": "retrieve", "resource": "TRANSACTIONS", "link_id": link_id,
             "date_from": "2024-01-01", "date_to": "2024-01-31",
@@ -105,17 +105,17 @@ class Demo:
         answer = functions.invoke(FunctionName=name, Payload=json.dumps(action))
         text = answer["Payload"].read().decode()
         if "FunctionError" in answer:
-            fail(red(f"the request function answered {text}"))
+            fail(red(f"the request function returned {text}"))
         say(f"   {text}")
         return json.loads(text)["request_id"]
 
     def follow(self, webhooks: int) -> None:
-        """Shows the webhooks and their answers, then waits until the queue is empty and shows what has arrived."""
-        say(dim(f"   {'webhook':<48} {'answer':<8} {'latency':>8}"))
+        """Shows the webhooks and the responses, waits until the queue is empty, and shows the table's rows."""
+        say(dim(f"   {'webhook':<48} {'response':<8} {'latency':>8}"))
         expected = self.shown + webhooks
         wait_until(lambda: self.show_deliveries() >= expected, "the webhooks")
         started = time.monotonic()
-        wait_until(self.is_drained, "the queue to run empty", tick=self.show_progress)
+        wait_until(self.is_drained, "an empty queue", tick=self.show_progress)
         rows = ", ".join(self.rows_in_words(resource) for resource in SINGLE if self.rows(resource))
         clear_line()
         say(f"   queue empty after {time.monotonic() - started:.1f} s; in the table: {rows}")
@@ -152,7 +152,7 @@ class Demo:
         return self.table.count(f"LINK#{self.link_id}", f"{resource}#")
 
     def compare(self, link_id: str, resource: str) -> bool:
-        """Everything that Belvo has, with Belvo's content; everything else a tombstone."""
+        """Returns `True` if the table has exactly Belvo's objects, with the same content. All other records must be tombstones."""
         truth = {each["id"]: content(each, of=resource) for each in self.belvo.truth(link_id, resource.lower())}
         stored = self.table.records(link_id, resource)
         live = {key: content(item["data"], of=resource) for key, item in stored.items() if "deleted_at" not in item}
@@ -168,7 +168,7 @@ def wait_until(done: Callable[[], bool], what: str, tick: Callable[[], None] = l
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not done():
         if time.monotonic() > deadline:
-            fail(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+            fail(f"timeout of {PATIENCE_SECONDS} s while waiting for {what}")
         tick()
         time.sleep(0.3)
 
@@ -209,7 +209,7 @@ def red(text: str) -> str:
 
 
 def styled(code: str, text: str) -> str:
-    """Colours where somebody looks at a terminal that has them (https://no-color.org)."""
+    """Adds colour on a terminal, unless NO_COLOR is set (https://no-color.org)."""
     plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
     return text if plain else f"\x1b[{code}m{text}\x1b[0m"
 

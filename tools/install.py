@@ -1,16 +1,15 @@
-"""Installs the project's tools, once: those in Python into .tools/.
+"""Installs the project's tools: Python packages into .tools/, Node.js packages into bench/peers/node/node_modules.
 
-Five virtual environments, since SAM, the local AWS and checkov want different versions of boto3:
+There are five virtual environments, because SAM, the local AWS and checkov need different versions of boto3:
 
     .tools/sam            sam, cargo-lambda (with zig), cfn-lint
     .tools/aws            ministack, pytest, boto3, requests
-    .tools/checkov        checkov; only when asked for, since only `make lint` needs it
-    .tools/bench-python   what the benchmark's peer in Python runs on; only when asked for
-    .tools/bench-report   matplotlib, which draws the benchmark's plots; only when asked for
+    .tools/checkov        checkov, for `make lint`
+    .tools/bench-python   the dependencies of the benchmark's Python implementation
+    .tools/bench-report   matplotlib, for the plots of the benchmark
 
-And what the benchmark's peer in Node.js is made of, into bench/peers/node/node_modules; only when asked for.
-
-Everything is pinned by hash. A stamp remembers what was installed, so that a second run takes no time.
+Without arguments it installs sam and aws. All packages are pinned by hash. A file records what was installed, so that a second
+run takes no time.
 
     python3 tools/install.py [sam] [aws] [checkov] [bench-python] [bench-node] [bench-report]
 """
@@ -42,7 +41,7 @@ def main() -> None:
         elif name in ENVIRONMENTS:
             install(name)
         else:
-            sys.exit(f"There is no environment {name!r}; there are: {', '.join([*ENVIRONMENTS, NODE_PACKAGES])}.")
+            sys.exit(f"Unknown environment {name!r}. Known: {', '.join([*ENVIRONMENTS, NODE_PACKAGES])}.")
 
 
 def install(name: str) -> None:
@@ -57,7 +56,7 @@ def install(name: str) -> None:
     say(f"installing {requirements.relative_to(ROOT)} into {home.relative_to(ROOT)} (once; a minute or two)")
     create_environment(home)
     pip_install(home, requirements)
-    # Last, so that whatever is interrupted is done again.
+    # Last: an interrupted installation starts again.
     stamp.write_text(wanted)
     say(f"{home.relative_to(ROOT)} is ready ({time.monotonic() - started:.0f} s)")
 
@@ -70,9 +69,9 @@ def create_environment(home: Path) -> None:
 
 
 def pip_install(home: Path, requirements: Path) -> None:
-    """Runs pip and shows one line of progress for every few packages; all of its output if it fails."""
+    """Runs pip with some lines of progress, and prints its last lines of output if it fails."""
     pip = [home / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    # The list is complete, so there is nothing left to resolve.
+    # The list is complete, so pip has no dependencies to resolve.
     command = [*pip, "--require-hashes", "--no-deps", "-r", requirements]
     total = sum("==" in line for line in requirements.read_text().splitlines())
     output = []
@@ -91,7 +90,7 @@ def pip_install(home: Path, requirements: Path) -> None:
 def install_node_packages() -> None:
     home = ROOT / "bench/peers/node"
     version = node_version()
-    # npm replaces the whole directory, and the stamp with it.
+    # npm replaces the whole directory, with this file.
     stamp = home / "node_modules/installed"
     wanted = hashlib.sha256((home / "package-lock.json").read_bytes() + version.encode() + str(home).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -110,13 +109,13 @@ def install_node_packages() -> None:
 
 
 def node_version() -> str:
-    needed = f"The benchmark's peer in Node.js needs node {OLDEST_NODE} or newer, and npm"
+    needed = f"The benchmark's Node.js implementation needs node {OLDEST_NODE} or newer, and npm"
     if not (shutil.which("node") and shutil.which("npm")):
         sys.exit(f"{needed}; they are not on the PATH. See https://nodejs.org/en/download")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     major = re.match(r"v(\d+)", version)
     if not major or int(major[1]) < OLDEST_NODE:
-        sys.exit(f"{needed}; here is {version}.")
+        sys.exit(f"{needed}; this is {version}.")
     return version
 
 

@@ -1,10 +1,10 @@
-"""Runs one event through its function in Docker, as Lambda would: `sam local invoke`.
+"""Invokes a function in Docker with an event file: `sam local invoke`.
 
     python3 tools/invoke.py events/webhook/transactions-historical-update.json
 
-The directory says which function. What the function needs of AWS (its secret, the queue, the table) is made for this
-run on a local AWS that listens on Docker's bridge, where the container reaches it, and nowhere else; afterwards it is
-ended. events/env.json holds the names, and the token is the one in the events: they are no secrets.
+The directory names the function. A local AWS provides the secret, the queue and the table for this run. It listens on
+Docker's bridge only, where the container reaches it. events/env.json has the names, and the events have the token: these
+are no secrets.
 """
 
 import json
@@ -28,7 +28,7 @@ FUNCTIONS = {
 }
 
 AWS_PORT, BELVO_PORT = 4570, 8570
-# The bridge's usual address, which events/env.json is written for.
+# The bridge's usual address, which events/env.json uses.
 USUAL_BRIDGE = "172.17.0.1"
 
 WEBHOOK_TOKEN = "local-webhook-token-for-sam-local-invoke-only"
@@ -49,7 +49,7 @@ def main() -> None:
 
 @contextmanager
 def functions(*, quiet: bool = False) -> Iterator[Callable[[Path], dict]]:
-    """The built functions with all that they need around them: takes an event, gives its function's answer."""
+    """Builds the functions and starts what they need. Yields a function from an event file to the response."""
     settings = Settings(ROOT / ".local" / "invoke", AWS_PORT, BELVO_PORT, host=docker_bridge())
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     deploy.build_functions(settings)
@@ -59,7 +59,7 @@ def functions(*, quiet: bool = False) -> Iterator[Callable[[Path], dict]]:
 
 
 def invoke(settings: Settings, event: Path, *, quiet: bool) -> dict:
-    """The function's answer. Its log lines go to stderr, or nowhere."""
+    """Returns the function's response. Its log goes to stderr, unless `quiet`."""
     function = FUNCTIONS.get(event.parent.name) or fail(f"{event} is not below events/{' or events/'.join(FUNCTIONS)}")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as variables:
         variables.write(ENVIRONMENT_FILE.read_text().replace(USUAL_BRIDGE, settings.host))
@@ -69,7 +69,7 @@ def invoke(settings: Settings, event: Path, *, quiet: bool) -> dict:
             "--template", settings.build_dir / "template.yaml",
             "--event", event,
             "--env-vars", variables.name,
-            # Declares the variable, which the template leaves out on the real AWS.
+            # Sets the variable, which the template leaves out on AWS.
             "--parameter-overrides", f"AwsEndpointUrl={settings.aws_url}",
             "--skip-pull-image",
         ]
@@ -79,14 +79,14 @@ def invoke(settings: Settings, event: Path, *, quiet: bool) -> dict:
         )
     if run.returncode != 0 or not run.stdout.strip():
         say(run.stderr or "")
-        fail(f"sam local invoke {function} gave no answer")
+        fail(f"sam local invoke {function} returned no response")
     return json.loads(run.stdout)
 
 
 def docker_bridge() -> str:
-    """The host's address on Docker's default network. Makes sure that there is an image to run functions in."""
+    """Returns the host's address on Docker's default network, after making sure that the base image exists."""
     if subprocess.run([ROOT / "tools" / "docker-base"], check=False).returncode != 0:
-        fail("`sam local invoke` needs Docker; `make up` does without")
+        fail("`sam local invoke` needs Docker; `make up` does not")
     template = "{{(index .IPAM.Config 0).Gateway}}"
     command = ["docker", "network", "inspect", "bridge", "--format", template]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or USUAL_BRIDGE
@@ -94,7 +94,7 @@ def docker_bridge() -> str:
 
 @contextmanager
 def surroundings(settings: Settings) -> Iterator[None]:
-    """A local AWS with what the functions use, and a Belvo."""
+    """Starts a local AWS with the functions' resources, and a fake Belvo server."""
     aws, belvo = LocalAws(settings), FakeBelvo(settings)
     for process in (aws.process, belvo.process):
         process.stop()
@@ -122,7 +122,7 @@ def create_resources(aws: LocalAws) -> None:
 
 
 def create_table(aws: LocalAws, name: str) -> None:
-    """Keys and indexes as in template.yaml."""
+    """Creates the table with the keys and indexes of template.yaml."""
     indexes = ("gsi1", "gsi2")
     attributes = [f"{prefix}{part}" for prefix in ("", *indexes) for part in ("pk", "sk")]
     aws.client("dynamodb").create_table(

@@ -1,9 +1,9 @@
-"""What each function may do, beside the calls in its code that need it.
+"""Lists the permissions of each function beside the calls in its code that need them.
 
     PYTHONPATH=tools .tools/aws/bin/python tools/permissions.py > docs/permissions.md
 
-What may be done stands in template.yaml. What is called stands in the release binaries: the AWS SDK names an operation
-in a header (`X-Amz-Target: AmazonSQS.SendMessage`), and the linker keeps such a name only if the call is reachable.
+The permissions come from template.yaml, the calls from the release binaries: the AWS SDK names an operation in a header
+(`X-Amz-Target: AmazonSQS.SendMessage`), and the linker keeps such a name only if the call is reachable.
 tests/e2e/test_permissions.py compares the two.
 """
 
@@ -16,17 +16,17 @@ from itertools import product
 import botocore.session
 from template import FUNCTION, ROOT, as_list, of_type, read, role_of, statements, transformed
 
-# IAM's names of services, and those in the header.
+# Names of services in IAM, and in the header.
 SERVICES = {"dynamodb": "DynamoDB_20120810", "secretsmanager": "secretsmanager", "sqs": "AmazonSQS"}
 
-# An action usually has the name of the one operation that needs it. These are all exceptions that occur here.
+# An action usually has the name of the only operation that needs it. These are the exceptions in use.
 NEEDED_FOR = {
     "SendMessageBatch": {"sqs:SendMessage"},
-    # Nothing but updates is put into a transaction (crates/store/src/passes.rs).
+    # All transactions consist of updates (crates/store/src/passes.rs).
     "TransactWriteItems": {"dynamodb:UpdateItem"},
 }
 
-# Lambda does these itself, in the role's name: an SQS event source, and what a function prints.
+# Lambda calls these itself under the function's role: for the SQS event source, and for logs.
 EVENT_SOURCE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
@@ -36,12 +36,12 @@ class Permission:
     function: str
     action: str
     resource: str
-    # What needs it; empty if nothing does.
+    # What needs it.
     users: tuple[str, ...]
 
 
 def permissions() -> Iterator[Permission]:
-    """Every permission of every function."""
+    """Yields every permission of every function."""
     template = transformed(read())
     for name, function in of_type(template["Resources"], FUNCTION):
         by_lambda = dict.fromkeys(LOGGING, "Lambda's logging")
@@ -64,12 +64,12 @@ def takes_from_queue(template: dict, function: str) -> bool:
 
 @cache
 def calls(function: str) -> set[str]:
-    """The operations, as `sqs:SendMessageBatch`, that a function's binary can call."""
+    """Returns the operations that a function's binary can call, such as `sqs:SendMessageBatch`."""
     return {call for service in SERVICES for call in calls_to(service, binary(function))}
 
 
 def queried_indexes(function: str) -> set[str]:
-    """An index shows in its queries' condition: `gsi2pk = :shard AND ...`."""
+    """Returns the indexes in the conditions of queries, such as `gsi2pk = :shard AND ...`."""
     return {found.decode() for found in re.findall(rb"(gsi[0-9])pk = :[a-z]+ AND", binary(function))}
 
 
@@ -80,8 +80,8 @@ def binary(function: str) -> bytes:
 
 def calls_to(service: str, code: bytes) -> Iterator[str]:
     operations = botocore.session.get_session().get_service_model(service).operation_names
-    # Strings follow each other without a gap, so a name has to be known to be found. A lookahead, since what follows
-    # may be the next header.
+    # Strings in a binary have no separators, so only known names can be found. The lookahead allows the next header to follow
+    # directly.
     for found in re.finditer(rf"{SERVICES[service]}\.(?=([A-Za-z]+))".encode(), code):
         text = found[1].decode()
         known = [operation for operation in operations if text.startswith(operation)]
@@ -89,7 +89,7 @@ def calls_to(service: str, code: bytes) -> Iterator[str]:
 
 
 def actions(operation: str) -> set[str]:
-    """The actions that an operation needs."""
+    """Returns the actions that an operation needs."""
     return NEEDED_FOR.get(operation.partition(":")[2], {operation})
 
 
@@ -99,11 +99,11 @@ def resource_name(resource: dict) -> str:
             return name
         case {"Fn::Sub": text}:
             return text.replace("${Table.Arn}", "Table")
-    raise ValueError(f"a resource in a form that this does not know: {resource}")
+    raise ValueError(f"a resource with an unknown form: {resource}")
 
 
 def page() -> str:
-    """docs/permissions.md."""
+    """Returns the content of docs/permissions.md."""
     lines = [
         "# What each function may do",
         "",

@@ -1,10 +1,10 @@
-"""Writes a bill of materials (CycloneDX 1.5, JSON) for each function into target/sbom/: what is linked into its binary.
+"""Writes a bill of materials (CycloneDX 1.5, JSON) for each function into target/sbom/: the crates in its binary.
 
     python3 tools/sbom.py
 
-From `cargo tree`, which resolves features as the build of that one package does. `cargo metadata`, which tools such as
-cargo-cyclonedx go by, resolves them for the whole workspace: it lists fifty crates that the webhook function does not
-have, `ring` among them. Needs no network and no tool but cargo.
+The source is `cargo tree`, which resolves features for a single package, as its build does. `cargo metadata`, which tools such
+as cargo-cyclonedx use, resolves them for the whole workspace: it lists fifty crates that the webhook function does not have,
+`ring` among them. This tool needs cargo only, and no network.
 """
 
 import json
@@ -39,7 +39,7 @@ def bill_of(package: str) -> dict:
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
-        # The same bill has the same number, so that two builds can be compared.
+        # Derived from the content, so that equal builds have equal numbers.
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(parts))}",
         "version": 1,
         "metadata": {"component": component(root, licences, checksums) | {"type": "application"}},
@@ -52,7 +52,7 @@ def bill_of(package: str) -> dict:
 
 
 def dependencies(package: str) -> dict[Crate, set[Crate]]:
-    """Each crate of a package's tree, and those that it needs itself."""
+    """Returns each crate of a package's tree with its direct dependencies."""
     options = ["--edges", "normal", "--target", TARGET, "--prefix", "depth", "--format", "{p}", "--locked"]
     links: dict[Crate, set[Crate]] = {}
     above: list[Crate] = []
@@ -80,9 +80,9 @@ def component(crate: Crate, licences: dict[Crate, str | None], checksums: dict[C
     name, version = crate
     part = {"type": "library", "bom-ref": reference(crate), "name": name, "version": version}
     if licence := licences[crate]:
-        # As crates wrote "or" before SPDX.
+        # Older crates write "/" for OR.
         part["licenses"] = [{"expression": licence.replace("/", " OR ")}]
-    # Our own crates have neither: they come from this repository.
+    # The project's own crates have no checksum.
     if checksum := checksums.get(crate):
         part["purl"] = reference(crate)
         part["hashes"] = [{"alg": "SHA-256", "content": checksum}]

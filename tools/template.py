@@ -1,4 +1,4 @@
-"""template.yaml for those that check it: as it is written, and as CloudFormation gets it from SAM."""
+"""Reads template.yaml: as written, and as SAM transforms it for CloudFormation."""
 
 import copy
 import logging
@@ -13,30 +13,30 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTION = "AWS::Lambda::Function"
 
-# It counts what it transforms, and complains that nobody wants to know.
+# The transformation warns that its own metrics are not published.
 logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
 
 Resources = dict[str, dict]
 
 
 class NoManagedPolicies:
-    """What SAM asks for the ARNs of managed policies given by name. There are none here, so there is none to know."""
+    """Resolves names of managed policies for SAM. The template has none."""
 
     def load(self) -> dict[str, str]:
         return {}
 
 
 def read() -> dict:
-    """As it is written, with !Ref and the like in their long form."""
+    """Returns the template as written, with !Ref and the like in their long form."""
     return yaml_parse((ROOT / "template.yaml").read_text())
 
 
 def transformed(source: dict) -> dict:
-    """As CloudFormation gets it: SAM's resources replaced by what they stand for."""
+    """Returns the template after SAM's transformation."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = copy.deepcopy(source)
     for _, function in of_type(template["Resources"], "AWS::Serverless::Function"):
-        # Where SAM would have uploaded the code.
+        # SAM replaces the path by the place of the upload.
         function["Properties"]["CodeUri"] = "s3://bucket/key"
     return transform(template, {}, NoManagedPolicies())
 
@@ -46,7 +46,7 @@ def of_type(resources: Resources, kind: str) -> Iterator[tuple[str, dict]]:
 
 
 def role_of(function: dict) -> str | None:
-    """The logical id of a function's role; None if it is not a role of this template."""
+    """Returns the logical id of a function's role; `None` if the role is not in this template."""
     match function["Properties"].get("Role"):
         case {"Fn::GetAtt": [role, "Arn"]}:
             return role
@@ -63,7 +63,7 @@ def as_list(value: Any) -> list:
 
 
 def walk(value: Any) -> Iterator[Any]:
-    """A value and everything in it."""
+    """Yields a value and all values in it."""
     yield value
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:

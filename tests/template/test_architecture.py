@@ -133,7 +133,7 @@ def test_a_directory_without_a_build_is_refused(tmp_path: Path):
 def test_a_configuration_file_that_asks_for_another_processor_is_refused(build: Path, line: str):
     configuration = build / "samconfig.local.toml"
     configuration.write_text(f"[default.deploy.parameters]\n{line}\n")
-    with pytest.raises(Refused, match="samconfig.local.toml says Architecture=arm64, and the functions are built for x86_64"):
+    with pytest.raises(Refused, match="samconfig.local.toml has Architecture=arm64, but the functions are built for x86_64"):
         check(build, configuration)
     configuration.write_text(f"[default.deploy.parameters]\n# {line}\n{line.replace('arm64', 'x86_64')}\n")
     assert check(build, configuration) == "x86_64"

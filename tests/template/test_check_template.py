@@ -18,7 +18,7 @@ FLAWED = {
     ),
     "another service can assume a role": (
         ("SyncRole.Properties.AssumeRolePolicyDocument.Statement.0.Principal", {"Service": "ec2.amazonaws.com"}),
-        "SyncRole can be assumed by others than Lambda",
+        "SyncRole can be assumed by other services than Lambda",
     ),
     "a managed policy": (
         ("SyncRole.Properties.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AWSLambdaExecute"]),
@@ -34,22 +34,22 @@ FLAWED = {
     ),
     "every resource": (
         ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.3.Resource", "*"),
-        "SyncRole may do something to resources that are not listed: KeepTheTable",
+        "SyncRole has a statement with resources that are not listed: KeepTheTable",
     ),
     "every index": (
         (
             "ReconcileRole.Properties.Policies.0.PolicyDocument.Statement.2.Resource",
             {"Fn::Sub": "${Table.Arn}/index/*"},
         ),
-        "ReconcileRole may do something to resources that are not listed: FindWhatIsDue",
+        "ReconcileRole has a statement with resources that are not listed: FindWhatIsDue",
     ),
     "any API of anybody may invoke the webhook function": (
         ("FrontDoorPermission.Properties.SourceArn", None),
-        "FrontDoorPermission lets in a service whoever it acts for (no SourceArn)",
+        "FrontDoorPermission lets a service invoke the function on behalf of any account (no SourceArn)",
     ),
     "a log group without retention": (
         ("SyncLogGroup.Properties.RetentionInDays", None),
-        "SyncLogGroup keeps its lines for ever",
+        "SyncLogGroup has no retention",
     ),
     "a log group that Lambda makes": (
         ("SyncFunction.Properties.LoggingConfig", None),
@@ -57,15 +57,15 @@ FLAWED = {
     ),
     "a queue without its policy": (
         ("QueuePolicy.Properties.Queues", [{"Ref": "DeadLetterQueue"}]),
-        "Queue can be reached without TLS",
+        "Queue accepts connections without TLS",
     ),
     "a policy that denies only sending without TLS": (
         ("QueuePolicy.Properties.PolicyDocument.Statement.0.Action", "sqs:SendMessage"),
-        "Queue can be reached without TLS",
+        "Queue accepts connections without TLS",
     ),
     "a queue that anybody may send to": (
         ("QueuePolicy.Properties.PolicyDocument.Statement.0.Effect", "Allow"),
-        "QueuePolicy lets somebody in; so far nobody needs it",
+        "QueuePolicy allows access; no principal needs it",
     ),
     "a queue in the clear": (
         ("DeadLetterQueue.Properties.SqsManagedSseEnabled", False),
@@ -73,27 +73,27 @@ FLAWED = {
     ),
     "dead letters that go with the stack": (
         ("DeadLetterQueue.DeletionPolicy", None),
-        "DeadLetterQueue holds data and is not retained",
+        "DeadLetterQueue has data and is not retained",
     ),
     "a table that goes when it is replaced": (
         ("Table.UpdateReplacePolicy", "Delete"),
-        "Table holds data and is not retained",
+        "Table has data and is not retained",
     ),
     "a table that one call deletes": (
         ("Table.Properties.DeletionProtectionEnabled", None),
-        "Table can be deleted by mistake",
+        "Table has no deletion protection",
     ),
     "a secret in a variable": (
         ("SyncFunction.Properties.Environment.Variables.KEY", {"Ref": "BelvoSecretPassword"}),
-        "SyncFunction holds a secret that others can read",
+        "SyncFunction has a secret that others can read",
     ),
     "a secret inside of a text": (
         ("FrontDoor.Properties.Description", {"Fn::Sub": "for ${BelvoSecretId}"}),
-        "FrontDoor holds a secret that others can read",
+        "FrontDoor has a secret that others can read",
     ),
     "a secret that CloudFormation resolves": (
         ("SyncFunction.Properties.Environment.Variables.KEY", "{{resolve:secretsmanager:belvo}}"),
-        "SyncFunction holds a secret that others can read",
+        "SyncFunction has a secret that others can read",
     ),
 }
 
@@ -115,8 +115,8 @@ def test_flaws_in_what_checkov_skips_are_noticed():
     change(source, "Queue.Properties.KmsMasterKeyId", "alias/aws/sqs")
     change(source, "Table.Properties.PointInTimeRecoverySpecification", None)
     assert list(suppressions(source)) == [
-        "DeadLetterQueue skips CKV_AWS_27 without saying why",
-        "Queue skips CKV_AWS_27, which finds nothing there",
+        "DeadLetterQueue skips CKV_AWS_27 without a reason",
+        "Queue skips CKV_AWS_27, which reports nothing there",
         "Table fails CKV_AWS_28",
     ]
 
@@ -124,7 +124,7 @@ def test_flaws_in_what_checkov_skips_are_noticed():
 def test_a_secret_in_an_output_is_noticed():
     source = read()
     source["Outputs"]["Key"] = {"Value": {"Ref": "BelvoSecretPassword"}}
-    assert list(structure(transformed(source))) == ["Outputs holds a secret that others can read"]
+    assert list(structure(transformed(source))) == ["Outputs has a secret that others can read"]
 
 
 @pytest.mark.parametrize(

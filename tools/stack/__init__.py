@@ -1,1 +1,1 @@
-"""The deployed stack on one's own machine: the real template on a local AWS, beside a Belvo of our own."""
+"""Runs the stack on this machine: the real template on a local AWS, beside a fake Belvo server."""

@@ -1,4 +1,4 @@
-"""python -m stack build | up | down | status    (see `make help`; the modules beside this one do the work)"""
+"""python -m stack build | up | down | status    (see `make help`)"""
 
 import argparse
 
@@ -22,14 +22,14 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="stack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="the functions, as they are deployed, and fake-belvo")
-    up = commands.add_parser("up", help="build, start, deploy; leaves everything running")
+    commands.add_parser("build", help="build the functions for deployment, and fake-belvo")
+    up = commands.add_parser("up", help="build, start the servers, deploy; leaves them running")
     up.add_argument(
         "--parameter", action="append", default=[], type=parameter, metavar="NAME=VALUE",
-        help="a parameter of template.yaml, for example RetryBaseSeconds=1",
+        help="value of a template parameter, for example RetryBaseSeconds=1",
     )
-    commands.add_parser("down", help="end what `up` started")
-    commands.add_parser("status", help="what is running, how full the queues are, what the table holds")
+    commands.add_parser("down", help="stop what `up` started")
+    commands.add_parser("status", help="show running processes, messages in the queues, items in the table")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while it runs: one line per step, and how long it took."""
+"""Progress output: one line for each step, with its duration."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Says what is being done, and when it is done."""
+    """Prints the title of a step, and its duration at the end."""
     started = time.monotonic()
     say(f"{title} ...")
     yield
@@ -20,5 +20,5 @@ def say(text: str = "") -> None:
 
 
 def fail(reason: str) -> None:
-    """Ends the command: a person reads the reason, not a traceback."""
+    """Ends the command with a message instead of a traceback."""
     sys.exit(f"stack: {reason}")

@@ -1,4 +1,4 @@
-"""Building with cargo and SAM, and deploying the unchanged template to the local AWS."""
+"""Builds with cargo and SAM, and deploys the unchanged template to the local AWS."""
 
 import json
 import os
@@ -14,10 +14,10 @@ SAM = ROOT / ".tools/sam/bin/sam"
 
 
 def build_functions(settings: Settings) -> None:
-    """What `sam build` does, but so that one sees it.
+    """Runs `sam build` with visible progress.
 
-    A first build takes minutes, of which SAM shows nothing. Therefore the same command runs here first, with cargo's
-    own progress; SAM then finds everything built.
+    A first build takes minutes, and SAM shows no progress. So the same cargo command runs here first; SAM then finds
+    everything built.
     """
     for manifest in sorted((ROOT / "functions").glob("*/Cargo.toml")):
         run(["cargo", "lambda", "build", "--release"], settings, directory=manifest.parent)
@@ -33,11 +33,11 @@ def build_fake_belvo(settings: Settings) -> None:
 
 
 def deploy(settings: Settings, parameters: dict[str, str]) -> None:
-    """`sam deploy`."""
+    """Runs `sam deploy`."""
     overrides = [f"{name}={value}" for name, value in sorted(parameters.items())]
     command = [
         SAM, "deploy",
-        # SAM would look for it beside the built template.
+        # By default SAM looks for it beside the built template.
         "--config-file", ROOT / "samconfig.toml",
         "--template-file", settings.build_dir / "template.yaml",
         "--stack-name", settings.stack_name,
@@ -48,7 +48,7 @@ def deploy(settings: Settings, parameters: dict[str, str]) -> None:
 
 
 def grant_batches(aws: LocalAws) -> None:
-    """On AWS sqs:SendMessage covers SendMessageBatch as well. The local AWS wants a permission of its own for it."""
+    """Grants sqs:SendMessageBatch, which the local AWS needs. On AWS, sqs:SendMessage covers it."""
     iam = aws.client("iam")
     for role in iam.list_roles()["Roles"]:
         names = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
@@ -65,7 +65,7 @@ def read_outputs(aws: LocalAws, stack_name: str) -> dict[str, str]:
 
 
 def read_authorization(aws: LocalAws, outputs: dict[str, str]) -> str:
-    """The Authorization header that Belvo has to send."""
+    """Returns the Authorization header that Belvo has to send."""
     secret = aws.client("secretsmanager").get_secret_value(SecretId=outputs["WebhookSecretArn"])
     return f"Bearer {json.loads(secret['SecretString'])['token']}"
 
@@ -76,16 +76,16 @@ def run(command: list[str | Path], settings: Settings, directory: Path = ROOT) -
 
 
 def run_quietly(command: list[str | Path], settings: Settings, log: Path) -> None:
-    """Its output goes to a file; the end of it is shown when it fails."""
+    """Writes the output to a file, and prints its end when the command fails."""
     with log.open("w") as output:
         result = subprocess.run(
             command, cwd=ROOT, env=environment(settings), stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if result.returncode != 0:
         say(log.read_text()[-4000:])
-        fail(f"{Path(command[0]).name} {command[1]} failed; all of its output is in {log}")
+        fail(f"{Path(command[0]).name} {command[1]} failed; its output is in {log}")
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    # SAM finds cargo-lambda, and that finds zig, by the path.
+    # SAM finds cargo-lambda, and cargo-lambda finds zig, through PATH.
     return local_environment(settings) | {"PATH": f"{SAM.parent}{os.pathsep}{os.environ['PATH']}"}

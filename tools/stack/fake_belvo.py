@@ -1,4 +1,4 @@
-"""fake-belvo: the process, and its control interface under /_control/."""
+"""Starts fake-belvo, and calls its control interface under /_control/."""
 
 import decimal
 import json
@@ -16,14 +16,14 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class BelvoKey:
-    """What logs in at this Belvo; made up here, so that no two machines have the same."""
+    """The API key of this fake Belvo server. Random, so that each machine has another one."""
 
     secret_id: str
     secret_password: str
 
     @classmethod
     def load_or_create(cls, settings: Settings) -> "BelvoKey":
-        # Kept between runs: the stack's parameters stay the same, so a second `up` has nothing to deploy.
+        # Stored between runs: the stack's parameters stay the same, so a second `up` deploys nothing.
         file = settings.belvo_key_file
         if not file.is_file():
             file.touch(mode=0o600)
@@ -41,7 +41,7 @@ class FakeBelvo:
         binary = self._settings.cargo_target_dir / "debug" / "fake-belvo"
         environment = {
             "FAKE_BELVO_LISTEN": f"{self._settings.host}:{self._settings.belvo_port}",
-            # Not as arguments, which everybody on the machine can read.
+            # Not as arguments, which all users of the machine can read.
             "FAKE_BELVO_SECRET_ID": key.secret_id,
             "FAKE_BELVO_SECRET_PASSWORD": key.secret_password,
         }
@@ -50,7 +50,7 @@ class FakeBelvo:
 
 
 class Control:
-    """Makes things happen at Belvo."""
+    """The control interface: changes what fake-belvo has and does."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -58,7 +58,7 @@ class Control:
         self._url = f"{url}/_control"
 
     def answers(self) -> bool:
-        """Whether there is a Belvo; that it asks for a password is an answer, too."""
+        """Returns `True` if fake-belvo responds, also with a 401."""
         try:
             return requests.get(self._api, timeout=2).status_code in (200, 401)
         except requests.RequestException:
@@ -69,60 +69,60 @@ class Control:
         self._call("PUT", "webhook", body)
 
     def configure(self, **settings: Any) -> None:
-        """What new links hold, how long they take to load ...; see testing/fake-belvo/README.md."""
+        """Sets what new links contain, how long they load and the like; see testing/fake-belvo/README.md."""
         self._call("PUT", "settings", settings)
 
     def create_link(self, **properties: Any) -> str:
-        """A link with accounts and transactions; nothing is announced yet."""
+        """Creates a link with accounts and transactions, without webhooks."""
         return self._call("POST", "links", properties)["link_id"]
 
     def links(self) -> list[dict]:
-        """The contents of each link."""
+        """Returns the contents of each link."""
         return self._call("GET", "links")
 
     def set_status(self, link_id: str, status: str) -> None:
-        """What Belvo finds when it logs in: valid, invalid, token_required or unconfirmed."""
+        """Sets the result of the next login: valid, invalid, token_required or unconfirmed."""
         self._call("PUT", f"links/{link_id}/status", {"status": status})
 
     def delete_link(self, link_id: str) -> None:
-        """The link and all of its data are gone; nothing is announced."""
+        """Deletes the link and its data, without a webhook."""
         self._call("DELETE", f"links/{link_id}")
 
     def announce(self, link_id: str, webhook_type: str, webhook_code: str, keep_status: bool = False) -> None:
-        """Sends the webhook, again and again until it is acknowledged. The link's status may lag behind it."""
+        """Sends the webhook until it is acknowledged. With `keep_status` the link's status does not change."""
         body = {"type": webhook_type, "code": webhook_code, "keep_status": keep_status}
         self._call("POST", f"links/{link_id}/announce", body)
 
     def set_link_members(self, link_id: str, **members: Any) -> None:
-        """Serves the link with these members in place of its own; none ends it."""
+        """Serves the link with these members in place of its own. Without members: as it is."""
         self._call("PUT", f"links/{link_id}/members", members)
 
     def set_members(self, link_id: str, resource: str, object_id: str, *variants: dict) -> None:
-        """The same of one object; embedded copies of it take turns among several variants."""
+        """Serves an object with these members. Embedded copies of it alternate between several variants."""
         self._call("PUT", f"links/{link_id}/{resource}/{object_id}/members", list(variants))
 
     def change_transactions(self, link_id: str, **changes: Any) -> Any:
         return self._call("POST", f"links/{link_id}/transactions", changes)
 
     def change(self, link_id: str, resource: str, **changes: Any) -> Any:
-        """The same of another resource."""
+        """Changes objects of any resource."""
         return self._call("POST", f"links/{link_id}/{resource}", changes)
 
     def refresh_now(self, link_id: str, **changes: Any) -> Any:
-        """What a scheduled refresh of a recurrent link brings: new, changed and deleted objects, each announced."""
+        """Runs a refresh of a recurrent link: new, changed and deleted objects, each with its webhook."""
         return self._call("POST", f"links/{link_id}/refresh_now", changes or None)
 
     def truth(self, link_id: str, resource: str) -> list[dict]:
-        """What Belvo would list, whole."""
+        """Returns the whole list that Belvo would return."""
         answer = self._request("GET", f"links/{link_id}/truth?resource={resource}")
         return [parse(line) for line in answer.text.splitlines()]
 
     def deliveries(self) -> list[dict]:
-        """The webhooks that were sent, and how they were answered."""
+        """Returns the webhooks that were sent, with the responses."""
         return self._call("GET", "deliveries")
 
     def requests_about(self, link_id: str) -> list[dict]:
-        """What Belvo was asked about a link, of the last thousand requests: method, path, query, status."""
+        """Returns the requests about a link among the last thousand: method, path, query, status."""
         return [request for request in self._call("GET", "requests")["recent"] if link_id in request["query"]]
 
     def set_faults(self, *rules: dict) -> None:
@@ -138,10 +138,10 @@ class Control:
     def _request(self, method: str, path: str, body: Any = None) -> requests.Response:
         answer = requests.request(method, f"{self._url}/{path}", json=body, timeout=30)
         if not answer.ok:
-            raise RuntimeError(f"fake-belvo: {method} {path} was answered {answer.status_code}: {answer.text}")
+            raise RuntimeError(f"fake-belvo: {method} {path} returned {answer.status_code}: {answer.text}")
         return answer
 
 
 def parse(text: str) -> Any:
-    """JSON with its numbers exactly as they are written: amounts are compared digit by digit."""
+    """Parses JSON with exact numbers: tests compare amounts digit by digit."""
     return json.loads(text, parse_float=decimal.Decimal, parse_int=decimal.Decimal)

@@ -1,4 +1,4 @@
-"""build, up, down, status."""
+"""The commands build, up, down and status."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from stack.local_aws import LocalAws
 from stack.settings import REGION, Settings
 from stack.table import Table
 
-# Belvo tries again after minutes; nobody wants to wait for that here.
+# Belvo retries after minutes. Here a short interval saves time.
 WEBHOOK_RETRY_MS = 2_000
 
 
@@ -27,14 +27,14 @@ def build(settings: Settings) -> None:
 
 @dataclass
 class Running:
-    """A stack that is up."""
+    """A running stack."""
 
     outputs: dict[str, str]
     webhook_url: str
     belvo_url: str
     aws: LocalAws
     belvo: FakeBelvo
-    # Credentials stay out of tracebacks.
+    # repr=False: credentials must not appear in tracebacks.
     authorization: str = field(repr=False)
     belvo_key: BelvoKey = field(repr=False)
 
@@ -79,17 +79,17 @@ def start(settings: Settings, parameters: dict[str, str]) -> Running:
 
 
 def down(settings: Settings) -> None:
-    """Ends only what `up` of this directory started."""
+    """Stops only what `up` of this directory started."""
     for name, was_running in end(settings).items():
-        say(f"{name}: {'ended' if was_running else 'was not running'}")
+        say(f"{name}: {'stopped' if was_running else 'was not running'}")
 
 
 def end(settings: Settings) -> dict[str, bool]:
-    """The same without a word: which of the processes were running."""
+    """Stops the processes without output. Returns which of them were running."""
     processes = (FakeBelvo(settings).process, LocalAws(settings).process)
     ended = {process.name: process.stop() for process in processes}
     settings.outputs_file.unlink(missing_ok=True)
-    # The local AWS leaves the functions' code behind at each deployment.
+    # The local AWS keeps the functions' code of each deployment.
     shutil.rmtree(settings.state_dir / "local-aws", ignore_errors=True)
     return ended
 
@@ -98,13 +98,13 @@ def status(settings: Settings) -> None:
     aws, belvo = LocalAws(settings), FakeBelvo(settings)
     for process in (aws.process, belvo.process):
         pid = process.pid()
-        say(f"{process.name:<12} {f'runs as process {pid}' if pid else 'does not run'}")
+        say(f"{process.name:<12} {f'running, process {pid}' if pid else 'not running'}")
     if not (aws.process.is_running() and settings.outputs_file.is_file()):
         return
     outputs = json.loads(settings.outputs_file.read_text())["outputs"]
     for title, output in (("queue", "QueueUrl"), ("dead letters", "DeadLetterQueueUrl")):
         waiting, in_flight = queue_depth(aws, outputs[output])
-        say(f"{title:<12} {waiting} waiting, {in_flight} in flight or backing off")
+        say(f"{title:<12} {waiting} waiting, {in_flight} in flight or in backoff")
     kinds = Table(aws, outputs["TableName"]).kinds()
     for kind, items in sorted(kinds.items()):
         say(f"{'table':<12} {items:,} {kind}")
@@ -126,10 +126,10 @@ def local_parameters(settings: Settings, key: BelvoKey) -> dict[str, str]:
 
 
 def webhook_url(settings: Settings, outputs: dict[str, str]) -> str:
-    """The stack's WebhookUrl in a form that every client can reach.
+    """Returns the stack's WebhookUrl in a form that every client can reach.
 
-    Its host is <api id>.execute-api.localhost. curl and browsers know that anything.localhost is this machine; the
-    system's resolver, and with it most programs, often do not. The local AWS takes the id in the path as well.
+    Its host is <api id>.execute-api.localhost. curl and browsers resolve anything.localhost to this machine, but the
+    system's resolver often does not. The local AWS accepts the id in the path too.
     """
     api_id = outputs["WebhookUrl"].removeprefix("http://").partition(".")[0]
     return f"{settings.aws_url}/_aws/execute-api/{api_id}/$default/webhooks"
@@ -137,12 +137,12 @@ def webhook_url(settings: Settings, outputs: dict[str, str]) -> str:
 
 def refuse_taken_port(host: str, port: int, variable: str) -> None:
     with closing(socket.socket()) as probe:
-        # As the servers themselves do: a connection that has just ended does not count as taken.
+        # As the servers do: a port whose connection has just closed is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError:
-            fail(f"something else uses port {port}; choose another one with {variable}=...")
+            fail(f"another program uses port {port}; set another one with {variable}=...")
 
 
 def welcome(settings: Settings, running: Running) -> None:
@@ -151,7 +151,7 @@ def welcome(settings: Settings, running: Running) -> None:
         f"AWS_ENDPOINT_URL={settings.aws_url} AWS_DEFAULT_REGION={REGION} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
     )
     say(f"""
-belvo-sync is up, and stays up until `make down`.
+belvo-sync runs until `make down`.
 
   webhook      {url}
   Belvo        {settings.belvo_url} (fake-belvo; key in {settings.belvo_key_file})
@@ -159,7 +159,7 @@ belvo-sync is up, and stays up until `make down`.
   names        {settings.outputs_file}
   logs         {settings.state_dir}/*.log
 
-Make a bank link at Belvo, then announce its transactions as Belvo would:
+Create a bank link at the fake Belvo server, then post the webhook for its transactions:
 
   curl -X POST {settings.belvo_url}/_control/links -H 'content-type: application/json' \\
     -d '{{"id": "my-first-link", "accounts": 3, "transactions": 2500}}'
@@ -168,8 +168,8 @@ Make a bank link at Belvo, then announce its transactions as Belvo would:
     -d '{{"webhook_id": "1", "webhook_type": "TRANSACTIONS", "webhook_code": "historical_update",
          "link_id": "my-first-link", "request_id": "2", "external_id": null, "data": {{"total_transactions": 2500}}}}'
 
-The same body within five minutes is one event: change webhook_id to post it again.
+The same body within five minutes is a duplicate: change webhook_id to post it again.
 
-  make status  (how far it is)
+  make status
   TABLE_NAME={table} {environment} \\
     .tools/aws/bin/python examples/read-table/python/read_table.py accounts my-first-link""")

@@ -18,7 +18,7 @@ class LocalAws:
         self.process = Process("local-aws", settings.state_dir)
 
     def start(self) -> None:
-        """Starts it, empty: it keeps its data in memory, so a stack lives as long as this process."""
+        """Starts the local AWS without data. It keeps data in memory, so a stack ends with this process."""
         self.process.start([ROOT / ".tools/aws/bin/python", "-m", "ministack"], self._environment())
         self.process.wait_until(self.answers, START_SECONDS)
 
@@ -30,12 +30,12 @@ class LocalAws:
 
     def client(self, service: str):  # noqa: ANN201 (boto3 makes its classes at run time)
         session = boto3.Session("test", "test", region_name=REGION)
-        # Connecting to a process that has just ended should fail now, not after a minute of retries.
+        # Fail at once when the process has ended, instead of after a minute of retries.
         config = Config(connect_timeout=2, retries={"total_max_attempts": 2})
         return session.client(service, endpoint_url=self._settings.aws_url, config=config)
 
     def _environment(self) -> dict[str, str]:
-        """It hands its own environment to the functions: so it gets nothing that it does not need."""
+        """Returns a minimal environment, because the local AWS passes its own to the functions."""
         scratch = self._settings.state_dir / "local-aws"
         scratch.mkdir(exist_ok=True)
         return {
@@ -46,14 +46,14 @@ class LocalAws:
             "GATEWAY_PORT": str(self._settings.aws_port),
             "BIND_HOST": self._settings.host,
             "LAMBDA_EXECUTOR": "local",
-            # Roles count, as on the real AWS: a function that lacks a permission fails here, too.
+            # Enforces roles, as AWS does: a function without a permission fails here too.
             "AUTH": "true",
             "MINISTACK_REGION": REGION,
-            # What the functions get to see.
+            # For the functions.
             "AWS_ENDPOINT_URL": self._settings.aws_url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            # Listeners on fixed ports that two stacks would fight over.
+            # Listeners on fixed ports, which two stacks cannot share.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }

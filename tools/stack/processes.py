@@ -1,7 +1,7 @@
-"""Processes that outlive the command which started them, and are ended by a later one.
+"""Processes that outlive the command which started them; a later command stops them.
 
-Each is written down with its process id and the time it started at. An id alone is not enough: after a restart of the
-machine it may belong to somebody else, and only what was started here may be ended here.
+A file has the process id and the start time of each. An id alone is not enough: after a restart of the machine, another
+process may have it.
 """
 
 import json
@@ -30,7 +30,7 @@ class Process:
         return self.directory / f"{self.name}.pid"
 
     def start(self, command: list[str | Path], environment: dict[str, str]) -> None:
-        """Starts it in a session of its own: the terminal's Ctrl-C does not reach it, and its children end with it."""
+        """Starts the process in its own session: Ctrl-C does not reach it, and its children end with it."""
         with self.log.open("wb") as log:
             child = subprocess.Popen(
                 command, env=environment, cwd=self.directory, start_new_session=True,
@@ -52,20 +52,20 @@ class Process:
         deadline = time.monotonic() + seconds
         while not is_ready():
             if not self.is_running():
-                fail(f"{self.name} ended while starting. The end of {self.log}:\n{self.tail()}")
+                fail(f"{self.name} exited during its start. The end of {self.log}:\n{self.tail()}")
             if time.monotonic() > deadline:
                 fail(f"{self.name} is not ready after {seconds:.0f} s; see {self.log}")
             time.sleep(0.1)
 
     def stop(self, grace_seconds: float = 5) -> bool:
-        """Ends it and its children. False: it was not running."""
+        """Stops the process and its children. Returns `False` if it was not running."""
         pid = self.pid()
         if pid is not None:
             signal_group(pid, signal.SIGTERM)
             deadline = time.monotonic() + grace_seconds
             while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            # Children that did not listen, too.
+            # Also children that ignored the first signal.
             signal_group(pid, signal.SIGKILL)
         self._record.unlink(missing_ok=True)
         return pid is not None
@@ -75,12 +75,12 @@ class Process:
 
 
 def started_at(pid: int) -> str | None:
-    """When the process started, in clock ticks since the machine did; None when there is none, or only its remains."""
+    """Returns when the process started, in clock ticks since the boot; `None` without one, or for a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name stands in parentheses and may hold anything. After it: the state, and nineteen fields on, the time.
+    # The name is in parentheses and may contain anything. After it: the state, and nineteen fields later the time.
     state, *fields = status.rpartition(")")[2].split()
     return None if state in "ZX" else fields[18]
 

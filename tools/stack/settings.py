@@ -1,4 +1,4 @@
-"""Where things are: ports, files and names, each movable by an environment variable."""
+"""Ports, files and names of a stack. Environment variables override them."""
 
 import os
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Settings:
-    """One stack. Two with different directories and ports do not meet: tests leave alone what a person plays with."""
+    """The settings of one stack. Stacks with different directories and ports are independent: tests do not touch yours."""
 
-    # Everything that `up` writes: process ids, logs, what the local AWS stores, outputs.
+    # All that `up` writes: process ids, logs, data of the local AWS, outputs.
     state_dir: Path
     aws_port: int
     belvo_port: int
     stack_name: str = "belvo-sync"
-    # Nobody else on the network has to reach them: the local AWS runs whatever code it is given.
+    # Not reachable from the network: the local AWS runs any code that it receives.
     host: str = "127.0.0.1"
 
     @classmethod
@@ -48,7 +48,7 @@ class Settings:
 
     @property
     def build_dir(self) -> Path:
-        # `sam build` empties it first, so each stack has its own; what is expensive, target/, they share.
+        # `sam build` empties it first, so each stack has its own. They share target/, the expensive part.
         return self.state_dir / "build"
 
     @property
@@ -57,7 +57,7 @@ class Settings:
 
 
 def local_environment(settings: Settings) -> dict[str, str]:
-    """The environment for a client of the local AWS: no profile and no credential of a real account gets through."""
+    """Returns the environment for clients of the local AWS, without profiles and credentials of real accounts."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return inherited | {
         "AWS_ENDPOINT_URL": settings.aws_url,

@@ -1,4 +1,4 @@
-"""The table as an application reads it, with its numbers as Decimals."""
+"""Reads the table as an application does, with numbers as Decimals."""
 
 from collections import Counter
 from typing import Any
@@ -8,7 +8,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from stack.local_aws import LocalAws
 
 
-# Members that are no part of a record's `data`: the account is a record of its own, and Belvo is not asked for documents.
+# Members that a record's `data` does not have: the account is its own record, and documents are not requested from Belvo.
 LEFT_OUT = {
     "TRANSACTIONS": {"account"},
     "BILLS": {"account"},
@@ -28,18 +28,18 @@ class Table:
         self._name = name
 
     def items(self, partition: str, prefix: str = "") -> dict[str, dict]:
-        """The items of a partition whose sort key begins like this, by sort key."""
+        """Returns the items of a partition whose sort key has the prefix, by sort key."""
         pages = self._dynamodb.get_paginator("query").paginate(**self._query(partition, prefix))
         items = [plain(item) for page in pages for item in page["Items"]]
         return {item["sk"]: item for item in items}
 
     def records(self, link_id: str, resource: str) -> dict[str, dict]:
-        """The records of a resource and its tombstones, by Belvo's id."""
+        """Returns the records and tombstones of a resource, by Belvo's id."""
         items = self.items(f"LINK#{link_id}", f"{resource}#")
         return {sk.removeprefix(f"{resource}#"): item for sk, item in items.items()}
 
     def kinds(self) -> dict[str, int]:
-        """How many items there are of each kind, as the sort key names it; tombstones apart."""
+        """Returns the number of items of each kind (the sort key's first part), and of tombstones."""
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._name, ProjectionExpression="sk, deleted_at", ConsistentRead=True
         )
@@ -67,9 +67,9 @@ def plain(item: dict) -> dict:
 
 
 def content(belvo_object: Any, *, of: str) -> Any:
-    """What a record's `data` has to hold, of a Belvo object or of that `data` itself.
+    """Returns the part of a Belvo object, or of a record's `data`, that both must have in common.
 
-    A transaction's account is a record of its own. The times at which Belvo collected or saved it may lag: that they change is no change.
+    A transaction's account is its own record. Times at which Belvo collected or saved an object may lag, and are no change.
     """
     volatile = {"collected_at", "created_at", "last_accessed_at"}
     left_out = volatile | LEFT_OUT.get(of, set())
