@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use queue::QueueError;
-use runtime::aws_error::describe;
+use runtime::aws::describe_error;
 use store::{PassError, StoreError};
 
 /// Why a command came to nothing. Never holds a credential or anything about a person.
@@ -90,5 +90,5 @@ pub(crate) fn failed<E, R>(service: &'static str) -> impl FnOnce(aws_sdk_dynamod
 where
     E: aws_sdk_dynamodb::error::ProvideErrorMetadata,
 {
-    move |error| Error::Aws { service, why: describe(&error) }
+    move |error| Error::Aws { service, why: describe_error(&error) }
 }

@@ -9,6 +9,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use domain::Message;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use runtime::aws::{CallLimit, SdkConfig, describe_error, timeouts};
 
 /// SQS takes at most ten messages in one call.
 const MAX_BATCH_MESSAGES: usize = 10;
@@ -20,6 +21,12 @@ const CONCURRENT_CALLS: usize = 4;
 /// For so long a message is hidden at most. SQS refuses more than 12 hours from its receipt, and a message that is being worked on
 /// was received within the queue's visibility timeout of 12 minutes. (Source: SQS developer guide, "Visibility timeout".)
 const LONGEST_WAIT: Duration = Duration::from_mins(12 * 60 - 12);
+
+/// Returns a client of SQS whose calls have this limit.
+#[must_use]
+pub fn client(aws: &SdkConfig, limit: CallLimit) -> Client {
+    Client::from_conf(aws_sdk_sqs::config::Builder::from(aws).timeout_config(timeouts(limit)).build())
+}
 
 /// The queue.
 #[derive(Debug, Clone)]
@@ -83,7 +90,7 @@ impl Queue {
 }
 
 fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
-    QueueError::CallFailed(runtime::aws_error::describe(error))
+    QueueError::CallFailed(describe_error(error))
 }
 
 fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {

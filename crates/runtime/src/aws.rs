@@ -1,4 +1,4 @@
-//! The AWS configuration that the clients share.
+//! The AWS configuration that all clients share, and descriptions of failed calls.
 
 use std::time::Duration;
 
@@ -8,27 +8,31 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 
-/// How long one call may take.
+mod error;
+
+pub use error::describe_error;
+
+/// Timeouts of one call to an AWS service.
 #[derive(Debug, Clone, Copy)]
 pub struct CallLimit {
-    /// All its attempts included.
+    /// Timeout of the call, including all its attempts.
     pub total: Duration,
-    /// One attempt.
+    /// Timeout of each attempt.
     pub attempt: Duration,
 }
 
-/// How long a TCP and TLS connection may take. Inside a region it takes milliseconds.
+/// Timeout of a TCP and TLS handshake. Inside a region it takes a few milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// Region, credentials and endpoint from the environment. Lambda gives credentials there and
-/// nowhere else. Every call is small and has its [`timeouts`]: watching how fast its bytes go would be work for nothing.
+/// Returns the configuration with region, credentials and endpoint from the environment. Lambda sets the credentials there
+/// and nowhere else. Stalled stream protection is off: every call is small and has its [`timeouts`].
 pub async fn config() -> SdkConfig {
     let credentials = EnvironmentVariableCredentialsProvider::new();
     let defaults = aws_config::defaults(BehaviorVersion::v2026_01_12()).credentials_provider(credentials);
     defaults.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).load().await
 }
 
-/// Bounds every call of a client.
+/// Returns the timeouts of a client whose calls have this limit.
 #[must_use]
 pub fn timeouts(limit: CallLimit) -> TimeoutConfig {
     TimeoutConfig::builder()

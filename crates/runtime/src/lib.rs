@@ -2,7 +2,6 @@
 //! and metrics.
 
 pub mod aws;
-pub mod aws_error;
 mod event_log;
 pub mod logging;
 pub mod metrics;
@@ -11,6 +10,6 @@ mod settings;
 mod webhook_credentials;
 
 pub use event_log::{EventLog, Level, LogEvent, Value};
-pub use secret::{Secret, SecretError, SecretText, SecretVersion};
+pub use secret::{Secret, SecretError, SecretText, SecretVersion, secrets_client};
 pub use settings::{InvalidSetting, bounded, optional, parsed, required};
 pub use webhook_credentials::{Authorization, Scheme, WebhookCredentials};

@@ -7,6 +7,14 @@ use domain::EpochMillis;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use crate::aws::{CallLimit, SdkConfig, describe_error, timeouts};
+
+/// Returns a client of Secrets Manager whose calls have this limit.
+#[must_use]
+pub fn secrets_client(aws: &SdkConfig, limit: CallLimit) -> Client {
+    Client::from_conf(aws_sdk_secretsmanager::config::Builder::from(aws).timeout_config(timeouts(limit)).build())
+}
+
 /// One secret and its versions.
 #[derive(Debug, Clone)]
 pub struct Secret {
@@ -95,7 +103,7 @@ impl Secret {
         let output = match call.send().await {
             Ok(output) => output,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(SecretError::NotGiven(crate::aws_error::describe(&error))),
+            Err(error) => return Err(SecretError::NotGiven(describe_error(&error))),
         };
         let created_at = output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
         let text = output.secret_string.ok_or(SecretError::Malformed)?;

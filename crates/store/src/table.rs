@@ -44,5 +44,5 @@ pub(crate) async fn send_if_allowed(update: UpdateItemFluentBuilder) -> Result<O
 }
 
 pub(crate) fn call_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreError {
-    StoreError::CallFailed(runtime::aws_error::describe(error))
+    StoreError::CallFailed(runtime::aws::describe_error(error))
 }

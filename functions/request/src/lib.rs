@@ -52,15 +52,13 @@ impl Requester {
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
         let aws = runtime::aws::config().await;
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
-        let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT)).build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).timeout_config(timeouts(CALL_LIMIT));
-        let secret =
-            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), runtime::required("BELVO_SECRET_ARN")?);
+        let secrets = runtime::secrets_client(&aws, CALL_LIMIT);
+        let secret = Secret::new(secrets, runtime::required("BELVO_SECRET_ARN")?);
         Ok(Self {
             access: BelvoProvider::new(runtime::required("BELVO_BASE_URL")?, secret, limits(BELVO_LIMIT)),
             table: Table::new(store::client(dynamodb), runtime::required("TABLE_NAME")?),
-            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), runtime::required("QUEUE_URL")?),
+            queue: Queue::new(queue::client(&aws, CALL_LIMIT), runtime::required("QUEUE_URL")?),
             event_log: EventLog::from_environment(),
         })
     }

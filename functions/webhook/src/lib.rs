@@ -22,7 +22,7 @@ use lambda_http::{Error, LambdaEvent};
 use queue::Queue;
 pub use request::Request;
 use response::Response;
-use runtime::aws::{CallLimit, timeouts};
+use runtime::aws::CallLimit;
 use runtime::metrics::{ACCEPTED, ENQUEUE_MS, REFUSED};
 use runtime::{EventLog, Level, LogEvent, Secret};
 use sources::AllowedSources;
@@ -59,15 +59,13 @@ impl Receiver {
     /// When a setting is missing or cannot be read.
     pub async fn from_environment() -> Result<Self, Error> {
         let aws = runtime::aws::config().await;
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(&aws).timeout_config(timeouts(SECRET_CALL)).build();
-        let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(timeouts(QUEUE_CALL)).build();
-        let secret =
-            Secret::new(aws_sdk_secretsmanager::Client::from_conf(secrets), runtime::required("WEBHOOK_SECRET_ARN")?);
+        let secrets = runtime::secrets_client(&aws, SECRET_CALL);
+        let secret = Secret::new(secrets, runtime::required("WEBHOOK_SECRET_ARN")?);
         let grace_hours =
             runtime::bounded("SECRET_GRACE_HOURS", authenticator::DEFAULT_GRACE_HOURS, authenticator::GRACE_HOURS)?;
         Ok(Self {
             authenticator: Authenticator::new(secret, grace_hours),
-            queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs), runtime::required("QUEUE_URL")?),
+            queue: Queue::new(queue::client(&aws, QUEUE_CALL), runtime::required("QUEUE_URL")?),
             sources: runtime::parsed("ALLOWED_SOURCE_IPS", AllowedSources::default())?,
             event_log: EventLog::from_environment(),
         })
