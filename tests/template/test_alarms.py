@@ -1,4 +1,4 @@
-"""Alarms and dashboard look at metrics that exist, and the runbook has a section for each alarm."""
+"""Alarms and dashboard use metrics that exist, and the runbook has an entry for each alarm."""
 
 import json
 import re
@@ -36,21 +36,21 @@ def test_the_metrics_are_read_from_the_source():
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_looks_at_series_that_exist(name: str):
+def test_an_alarm_uses_series_that_exist(name: str):
     assert [each for each in series_of_alarm(ALARMS[name]).values() if not each.exists] == []
     for metric in metrics_of_alarm(ALARMS[name]).values():
         values = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
         assert metric["Namespace"] != OWN or values["stack"] == {"Ref": "AWS::StackName"}
 
 
-def test_a_series_that_nobody_writes_does_not_exist():
+def test_an_unknown_series_does_not_exist():
     assert not Series(OWN, "accepted", ("stack", "reason")).exists
     assert not Series(OWN, "Accepted", ("stack",)).exists
     assert not Series("AWS/SQS", "ApproximateAgeOfOldestMessage", ("Queue",)).exists
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_somebody_and_where_to_read_on(name: str):
+def test_an_alarm_notifies_the_topic_and_links_its_runbook_entry(name: str):
     alarm = ALARMS[name]
     assert (alarm["AlarmActions"], alarm["OKActions"]) == (ACTIONS, ACTIONS)
     assert re.search(rf"\. See docs/operations\.md#{name.lower()}$", alarm["AlarmDescription"])
@@ -60,14 +60,14 @@ def test_an_alarm_tells_somebody_and_where_to_read_on(name: str):
     assert f"[{name}](#{name.lower()})" in RUNBOOK, "it is in the table of alarms"
 
 
-def test_silence_is_an_alarm_only_where_silence_is_what_is_wrong():
+def test_missing_data_is_a_breach_only_for_the_alarm_on_missing_runs():
     silent = [name for name, alarm in ALARMS.items() if alarm["TreatMissingData"] != "notBreaching"]
     assert silent == ["ReconcileStoppedAlarm"]
 
 
 ON_METRIC_MATH = {name: alarm for name, alarm in ALARMS.items() if "Metrics" in alarm}
 
-# What an alarm's series hold in a period; a series that is not named has no point. First what is healthy, then what is not.
+# Values of an alarm's series in a period; a missing series has no datapoint. First healthy periods, then breaches.
 PERIODS = {
     "NothingAcceptedAlarm": (
         [{}, {"accepted": 40}, {"credentials": 2}, {"errors": 0}, {"accepted": 1, "credentials": 500, "errors": 7}],
@@ -82,7 +82,7 @@ PERIODS = {
 
 
 @pytest.mark.parametrize("name", ON_METRIC_MATH)
-def test_an_expression_rings_in_the_periods_in_which_it_should(name: str):
+def test_an_expression_is_breached_in_exactly_the_unhealthy_periods(name: str):
     healthy, not_healthy = PERIODS[name]
     assert [values for values in healthy if is_breached(ON_METRIC_MATH[name], values)] == []
     assert [values for values in not_healthy if not is_breached(ON_METRIC_MATH[name], values)] == []
@@ -90,7 +90,7 @@ def test_an_expression_rings_in_the_periods_in_which_it_should(name: str):
 
 @pytest.mark.parametrize("name", ON_METRIC_MATH)
 def test_all_series_of_an_expression_have_one_period_and_are_sums(name: str):
-    """CloudWatch takes series of several periods, and then evaluates something else."""
+    """CloudWatch accepts series with different periods, and then evaluates something else."""
     series = [each["MetricStat"] for each in ON_METRIC_MATH[name]["Metrics"] if "MetricStat" in each]
     assert len({each["Period"] for each in series}) == 1
     assert {each["Stat"] for each in series} == {"Sum"}
@@ -98,15 +98,15 @@ def test_all_series_of_an_expression_have_one_period_and_are_sums(name: str):
 
 
 @pytest.mark.parametrize("name", ON_METRIC_MATH)
-def test_no_series_of_an_expression_is_missing_where_nothing_happened(name: str):
-    """A point that is missing from one series is missing from a sum."""
+def test_every_series_of_an_expression_is_filled_with_zero(name: str):
+    """A sum has no datapoint where one of its series has none."""
     bare = re.sub(r"FILL\(\w+, 0\)", "", expression_of(name))
     assert re.findall(r"[a-z]\w*", bare) == []
 
 
 @pytest.mark.parametrize("name", ON_METRIC_MATH)
-def test_an_alarm_on_metric_math_is_not_given_to_a_local_aws(name: str):
-    """Which refuses the whole stack then; the dashboard shows those that are there."""
+def test_an_alarm_on_metric_math_is_not_deployed_to_a_local_aws(name: str):
+    """A local AWS rejects the whole stack because of one. The dashboard shows the deployed alarms."""
     assert TEMPLATE["Resources"][name]["Condition"] == "HasMetricMath"
     assert TEMPLATE["Conditions"]["HasMetricMath"] == {"Fn::Equals": [{"Ref": "AwsEndpointUrl"}, ""]}
 
@@ -116,7 +116,7 @@ def expression_of(name: str) -> str:
     return expression
 
 
-def test_the_alarm_on_the_table_sees_each_of_its_indexes():
+def test_the_alarm_on_the_table_includes_every_index():
     indexes = {each["IndexName"] for each in TEMPLATE["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]}
     dimensions = [each["Dimensions"] for each in metrics_of_alarm(ALARMS["TableThrottleAlarm"]).values()]
     named = {each["Value"] for parts in dimensions for each in parts if each["Name"] == "GlobalSecondaryIndexName"}
@@ -125,7 +125,7 @@ def test_the_alarm_on_the_table_sees_each_of_its_indexes():
     assert all(f'"GlobalSecondaryIndexName", "{index}"' in shown for index in indexes)
 
 
-def test_the_topic_is_not_encrypted_with_a_key_that_cloudwatch_may_not_use():
+def test_the_topic_has_no_key_that_cloudwatch_cannot_use():
     topics = dict(of_type(TEMPLATE["Resources"], "AWS::SNS::Topic"))
     assert all("KmsMasterKeyId" not in topic["Properties"] for topic in topics.values()) and topics
 
@@ -136,7 +136,7 @@ def test_every_series_of_the_dashboard_exists():
     assert [each for each in series if not each.exists] == []
 
 
-def test_every_metric_of_ours_is_on_the_dashboard():
+def test_every_metric_of_the_functions_is_on_the_dashboard():
     shown = {each.metric for each in series_of_dashboard() if each.namespace == OWN}
     assert shown == metrics().keys()
 
@@ -150,7 +150,7 @@ def test_the_dashboard_shows_every_alarm_first():
     assert alarms_of_widget(first) == [name for name, _ in of_type(TEMPLATE["Resources"], ALARM)]
 
 
-def test_no_widget_lies_on_another_or_beside_the_grid():
+def test_widgets_neither_overlap_nor_leave_the_grid():
     taken: dict[tuple[int, int], str] = {}
     for widget in widgets(TEMPLATE):
         assert widget["x"] + widget["width"] <= COLUMNS

@@ -1,4 +1,4 @@
-"""The functions' binaries and the parameter `Architecture` cannot disagree: tools/check_architecture.py."""
+"""The binaries and the parameter `Architecture` cannot differ: tools/check_architecture.py."""
 
 from pathlib import Path
 
@@ -14,18 +14,18 @@ FUNCTIONS = [name for name, _ in of_type(read()["Resources"], "AWS::Serverless::
 
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
-    """What `sam build` leaves behind; each function is built for x86_64."""
+    """A build directory as `sam build` writes it; each function is built for x86_64."""
     template = read()
     for name in FUNCTIONS:
         template["Resources"][name]["Properties"]["CodeUri"] = name
         write_binary(tmp_path, name, X86_64)
-    # As samcli writes it: in its order, with long forms of functions.
+    # As the SAM CLI writes it: in the template's order, with long forms of functions.
     (tmp_path / "template.yaml").write_text(yaml.safe_dump(plain(template), sort_keys=False))
     return tmp_path
 
 
 def plain(value: object) -> object:
-    """Without the parser's own types."""
+    """Returns the value without the parser's own types."""
     match value:
         case dict():
             return {str(name): plain(each) for name, each in value.items()}
@@ -37,12 +37,12 @@ def plain(value: object) -> object:
 def write_binary(build: Path, function: str, machine: int, head: bytes = b"\x7fELF\x02\x01\x01") -> None:
     place = build / function / "bootstrap"
     place.parent.mkdir(exist_ok=True)
-    # Up to e_machine: its identification, and that it is a program.
+    # The ELF header up to e_machine.
     place.write_bytes(head.ljust(16, b"\0") + (2).to_bytes(2, "little") + machine.to_bytes(2, "little"))
 
 
 def accepts(template: dict, architecture: str) -> bool:
-    """Does CloudFormation deploy it with this value? All its assertions have to hold."""
+    """Returns `True` if CloudFormation deploys the template with this value: all assertions hold."""
     allowed = template["Parameters"]["Architecture"]["AllowedValues"]
     assertions = [each["Assert"] for rule in template["Rules"].values() for each in rule["Assertions"]]
     values = [{"Ref": "Architecture"}, architecture]
@@ -51,7 +51,7 @@ def accepts(template: dict, architecture: str) -> bool:
 
 
 @pytest.mark.parametrize("built_for", PROCESSORS)
-def test_cloudformation_takes_the_processor_that_the_functions_are_built_for_and_no_other(build: Path, built_for: str):
+def test_cloudformation_accepts_only_the_processor_of_the_binaries(build: Path, built_for: str):
     for name in FUNCTIONS:
         write_binary(build, name, PROCESSORS[built_for])
 
@@ -59,16 +59,16 @@ def test_cloudformation_takes_the_processor_that_the_functions_are_built_for_and
 
     template = yaml.safe_load((build / "template.yaml").read_text())
     assert [each for each in PROCESSORS if accepts(template, each)] == [built_for]
-    assert template["Parameters"]["Architecture"]["Default"] == built_for, "which is what is deployed without an answer"
+    assert template["Parameters"]["Architecture"]["Default"] == built_for, "the value of a deployment without the parameter"
 
 
-def test_nothing_else_in_the_built_template_is_changed(build: Path):
+def test_the_check_changes_nothing_else_in_the_built_template(build: Path):
     before = (build / "template.yaml").read_text()
     check(build, build / "none")
     assert (build / "template.yaml").read_text() == before, "it is built for the default"
 
 
-def test_a_build_can_be_checked_again_after_it_was_made_for_another_processor(build: Path):
+def test_the_check_can_be_repeated_after_a_build_for_another_processor(build: Path):
     check(build, build / "none")
     for name in FUNCTIONS:
         write_binary(build, name, AARCH64)
@@ -76,7 +76,7 @@ def test_a_build_can_be_checked_again_after_it_was_made_for_another_processor(bu
     assert accepts(yaml.safe_load((build / "template.yaml").read_text()), "arm64")
 
 
-def test_without_the_check_arm64_is_refused():
+def test_without_the_check_arm64_is_rejected():
     """`sam build` without the parameter builds for x86_64."""
     template = read()
     assert [each for each in PROCESSORS if accepts(template, each)] == ["x86_64"]
@@ -84,7 +84,7 @@ def test_without_the_check_arm64_is_refused():
     assert "tools/check_architecture.py" in assertion["AssertDescription"]
 
 
-def test_every_function_has_the_processor_that_is_checked():
+def test_every_function_uses_the_parameter_architecture():
     template = read()
     assert template["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
     functions = of_type(template["Resources"], "AWS::Serverless::Function")
@@ -92,7 +92,7 @@ def test_every_function_has_the_processor_that_is_checked():
     assert list(of_type(template["Resources"], FUNCTION)) == []
 
 
-def test_functions_for_different_processors_are_refused(build: Path):
+def test_functions_for_different_processors_are_rejected(build: Path):
     write_binary(build, "SyncFunction", AARCH64)
     with pytest.raises(Refused, match="different processors .*WebhookFunction for x86_64, SyncFunction for arm64"):
         check(build, build / "none")
@@ -109,7 +109,7 @@ def test_functions_for_different_processors_are_refused(build: Path):
     ],
     ids=["another processor", "a script", "a 32-bit program", "empty", "missing"],
 )
-def test_what_lambda_cannot_run_is_refused_and_the_template_stays_as_it_was(build: Path, spoil):
+def test_an_invalid_binary_is_rejected_and_the_template_unchanged(build: Path, spoil):
     before = (build / "template.yaml").read_text()
     spoil(build)
     with pytest.raises(Refused, match="SyncFunction/bootstrap"):
@@ -117,7 +117,7 @@ def test_what_lambda_cannot_run_is_refused_and_the_template_stays_as_it_was(buil
     assert (build / "template.yaml").read_text() == before
 
 
-def test_a_directory_without_a_build_is_refused(tmp_path: Path):
+def test_a_directory_without_a_build_is_rejected(tmp_path: Path):
     with pytest.raises(Refused, match="run `sam build` first"):
         check(tmp_path, tmp_path / "none")
 
@@ -130,7 +130,7 @@ def test_a_directory_without_a_build_is_refused(tmp_path: Path):
         'parameter_overrides = "ParameterKey=Architecture,ParameterValue=arm64"',
     ],
 )
-def test_a_configuration_file_that_asks_for_another_processor_is_refused(build: Path, line: str):
+def test_a_configuration_file_with_another_processor_is_rejected(build: Path, line: str):
     configuration = build / "samconfig.local.toml"
     configuration.write_text(f"[default.deploy.parameters]\n{line}\n")
     with pytest.raises(Refused, match="samconfig.local.toml has Architecture=arm64, but the functions are built for x86_64"):

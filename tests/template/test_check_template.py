@@ -1,4 +1,4 @@
-"""Does tools/check_template.py notice? Known mistakes, each put into a copy of the template."""
+"""tools/check_template.py reports known mistakes, each in a copy of the template."""
 
 import re
 
@@ -6,13 +6,13 @@ import pytest
 from check_template import structure, suppressions
 from template import read, transformed
 
-# What is done to the resources (a path, and the new value; None removes it), and what has to be said of it.
+# A change of the resources (a path and the new value; None removes it), and the expected problem.
 FLAWED = {
     "two functions share a role": (
         ("RequestFunction.Properties.Role", {"Fn::GetAtt": ["SyncRole", "Arn"]}),
         "RequestFunction has no role of its own",
     ),
-    "SAM makes a role, with managed policies": (
+    "a role that SAM creates, with managed policies": (
         ("SyncFunction.Properties.Role", None),
         "SyncFunctionRole has a managed policy",
     ),
@@ -28,7 +28,7 @@ FLAWED = {
         ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.3.Action", "dynamodb:*"),
         "SyncRole may dynamodb:*",
     ),
-    "making log groups": (
+    "creating log groups": (
         ("SyncRole.Properties.Policies.0.PolicyDocument.Statement.5.Action", ["logs:CreateLogGroup"]),
         "SyncRole may logs:CreateLogGroup",
     ),
@@ -43,7 +43,7 @@ FLAWED = {
         ),
         "ReconcileRole has a statement with resources that are not listed: FindWhatIsDue",
     ),
-    "any API of anybody may invoke the webhook function": (
+    "any API of any account may invoke the webhook function": (
         ("FrontDoorPermission.Properties.SourceArn", None),
         "FrontDoorPermission lets a service invoke the function on behalf of any account (no SourceArn)",
     ),
@@ -51,7 +51,7 @@ FLAWED = {
         ("SyncLogGroup.Properties.RetentionInDays", None),
         "SyncLogGroup has no retention",
     ),
-    "a log group that Lambda makes": (
+    "a log group that Lambda creates": (
         ("SyncFunction.Properties.LoggingConfig", None),
         "SyncFunction logs to a group that is not in the template",
     ),
@@ -63,23 +63,23 @@ FLAWED = {
         ("QueuePolicy.Properties.PolicyDocument.Statement.0.Action", "sqs:SendMessage"),
         "Queue accepts connections without TLS",
     ),
-    "a queue that anybody may send to": (
+    "a queue that accepts messages from anyone": (
         ("QueuePolicy.Properties.PolicyDocument.Statement.0.Effect", "Allow"),
         "QueuePolicy allows access; no principal needs it",
     ),
-    "a queue in the clear": (
+    "an unencrypted queue": (
         ("DeadLetterQueue.Properties.SqsManagedSseEnabled", False),
         "DeadLetterQueue is not encrypted",
     ),
-    "dead letters that go with the stack": (
+    "a dead-letter queue without retention": (
         ("DeadLetterQueue.DeletionPolicy", None),
         "DeadLetterQueue has data and is not retained",
     ),
-    "a table that goes when it is replaced": (
+    "a table that its replacement deletes": (
         ("Table.UpdateReplacePolicy", "Delete"),
         "Table has data and is not retained",
     ),
-    "a table that one call deletes": (
+    "a table without deletion protection": (
         ("Table.Properties.DeletionProtectionEnabled", None),
         "Table has no deletion protection",
     ),
@@ -87,7 +87,7 @@ FLAWED = {
         ("SyncFunction.Properties.Environment.Variables.KEY", {"Ref": "BelvoSecretPassword"}),
         "SyncFunction has a secret that others can read",
     ),
-    "a secret inside of a text": (
+    "a secret within a text": (
         ("FrontDoor.Properties.Description", {"Fn::Sub": "for ${BelvoSecretId}"}),
         "FrontDoor has a secret that others can read",
     ),
@@ -102,14 +102,14 @@ def test_the_template_has_none_of_these_flaws():
 
 
 @pytest.mark.parametrize(("flaw", "problem"), FLAWED.values(), ids=FLAWED.keys())
-def test_a_flaw_is_noticed(flaw: tuple, problem: str):
+def test_a_flaw_is_reported(flaw: tuple, problem: str):
     source = read()
     change(source, *flaw)
     assert problem in list(structure(transformed(source)))
 
 
-def test_flaws_in_what_checkov_skips_are_noticed():
-    """All at once, since checkov takes its time."""
+def test_flaws_in_skipped_checks_of_checkov_are_reported():
+    """Three flaws in one run, because checkov is slow."""
     source = read()
     change(source, "DeadLetterQueue.Metadata.checkov.skip.0.comment", "because")
     change(source, "Queue.Properties.KmsMasterKeyId", "alias/aws/sqs")
@@ -121,7 +121,7 @@ def test_flaws_in_what_checkov_skips_are_noticed():
     ]
 
 
-def test_a_secret_in_an_output_is_noticed():
+def test_a_secret_in_an_output_is_reported():
     source = read()
     source["Outputs"]["Key"] = {"Value": {"Ref": "BelvoSecretPassword"}}
     assert list(structure(transformed(source))) == ["Outputs has a secret that others can read"]
@@ -143,13 +143,13 @@ def test_a_secret_in_an_output_is_noticed():
         ("AwsEndpointUrl", "http://localhost.evil.example", False),
     ],
 )
-def test_credentials_go_nowhere_without_tls(parameter: str, value: str, allowed: bool):
+def test_public_addresses_need_tls(parameter: str, value: str, allowed: bool):
     pattern = read()["Parameters"][parameter]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, value)) == allowed
 
 
 def change(source: dict, path: str, value: object) -> None:
-    """What is at a path below the resources; None removes it."""
+    """Sets the value at a path below the resources; None removes it."""
     *parents, last = (int(step) if step.isdigit() else step for step in path.split("."))
     place = source["Resources"]
     for step in parents:

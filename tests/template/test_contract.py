@@ -1,7 +1,7 @@
-"""The words that leave the code stay as they are: names in the table, in messages, in log lines and metrics, and what the
-template and `events/` are called by. Applications, alarms and stored items rely on them.
+"""Names that leave the code do not change: in the table, messages, log events and metrics, in the template and `events/`.
+Applications, alarms and stored items depend on them.
 
-`contract.json` lists them. Who changes one on purpose changes the list as well, and says in CHANGELOG.md what users do.
+`contract.json` lists them. An intended change includes that list, and an entry in CHANGELOG.md for users.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The policy for deployers (docs/deployer-policy.json) has what CloudFormation, SAM and the access log need, and no more.
+"""The policy for deployers (docs/deployer-policy.json) allows exactly what CloudFormation, SAM and the access log need.
 
-What CloudFormation calls for each type of resource stands in the type's schema, which cfn-lint carries. On a real AWS it was not
-tried: the local one does not ask for a deployer's rights.
+The schema of each resource type, which cfn-lint includes, lists CloudFormation's calls. The policy was not tried on AWS, and the
+local AWS does not check a deployer's rights.
 """
 
 import json
@@ -18,30 +18,30 @@ ALLOWED = {action for each in STATEMENTS for action in as_list(each["Action"])}
 TEMPLATE = transformed(read())
 TYPES = sorted({resource["Type"] for resource in TEMPLATE["Resources"].values()})
 
-# What the schemas name for properties that the template does not use.
+# Actions in the schemas for properties that the template does not use.
 NOT_USED = re.compile(
     "|".join(
         [
-            # Networks, file systems, layers' and code's signatures, scaling, capacity, published versions.
+            # Networks, file systems, signatures of layers and code, scaling, capacity, published versions.
             "ec2:.*", "elasticfilesystem:.*", "s3files:.*", ".*CodeSigning.*", ".*ScalingConfig", ".*CapacityProvider",
             "lambda:(GetLayerVersion|PublishVersion|AssociateRuntimeAlias|.*FunctionConcurrency)",
             # Imports, exports, replicas and streams of the table, and its content.
             "kinesis:.*", "dynamodb:(.*Kinesis.*|.*Import.*|.*Replica|.*ContributorInsights|.*ResourcePolicy)",
             "dynamodb:(Scan|Query|.*Item)", "iam:CreateServiceLinkedRole",
-            # Copies of a secret, and its value.
+            # Replicas of a secret, and its value.
             "secretsmanager:(.*Replica.*|GetSecretValue)",
-            # Log groups with a key, an index or a protection of their own; other places for logs.
+            # Keys, indexes and protection of log groups; other destinations of logs.
             "firehose:.*", "s3:REST.*", "logs:(.*KmsKey|.*IndexPolic.*|.*DataProtection.*|.*DeletionProtection|.*Bearer.*)",
             "logs:(CreateLogStream|DescribeLogStreams|PutLogEvents|DeleteResourcePolicy|DeleteRetentionPolicy)",
-            # Topics' protection, roles' managed policies and boundaries, an API that is imported from a file.
+            # Protection of topics, managed policies and boundaries of roles, APIs imported from a file.
             "sns:.*DataProtection.*", "iam:(Attach|Detach).*", "iam:.*Boundary", "s3:getObject", "s3:GetObjectMetadata",
-            # What is encrypted is under keys of AWS, whose policies let in all of the account that come through the service.
+            # The AWS managed keys, whose policies allow the whole account to use them through the service.
             "kms:.*",
         ]
     )
 )  # fmt: skip
 
-# What SAM does by itself: its bucket, which is a stack of its own, and change sets.
+# Calls of SAM itself: for its bucket, which is a separate stack, and for change sets.
 BY_SAM = {
     "cloudformation": {
         "CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks",
@@ -52,15 +52,15 @@ BY_SAM = {
         "PutBucketPublicAccessBlock", "PutBucketTagging", "PutBucketVersioning", "PutEncryptionConfiguration", "PutObject",
     },
 }  # fmt: skip
-# API Gateway developer guide, "Permissions to activate logging" of an HTTP API: API Gateway makes the delivery in the name of
-# whoever deploys the stage.
+# API Gateway developer guide, "Permissions to activate logging" of an HTTP API: API Gateway creates the delivery
+# with the deployer's rights.
 BY_ACCESS_LOG = {
     "logs": {
         "CreateLogDelivery", "DeleteLogDelivery", "DescribeLogGroups", "DescribeResourcePolicies", "GetLogDelivery",
         "ListLogDeliveries", "PutResourcePolicy", "UpdateLogDelivery",
     },
 }  # fmt: skip
-# Neither in their types' schemas nor SAM's: the runbook's `change`, and tags that CloudFormation puts on what it makes.
+# In neither list: tags that CloudFormation sets on the API.
 OTHERS = {"apigateway": {"TagResource", "UntagResource"}}
 
 
@@ -70,34 +70,34 @@ def named(services: dict[str, set[str]]) -> set[str]:
 
 @cache
 def handlers() -> dict[str, dict[str, list[str]]]:
-    """By type, the actions that CloudFormation calls for it."""
+    """Returns CloudFormation's actions by type and handler."""
     [schemas] = ROOT.glob(".tools/sam/lib/python3*/site-packages/cfnlint/data/schemas/resources")
     found: dict[str, dict[str, list[str]]] = {}
     for path in schemas.glob("*.json"):
         schema = json.loads(path.read_text())
-        # A type may have several, by region: they differ in properties, not in this.
+        # Schemas of a type differ between regions, but only in properties.
         found[schema["typeName"]] = {name: each.get("permissions", []) for name, each in schema.get("handlers", {}).items()}
     return found
 
 
 def needed(kind: str) -> set[str]:
-    """To make, look at, change and remove a resource of this type, as the template has it."""
+    """Returns the actions to create, read, update and delete a resource of this type, as in the template."""
     calls = {each for name in ("create", "read", "update", "delete") for each in handlers()[kind].get(name, [])}
     return {each for each in calls if not NOT_USED.fullmatch(each)}
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_each_type_of_resource_can_be_made_changed_and_removed(kind: str):
-    assert needed(kind), "this looked for the wrong thing"
+def test_each_resource_type_can_be_created_updated_and_deleted(kind: str):
+    assert needed(kind), "no actions found"
     assert needed(kind) - ALLOWED == set()
 
 
-def test_no_action_is_without_a_type_that_needs_it():
+def test_every_action_is_needed():
     by_types = set().union(*map(needed, TYPES))
     assert ALLOWED - by_types - named(BY_SAM) - named(BY_ACCESS_LOG) - named(OTHERS) == set()
 
 
-def test_what_sam_calls_is_allowed():
+def test_the_calls_of_sam_are_allowed():
     assert named(BY_SAM) - ALLOWED == set()
 
 
@@ -108,23 +108,23 @@ def test_the_access_log_of_the_front_door_can_be_delivered():
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda each: each["Sid"])
-def test_it_lists_actions_and_names_things_wherever_aws_knows_narrower_ones(statement: dict):
+def test_actions_are_listed_and_resources_named_where_aws_supports_it(statement: dict):
     assert statement["Effect"] == "Allow" and not [each for each in as_list(statement["Action"]) if "*" in each]
-    # IAM knows no resource for these, or only ones whose names AWS makes up.
+    # IAM supports no resource for these, or only resources whose names AWS generates.
     everywhere = {"secretsmanager:GetRandomPassword", "cloudformation:GetTemplateSummary", "cloudwatch:DescribeAlarms"}
     everywhere |= named(BY_ACCESS_LOG)
     if "*" in as_list(statement["Resource"]):
         assert set(as_list(statement["Action"])) <= everywhere
 
 
-def test_roles_can_be_given_to_lambda_alone():
+def test_roles_can_be_passed_to_lambda_only():
     [statement] = [each for each in STATEMENTS if "iam:PassRole" in as_list(each["Action"])]
     assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     assert as_list(statement["Action"]) == ["iam:PassRole"]
 
 
-# Where the template gives a resource its name, the form of its ARN. All others have names that begin with the stack's, or, of
-# secrets, with their logical id.
+# Types with names from the template, and the form of their ARNs. Other names begin with the stack's name, or those of secrets with
+# the logical id.
 NAMED = {
     "AWS::SQS::Queue": ("QueueName", "arn:aws:sqs:REGION:ACCOUNT:{}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "arn:aws:logs:REGION:ACCOUNT:log-group:{}"),
@@ -133,7 +133,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("kind", NAMED)
-def test_it_covers_the_names_that_the_template_gives(kind: str):
+def test_it_covers_the_names_in_the_template(kind: str):
     member, arn = NAMED[kind]
     covered = [each for statement in STATEMENTS for each in as_list(statement["Resource"])]
     for logical_id, resource in of_type(TEMPLATE["Resources"], kind):
@@ -149,7 +149,7 @@ def test_it_covers_each_secret():
 
 
 def test_it_fits_into_one_managed_policy():
-    """IAM counts 6,144 characters, white space apart; names are longer than their placeholders."""
+    """IAM's limit is 6,144 characters without white space. Names are longer than their placeholders."""
     text = json.dumps(POLICY, separators=(",", ":"))
     text = text.replace("REGION", "ap-southeast-1").replace("ACCOUNT", "123456789012").replace("STACK", "belvo-sync")
     assert len(text) <= 6_144

@@ -1,6 +1,6 @@
-"""The policy for operators (docs/operator-policy.json) has what `belvo-sync` calls, and names what the stack has.
+"""The policy for operators (docs/operator-policy.json) allows the calls of `belvo-sync` on the stack's resources.
 
-That it is enough is shown end to end: tests/e2e runs the commands with it, on a local AWS where rights count.
+The end-to-end tests run the commands with this policy, on a local AWS that enforces it.
 """
 
 import json
@@ -12,7 +12,7 @@ from template import ROOT, as_list, of_type, read
 POLICY = json.loads((ROOT / "docs/operator-policy.json").read_text())
 ALLOWED = {action for each in POLICY["Statement"] for action in as_list(each["Action"])}
 
-# AWS's operations as the SDK's clients name them. Those that only tests call are cut off with the tests.
+# Operations of AWS under their names in the SDK.
 CALLS = {
     "cloudformation": {"describe_stacks"},
     "dynamodb": {"batch_get_item", "delete_item", "get_item", "put_item", "query", "scan", "update_item"},
@@ -25,7 +25,7 @@ CALLS = {
 
 
 def called() -> set[str]:
-    """By the operator's own code, but for its tests."""
+    """Returns the operations that the commands call, without those of tests."""
     sources = [path.read_text().partition("#[cfg(test)]")[0] for path in (ROOT / "cli/src").rglob("*.rs")]
     names = set(re.findall(r"\.([a-z_]+)\(\)", "\n".join(sources)))
     return {f"{service}:{pascal(name)}" for service, calls in CALLS.items() for name in calls & names}
@@ -35,12 +35,12 @@ def pascal(name: str) -> str:
     return "".join(map(str.capitalize, name.split("_")))
 
 
-def test_every_call_of_the_operators_code_is_allowed():
-    assert len(called()) > 8, "this looked for the wrong thing"
+def test_every_call_of_the_commands_is_allowed():
+    assert len(called()) > 8, "too few calls found"
     assert called() - ALLOWED == set()
 
 
-def test_it_names_the_queues_and_indexes_that_the_stack_has():
+def test_it_names_the_queues_and_indexes_of_the_stack():
     resources = {each for statement in POLICY["Statement"] for each in as_list(statement["Resource"])}
     template = read()["Resources"]
     queues = [queue["Properties"]["QueueName"]["Fn::Sub"] for _, queue in of_type(template, "AWS::SQS::Queue")]
@@ -53,8 +53,8 @@ def test_it_names_the_queues_and_indexes_that_the_stack_has():
 
 
 @pytest.mark.parametrize("statement", POLICY["Statement"], ids=lambda each: each["Sid"])
-def test_it_allows_listed_actions_on_listed_things_wherever_aws_knows_narrower_ones(statement: dict):
+def test_actions_and_resources_are_listed_where_aws_supports_it(statement: dict):
     assert statement["Effect"] == "Allow" and not [each for each in as_list(statement["Action"]) if "*" in each]
-    # Neither making a password nor reading metrics is a matter of one resource.
+    # These two actions have no resource.
     everywhere = {"secretsmanager:GetRandomPassword", "cloudwatch:GetMetricStatistics"}
     assert ("*" in as_list(statement["Resource"])) == (set(as_list(statement["Action"])) <= everywhere)

@@ -1,4 +1,4 @@
-"""No value that a parameter takes can lose a message, and the functions accept each of them."""
+"""No valid value of a parameter can lose a message, and the functions accept every valid value."""
 
 import re
 
@@ -9,7 +9,7 @@ TEMPLATE = read()
 PARAMETERS = TEMPLATE["Parameters"]
 QUEUE = TEMPLATE["Resources"]["Queue"]["Properties"]
 HOUR, DAY = 3_600, 24 * 3_600
-# SQS: a message can be hidden for 12 hours from when it was received.
+# SQS hides a message for at most 12 hours after it was received.
 LONGEST_VISIBILITY = 12 * HOUR
 
 
@@ -17,19 +17,19 @@ def limits(parameter: str) -> tuple[int, int]:
     return PARAMETERS[parameter]["MinValue"], PARAMETERS[parameter]["MaxValue"]
 
 
-def test_all_attempts_at_a_message_together_take_less_than_a_week():
-    """Of the 14 days that SQS keeps a message, a week is left for waiting behind others of its link."""
+def test_all_attempts_of_a_message_take_less_than_a_week():
+    """SQS keeps a message for 14 days. A week is left for waiting behind other messages of the link."""
     (_, attempts), (_, longest_wait) = limits("MaxReceiveCount"), limits("RetryCapSeconds")
-    # After a crash the message comes back when the queue says so.
+    # After a crash the message returns after the queue's visibility timeout.
     between = max(longest_wait, QUEUE["VisibilityTimeout"])
     invocation = TEMPLATE["Resources"]["SyncFunction"]["Properties"]["Timeout"]
     assert attempts * (between + invocation) < 7 * DAY
     assert QUEUE["MessageRetentionPeriod"] == 14 * DAY
 
 
-def test_no_wait_is_longer_than_sqs_allows():
+def test_no_backoff_is_longer_than_sqs_allows():
     _, longest_wait = limits("RetryCapSeconds")
-    # So long ago a message was received at most, or it would have come back.
+    # A message was received at most one visibility timeout ago; otherwise it would have returned.
     assert longest_wait <= LONGEST_VISIBILITY - QUEUE["VisibilityTimeout"]
     assert limits("RetryBaseSeconds")[1] <= longest_wait
 
@@ -39,7 +39,7 @@ def test_every_number_has_both_limits():
     assert {name for name in numbers if not {"MinValue", "MaxValue"} <= PARAMETERS[name].keys()} == set()
 
 
-# The constant that a function checks the value of its environment variable with.
+# The constant with the limits of the environment variable.
 IN_CODE = {
     "RetryBaseSeconds": ("functions/sync/src/failure.rs", "BASE_SECONDS"),
     "RetryCapSeconds": ("functions/sync/src/failure.rs", "CAP_SECONDS"),
@@ -50,7 +50,7 @@ IN_CODE = {
 
 
 @pytest.mark.parametrize("parameter", IN_CODE)
-def test_a_function_accepts_the_values_that_the_parameter_takes_and_refuses_larger_ones(parameter: str):
+def test_the_limits_in_the_code_and_in_the_template_agree(parameter: str):
     path, constant = IN_CODE[parameter]
     found = re.search(rf"\b{constant}: RangeInclusive<u\d+> = ([\d_]+)..=([\d_]+);", (ROOT / path).read_text())
     assert found, f"{path} has no {constant}"
@@ -77,7 +77,7 @@ def test_a_function_accepts_the_values_that_the_parameter_takes_and_refuses_larg
         ("abc", False),
     ],
 )
-def test_addresses_that_the_webhook_function_cannot_read_are_refused(value: str, accepted: bool):
+def test_only_addresses_that_the_webhook_function_can_parse_are_valid(value: str, accepted: bool):
     assert bool(re.fullmatch(PARAMETERS["AllowedSourceIps"]["AllowedPattern"], value)) == accepted
 
 
@@ -85,6 +85,6 @@ def test_addresses_that_the_webhook_function_cannot_read_are_refused(value: str,
     ("parameter", "refused"),
     [("RetryCapSeconds", 43_200), ("MaxReceiveCount", 1_000), ("BelvoRequestsPer30s", 4_294_967_296)],
 )
-def test_values_that_lose_messages_or_start_no_function_are_refused(parameter: str, refused: int):
+def test_values_that_lose_messages_or_prevent_a_start_are_rejected(parameter: str, refused: int):
     smallest, largest = limits(parameter)
     assert not smallest <= refused <= largest

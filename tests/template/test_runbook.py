@@ -1,4 +1,4 @@
-"""What the runbook does with the front door's access log, which the local AWS does not write, fits what the template writes."""
+"""The runbook's command for the access log fits the format in the template. The local AWS writes no access log."""
 
 import re
 import subprocess
@@ -9,13 +9,13 @@ RUNBOOK = (ROOT / "docs/operations.md").read_text()
 RESOURCES = read()["Resources"]
 
 
-def test_the_runbook_counts_senders_and_answers_from_the_access_logs_lines():
+def test_the_runbooks_command_counts_senders_and_statuses():
     [stage] = [each for each in RESOURCES.values() if "AccessLogSettings" in each.get("Properties", {})]
     form = stage["Properties"]["AccessLogSettings"]["Format"]
     door = [("203.0.113.9", "401"), ("192.0.2.10", "202"), ("203.0.113.9", "401")]
     lines = [as_written(form, {"identity.sourceIp": ip, "status": status, "requestId": "401"}) for ip, status in door]
 
-    # Behind the call for AWS.
+    # The part after the AWS command.
     _, pipe, pipeline = command().partition(" | \\\n")
     assert pipe
     counted = subprocess.run(["sh", "-c", pipeline], input="\n".join(lines), capture_output=True, text=True, check=True).stdout
@@ -26,17 +26,17 @@ def test_the_runbook_counts_senders_and_answers_from_the_access_logs_lines():
     ]
 
 
-def test_the_runbook_names_the_log_group_that_the_template_makes():
+def test_the_runbook_names_the_log_group_of_the_template():
     name = RESOURCES["FrontDoorLogGroup"]["Properties"]["LogGroupName"]["Fn::Sub"]
     assert name.replace("${AWS::StackName}", "belvo-sync") in command().split()
 
 
 def command() -> str:
-    """The first one under RefusedCredentialsAlarm."""
+    """Returns the first command under RefusedCredentialsAlarm."""
     _, _, section = RUNBOOK.partition("### RefusedCredentialsAlarm")
     return section.partition("```sh\n")[2].partition("\n```")[0]
 
 
 def as_written(form: str, values: dict[str, str]) -> str:
-    """A line of the log: each variable of the format by its value, what has none by a dash, as API Gateway does."""
+    """Returns a line of the log with the values of the variables; a dash for those without a value, as API Gateway writes it."""
     return re.sub(r"\$context\.([a-zA-Z.]+)", lambda variable: values.get(variable[1], "-"), form)
