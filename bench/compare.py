@@ -1,9 +1,9 @@
-"""Ours beside what one would otherwise write, in one run: python3 bench/compare.py [--quick] [--only webhook|sync]
+"""Compares the implementations: python3 bench/compare.py [--quick] [--only webhook|sync]
 
-Every implementation of bench/implementations.py does the same job under the same runtime API, beside the same stand-ins.
-They take turns: each round runs each of them once, so that whatever else the machine does befalls all of them. The function
-has a core of its own, and everything else the others. Median and spread of each figure go to bench/results.json; `make bench`
-makes docs/performance.md of them (bench/report.py). Needs half an hour, and a machine that does nothing else.
+Every implementation of bench/implementations.py does the same work under the same runtime API, with the same stand-ins. Each
+round runs all of them in turn, so that load on the machine affects all. The function has its own core; everything else uses the
+others. The median and spread of each figure go to bench/results.json, and bench/report.py writes docs/performance.md from them
+(`make bench`). Takes half an hour on an idle machine.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from summary import as_text, summarized
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench/results.json"
 QUICK_RESULTS = ROOT / ".local/bench/quick.json"
-# What runs are compared under: the same figures of one implementation, in several rounds.
+# The setting of a run: the rounds of one implementation under one setting are summarized.
 WEBHOOK_SETTING = ("sqs_ms", "secrets_ms")
 SYNC_SETTING = ("scenario", "items", "latency_ms")
 CAPACITY = TARGET / "release/examples/capacity"
-# What a call takes inside of a region, roughly; and nothing, for what is the function's own.
+# Without latency, for the function's own share; and with typical latencies within a region.
 LATENCIES = [webhook.Latency(), webhook.Latency(sqs=5, secrets=10)]
 STORE_LATENCIES_MS = [0, 5]
-# Of so many transactions: how many rounds.
+# Number of transactions: number of rounds.
 SYNC_ROUNDS = {1_000: 7, 10_000: 5, 100_000: 3}
 MILLION = 1_000_000
 STARTS, WARM_ROUNDS, EVENTS = 25, 5, 1_000
@@ -41,9 +41,9 @@ STARTS, WARM_ROUNDS, EVENTS = 25, 5, 1_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a fifth of the rounds, and no list above 10,000")
-    parser.add_argument("--only", choices=["webhook", "sync"], help="the other one keeps the figures that it has")
-    parser.add_argument("--million", choices=["none", "ours", "all"], default="ours", help="who reads a million")
-    parser.add_argument("--results", type=Path, help="bench/results.json, or .local/bench/quick.json")
+    parser.add_argument("--only", choices=["webhook", "sync"], help="keep the stored figures of the other function")
+    parser.add_argument("--million", choices=["none", "ours", "all"], default="ours", help="implementations that read a million transactions")
+    parser.add_argument("--results", type=Path, help="output file (default: bench/results.json, or .local/bench/quick.json)")
     arguments = parser.parse_args()
     arguments.results = arguments.results or (QUICK_RESULTS if arguments.quick else RESULTS)
     if not CAPACITY.is_file():
@@ -69,13 +69,13 @@ def write(path: Path, results: dict[str, Any]) -> None:
 
 
 def described() -> dict[str, Any]:
-    """Where, when and of what these figures are."""
+    """Returns the machine, date, commit and versions of these figures."""
     return {**sync.machine(), "date": time.strftime("%Y-%m-%d"), "commit": commit(),
             "versions": {each.name: each.version() for each in EVERY}}
 
 
 def keep_a_core() -> int | None:
-    """The last core is for the functions alone; this script and the servers that it starts use the others."""
+    """Reserves the last core for the functions. This script and its servers use the others."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         return None
@@ -122,7 +122,7 @@ def load(implementation: Implementation, items: int, latency_ms: int, turn: int,
 
 
 def put_floor(core: int | None) -> dict[str, float]:
-    """What a PutItem takes without a client: see bench/stand-ins/examples/capacity.rs."""
+    """Measures a PutItem without an SDK: see bench/stand-ins/examples/capacity.rs."""
     aws = Server([TARGET / "release/stand-ins", "--listen", "127.0.0.1:0"])
     try:
         before = aws.cpu_s()
@@ -138,7 +138,7 @@ def put_floor(core: int | None) -> dict[str, float]:
 
 
 def turned(implementations: list[Implementation], turn: int) -> list[Implementation]:
-    """Nobody always comes after the same one."""
+    """Rotates the order, so that none always runs after the same one."""
     start = turn % len(implementations)
     return implementations[start:] + implementations[:start]
 
@@ -148,7 +148,7 @@ def zips(function: str) -> dict[str, int]:
 
 
 def commit() -> str:
-    """With a word of warning when something else than the results has been changed since."""
+    """Returns the commit, with `-dirty` if files other than the results have changed."""
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""What a benchmark runs: servers beside a function, and one execution environment of a function. Linux only."""
+"""Servers for a benchmark, and an execution environment of a function. Linux only."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ FUNCTION_MEMORY_MB = {"webhook": "256", "sync": "512"}
 
 
 class Server:
-    """A program that prints the address it listens on."""
+    """A server that prints its address."""
 
     def __init__(self, command: Sequence[str | Path]) -> None:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -28,7 +28,7 @@ class Server:
             raise SystemExit(f"{command[0]} did not start: {line!r}")
         self.address = found[1]
         self.url = f"http://{self.address}"
-        # One connection for each thread that calls.
+        # One connection for each calling thread.
         self.local = threading.local()
 
     def call(
@@ -43,7 +43,7 @@ class Server:
         connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
         response = connection.getresponse()
         content = response.read()
-        # Only one that came through is used again.
+        # Only a connection without an error is reused.
         self.local.connection = connection
         if response.status >= 300:
             raise SystemExit(f"{method} {path} was answered {response.status}: {content[:500]!r}")
@@ -59,7 +59,7 @@ class Server:
 
 
 class Environment:
-    """One execution environment: a fresh process of a function, started as Lambda would start it."""
+    """An execution environment: a new process of a function, started as Lambda starts it."""
 
     def __init__(
         self,
@@ -93,13 +93,13 @@ class Environment:
         asked_before = aws.call("GET", "/_runtime/asked")["asked"]
         self.log = tempfile.NamedTemporaryFile(prefix=f"{function}-", suffix=".log")
         self.log_taken = 0
-        # Nobody's first call finds a server that has never answered one.
+        # Warms up the server, so that the first measured call is not the server's first.
         ask = {"QueueUrl": "queue", "AttributeNames": []}
         aws.call("POST", "/", ask, headers={"X-Amz-Target": "AmazonSQS.GetQueueAttributes"})
         aws.call("DELETE", "/_stats")
         cores = os.sched_getaffinity(0)
         if core is not None:
-            # What is started has the cores of who starts it.
+            # A child inherits the cores of its parent.
             os.sched_setaffinity(0, {core})
         began_us = time.time_ns() // 1_000
         self.process = subprocess.Popen(
@@ -111,21 +111,21 @@ class Environment:
             ready = aws.call("GET", f"/_runtime/ready?asked_before={asked_before}")
         except SystemExit:
             raise SystemExit(f"it did not start:\n{self.log_text()[-4_000:]}") from None
-        # From the call that starts the process until it asks for its first event.
+        # From starting the process until its request for the first event.
         self.start_ms = (ready["asked_at_us"] - began_us) / 1_000
         self.start_cpu_s = cpu_s(self.process.pid)
         self.start_mib = self.memory_mib("VmRSS")
 
     def invoke(self, event: Any, timeout_ms: int) -> dict[str, Any]:
-        """`outcome` (response, error or timeout), `elapsed_us` as the runtime API saw it, `payload`."""
+        """Returns `outcome` (response, error or timeout), `elapsed_us` as seen by the runtime API, and `payload`."""
         return self.aws.call("POST", f"/_runtime/invoke?timeout_ms={timeout_ms}", event, timeout_s=timeout_ms / 1_000 + 60)
 
     def cpu_s(self) -> float:
-        """Since its start, that included."""
+        """Returns the CPU time since the start of the process."""
         return cpu_s(self.process.pid)
 
     def memory_mib(self, name: str) -> float:
-        """`ru_maxrss` would hold the memory of this script, from before the program was loaded."""
+        """Reads /proc, because `ru_maxrss` would include the memory of this script before the program was loaded."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1_024
 
@@ -133,16 +133,16 @@ class Environment:
         return Path(self.log.name).read_text(errors="replace")
 
     def take_log(self) -> str:
-        """What was written to the log since this was last asked."""
+        """Returns the log since the last call."""
         text = self.log_text()[self.log_taken :]
         self.log_taken += len(text)
         return text
 
     def end(self) -> Any:
-        """What it used, as the operating system says after its end."""
+        """Ends the process. Returns its resource usage as the operating system reports it."""
         if self.process.returncode is not None:
             return None
-        # Perf and its like write what they found when they are asked to end.
+        # Profilers such as perf write their results when they end.
         self.process.send_signal(signal.SIGTERM)
         usage = wait_for(self.process, 5)
         if usage is None:
@@ -163,5 +163,5 @@ def wait_for(process: subprocess.Popen, seconds: float) -> Any:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU time of a process, all its threads, ended ones too: a clock of its own (see clock_getcpuclockid)."""
+    """Returns the CPU time of a process with all its threads, ended ones included (see clock_getcpuclockid)."""
     return time.clock_gettime((~pid << 3) | 2)

@@ -1,11 +1,10 @@
-"""Does the product grow? python3 bench/guard.py [--write WHY]
+"""Checks that the functions have not grown: python3 bench/guard.py [--write WHY]
 
-Compares the release binaries (`make build` first) with bench/baseline.json: their sizes, and the instructions that
-callgrind counts for one webhook (parsed, authenticated, enqueued, answered) and for a thousand transactions (fetched,
-read, hashed, marshalled, sent). Each count is the difference of two runs of the real binary, so that the start is not in
-it; the start has a count of its own. Instructions do not depend on what else a machine does, but a little on the
-processor: cryptographic code chooses by it. Fails when a figure is more than 5 % away from its baseline, downwards too: a
-baseline that is too high lets things grow. Needs valgrind.
+Compares the release binaries (`make build` first) with bench/baseline.json: their sizes, and the instructions that callgrind
+counts for one webhook and for a thousand transactions. Each count is the difference of two runs, so it excludes the start, which
+has its own count. Instruction counts do not depend on the machine's load, and little on the processor, by which cryptographic
+code selects its implementation. Fails when a figure differs by more than 5 % from its baseline, also downwards: a baseline that is
+too high would permit growth. Needs valgrind.
 """
 
 import argparse
@@ -32,7 +31,7 @@ TRANSACTIONS = (1_000, 3_000)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", metavar="WHY", help="make these figures the baseline, and say why")
+    parser.add_argument("--write", metavar="WHY", help="store these figures as the baseline, with the reason")
     arguments = parser.parse_args()
     if not shutil.which("valgrind"):
         sys.exit("guard: valgrind is not installed (Debian, Ubuntu: apt-get install valgrind)")
@@ -50,7 +49,7 @@ def main() -> None:
 
 
 def compare(baseline: dict[str, int], figures: dict[str, int]) -> list[str]:
-    """Prints a table, and gives the names of what has grown or shrunk."""
+    """Prints a table. Returns the names of the figures that changed too much."""
     if baseline.keys() != figures.keys():
         sys.exit(f"guard: the baseline has other figures: {sorted(baseline.keys() ^ figures.keys())}")
     moved = []
@@ -68,7 +67,7 @@ def measure() -> dict[str, int]:
     one = (many - few) // (EVENTS[1] - EVENTS[0])
     thousand, more = (instructions_of_a_load(items) for items in TRANSACTIONS)
     return sizes | {
-        # With the reading of the secret: a slow machine leaves that to the first event.
+        # Includes reading the secret, which a slow machine leaves to the first event.
         "instructions, start of webhook": few - EVENTS[0] * one,
         "instructions, one webhook": one,
         "instructions, 1,000 transactions": (more - thousand) * 1_000 // (TRANSACTIONS[1] - TRANSACTIONS[0]),
@@ -76,7 +75,7 @@ def measure() -> dict[str, int]:
 
 
 def instructions_of_webhooks(count: int) -> int:
-    """From the start on. Once more when the machine was so slow that a time limit of the function's came first."""
+    """Counts from the start. Repeats a run in which a slow machine reached a timeout of the function."""
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(webhook.Wrong):
             return count_webhooks(count)
@@ -112,7 +111,7 @@ def callgrind(log: str) -> str:
 def counted(log: str) -> int:
     text = Path(log).read_text()
     if not (found := re.search(r"Collected : (\d+)", text)):
-        sys.exit(f"guard: callgrind counted nothing:\n{text[-2_000:]}")
+        sys.exit(f"guard: callgrind counted no instructions:\n{text[-2_000:]}")
     return int(found[1])
 
 

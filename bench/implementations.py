@@ -1,7 +1,6 @@
-"""Every implementation of the two functions, and how each is started: the one list that tests and benchmark share.
+"""The implementations of the two functions, for tests and benchmark.
 
-A function runs as Lambda would run it: its command, in an environment with the variables of the stage (see
-environment.py) and those that are named here.
+A function runs as on Lambda: its command, with the variables of environment.py and those of this file.
 """
 
 import io
@@ -15,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
-# What the peers' build steps make: for each function the directory that its deployment carries.
+# Output of the builds of the other implementations: a directory for each function's deployment.
 DEPLOYMENTS = ROOT / ".local/bench"
 
 FUNCTIONS = ("webhook", "sync")
@@ -24,11 +23,11 @@ ACCEPTED = 202
 
 @dataclass(frozen=True)
 class Launch:
-    """How a function is started."""
+    """The command of a function."""
 
     command: list[str | Path]
     variables: Mapping[str, str]
-    # What has to be there; its last one is what a deployment carries, a file or a directory.
+    # Required files. The last one, a file or a directory, is the content of a deployment.
     needs: list[Path]
 
 
@@ -36,12 +35,12 @@ class Launch:
 class Implementation:
     name: str
     launch: Callable[[str], Launch]
-    # What makes what is needed.
+    # The command that builds the required files.
     hint: str
     functions: tuple[str, ...] = FUNCTIONS
-    # What it answers to a webhook. Only who has put it into the queue says that it is accepted.
+    # Status of its response to a webhook; 202 only if it sends messages to the queue.
     status: int = ACCEPTED
-    # Prints a version of what it runs on.
+    # The command that prints the version of its platform.
     version_command: tuple[str | Path, ...] = ()
 
     def missing(self, function: str) -> Path | None:
@@ -53,7 +52,7 @@ class Implementation:
         return subprocess.run(self.version_command, capture_output=True, text=True, check=True).stdout.strip()
 
     def deployment(self, function: str) -> bytes:
-        """The zip that a deployment of it would carry."""
+        """Returns the zip of a deployment."""
         carried = self.launch(function).needs[-1]
         files = sorted(path for path in carried.rglob("*") if path.is_file()) if carried.is_dir() else [carried]
         content = io.BytesIO()
@@ -69,12 +68,12 @@ def ours(function: str) -> Launch:
 
 
 def python(function: str) -> Launch:
-    """As AWS's managed runtime does it: its runtime client imports the handler from the task's root."""
+    """Starts it as AWS's managed runtime does: the runtime client imports the handler from the task's root."""
     interpreter = ROOT / ".tools/bench-python/bin/python"
     task = DEPLOYMENTS / "python" / function
-    # Lambda names the region twice, and boto3 looks at this one.
+    # Lambda sets two variables for the region; boto3 uses this one.
     variables = {"LAMBDA_TASK_ROOT": str(task), "PYTHONPATH": str(task), "AWS_DEFAULT_REGION": "us-east-1"}
-    # The directory is read-only in Lambda: nothing is compiled into it.
+    # On Lambda the directory is read-only, so no bytecode is written.
     command = [interpreter, "-B", "-m", "awslambdaric", f"{function}.handler"]
     return Launch(command, variables, [interpreter, task])
 
@@ -85,7 +84,7 @@ def node(function: str) -> Launch:
     runtime = ROOT / "bench/peers/node/runtime.mjs"
     variables = {
         "LAMBDA_TASK_ROOT": str(task), "_HANDLER": "index.handler",
-        # The SDK's warning that it will want a newer Node.js next year is no part of a function's log.
+        # Suppresses the SDK's warning about the version of Node.js.
         "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
     }
     return Launch([interpreter, runtime], variables, [interpreter, runtime, task])
@@ -107,7 +106,7 @@ PEERS = [
         version_command=("node", "--version"),
     ),
 ]
-# What nobody can be faster than: see bench/floor.
+# Lower bounds; see bench/floor.
 FLOORS = [
     Implementation(name, floor(name), "make build-bench", functions=("webhook",), status=200)
     for name in ("empty", "one-secret")
@@ -116,5 +115,5 @@ EVERY = [OURS, *PEERS, *FLOORS]
 
 
 def of(function: str) -> list[Implementation]:
-    """All that have this function."""
+    """Returns the implementations of this function."""
     return [each for each in EVERY if function in each.functions]

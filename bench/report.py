@@ -1,7 +1,7 @@
-"""Makes the tables and plots of docs/performance.md from bench/results.json: python3 bench/report.py
+"""Writes the tables and plots of docs/performance.md from bench/results.json: python3 bench/report.py
 
-Needs matplotlib (.tools/bench-report, which `make bench` installs). Medians of all rounds; in brackets the smallest and the
-largest. A ratio is the median of the ratios of each round, in which both ran one after the other (bench/summary.py).
+Needs matplotlib (.tools/bench-report, which `make bench` installs). Figures are medians of all rounds, with the smallest and the
+largest in brackets. A ratio is the median of the ratios in each round (bench/summary.py).
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("svg")
-# Text stays text, and the same figures give the same file.
+# Keeps text as text, and makes equal figures give equal files.
 matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "belvo-sync", "font.family": "sans-serif"})
-from matplotlib import pyplot  # noqa: E402 (the backend comes first)
+from matplotlib import pyplot  # noqa: E402 (after the choice of the backend)
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -34,7 +34,7 @@ TITLES = {"ours": "ours (Rust)", "python": "Python + Powertools", "node": "Node.
           "empty": "an empty function", "one-secret": "one that reads a secret"}
 COLORS = {"ours": "#b7410e", "python": "#3776ab", "node": "#3c873a"}
 WEBHOOK_MB, SYNC_MB = 256, 512
-# Lambda gives a core at 1,769 MB, in proportion below; see tools/costs.py.
+# Lambda assigns a whole core at 1,769 MB, and less in proportion; see tools/costs.py.
 CORE_AT_256_MB = CORE_AT_512_MB / 2
 AT_A_REGION = {"sqs_ms": 5, "secrets_ms": 10}
 MORE_IS_BETTER = {"items_per_s"}
@@ -52,7 +52,7 @@ def main() -> None:
         head, found, rest = page.partition(begin)
         _, closed, tail = rest.partition(end)
         if not (found and closed):
-            sys.exit(f"{PAGE.relative_to(ROOT)} does not say where {name!r} goes: {begin.strip()} and {end.strip()}")
+            sys.exit(f"{PAGE.relative_to(ROOT)} lacks the markers of {name!r}: {begin.strip()} and {end.strip()}")
         page = f"{head}{begin}\n{table}\n{end}{tail}"
     PAGE.write_text(page)
     PLOTS.mkdir(exist_ok=True)
@@ -176,7 +176,7 @@ def calls(run: Summary, service: str) -> float:
 def costs_table(results: dict[str, Any]) -> str:
     lines = ["| US dollars for a million | ours | Python + Powertools | Node.js + Powertools |", "|---|---:|---:|---:|"]
     bills = [webhook_bill(results, name) for name in (OURS, *PEERS)]
-    # Prices are for a million of what is billed, but for seconds and bytes.
+    # Prices are for a million units, except for seconds and bytes.
     lines += [f"| webhooks: {what} | " + " | ".join(f"{bill[what]:.2f}" for bill in bills) + " |" for what in bills[0]]
     lines.append("| **webhooks** | " + " | ".join(f"**{sum(bill.values()):.2f}**" for bill in bills) + " |")
     bills = [sync_bill(results, name) for name in (OURS, *PEERS)]
@@ -282,7 +282,7 @@ def plot_sync(results: dict[str, Any]) -> None:
 def save(drawing: Any, name: str) -> None:
     path = PLOTS / f"{name}.svg"
     drawing.savefig(path, metadata={"Date": None, "Creator": None})
-    # Lines without spaces at their ends, as everywhere in this repository.
+    # No trailing spaces, as everywhere in this repository.
     path.write_text(re.sub(r"[ \t]+$", "", path.read_text(), flags=re.MULTILINE))
     pyplot.close(drawing)
 

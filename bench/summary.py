@@ -13,8 +13,8 @@ Run = dict[str, Any]
 def summarized(runs: list[Run], setting: tuple[str, ...], reference: str) -> list[dict[str, Any]]:
     """Returns one entry for each implementation and setting.
 
-    `figures` are those of its rounds. A figure within another, such as `dynamodb` of `PutItem`, becomes `dynamodb.PutItem`.
-    `relative` has the medians of the ratios to `reference` in the same round: whatever else the machine does then befalls both.
+    `figures` has each figure of its rounds. A nested one, such as `PutItem` in `dynamodb`, becomes `dynamodb.PutItem`.
+    `relative` has the medians of the ratios to `reference` in the same round, in which load on the machine affects both.
     """
     groups: dict[tuple, dict[int, dict[str, float]]] = defaultdict(dict)
     for run in runs:

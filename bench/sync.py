@@ -1,19 +1,18 @@
-"""What the sync function costs: python3 bench/sync.py [SCENARIO ...] [--items N ...] [--latency-ms MS ...]
+"""Measures the sync function: python3 bench/sync.py [SCENARIO ...] [--items N ...] [--latency-ms MS ...]
 
-Runs the real release binary (`make build` first) under a Lambda runtime API, beside fake-belvo and stand-ins for DynamoDB,
-SQS and Secrets Manager (bench/stand-ins), delivers `TRANSACTIONS historical_update` and follows the continuations from the
-queue until none is left. The limiter is lifted: what is measured is the function, not Belvo's 80 requests in 30 seconds.
-Every run checks what it has done, and ends with an error when that is wrong.
+Runs the release binary (`make build` first) under a Lambda runtime API, with fake-belvo and stand-ins for DynamoDB, SQS and
+Secrets Manager (bench/stand-ins). Delivers `TRANSACTIONS historical_update` and all continuations. The limit on requests to
+Belvo is raised, so that it does not dominate the result. Every run checks the table, and fails when it is wrong.
 
     load        the first load of a link
-    unchanged   the same list once more, in a new environment: no record may be written
+    unchanged   the same list again, in a new environment: no record may be written
     duplicates  forty copies of one webhook
-    short       a function limited to 10 seconds, and a list that takes many times as long
-    outage      Belvo is down for an hour (the waits are added up, not waited for)
-    throttled   a store that takes 1,000 write units of a link in a second, as a partition of DynamoDB does
+    short       a function with a timeout of 10 seconds, and a list that takes many times as long
+    outage      Belvo is down for an hour (the backoff is added up without waiting)
+    throttled   a store with 1,000 write units of a link in a second, as a partition of DynamoDB
 
-A table on standard error, one JSON object on standard output. CPU time and memory are the function's alone, as the
-operating system counted them; wall time suffers from whatever else the machine does. Standard library only; Linux only.
+Prints a table to standard error, and one JSON object to standard output. CPU time and memory are those of the function, as the
+operating system counts them. Wall time depends on the machine's load. Standard library only; Linux only.
 """
 
 import argparse
@@ -35,29 +34,28 @@ from implementations import EVERY, OURS, TARGET
 
 PAGE = 1_000
 ACCOUNTS = 3
-# What template.yaml sets.
+# As in template.yaml.
 FUNCTION_TIMEOUT_S = 120
 MAX_RECEIVE_COUNT = 20
-# The longest that Lambda allows: the peers read a list in one go.
+# Lambda's maximum: the other implementations read a list in one invocation.
 PEERS_TIMEOUT_S = 900
-# The largest budget of requests that the function takes. With the default, 72 requests in 30 seconds would be the result
-# of every run.
+# The largest valid limit. With the default, every run would measure 72 requests in 30 seconds.
 MAX_REQUESTS_PER_30S = 100_000
 SHORT_TIMEOUT_S = 10
 COPIES = 40
 OUTAGE_S = 3_600
-# What DynamoDB takes of one partition in a second.
+# DynamoDB's limit for a partition, in a second.
 PARTITION_WRITE_UNITS = 1_000
 # An event counts as covered when it was received more than 250 ms before a listing began.
 QUEUED_S = 0.5
-# Every key is compared up to here; beyond, their number.
+# Up to this number, every key is compared; beyond, only their number.
 COMPARED_ITEMS = 10_000
 DEFAULT_ITEMS = {"load": [1_000, 10_000, 100_000], "unchanged": [100_000], "duplicates": [10_000], "short": [200_000],
                  "outage": [10_000], "throttled": [30_000]}
 
 
 class Wrong(Exception):
-    """The function did not do what it should have done; its figures are worth nothing."""
+    """An error: the function had a wrong result, so its figures are invalid."""
 
 
 def check(what: str, is_value: Any, should_be: Any) -> None:
@@ -66,7 +64,7 @@ def check(what: str, is_value: Any, should_be: Any) -> None:
 
 
 class World:
-    """A Belvo with one link, and an empty AWS."""
+    """A fake Belvo server with one link, and empty stand-ins for AWS."""
 
     def __init__(self, arguments: argparse.Namespace, items: int, latency_ms: int) -> None:
         self.items = items
@@ -85,7 +83,7 @@ class World:
         self.aws.call("PUT", "/_settings", settings)
 
     def historical_update(self, received_at_ms: int | None = None) -> dict[str, str]:
-        """What the webhook function puts into the queue for it."""
+        """Returns the message of the webhook function."""
         path = f"/_control/links/{self.link}/announce"
         webhook = self.belvo.call("POST", path, {"type": "TRANSACTIONS", "code": "historical_update"})["body"]
         key = f"{hashlib.sha256(json.dumps(webhook).encode()).hexdigest()}-0"
@@ -114,7 +112,7 @@ class World:
             "refused": stats["refused"],
             "dynamodb_units": stats["units"],
             "dynamodb_in_flight_peak": stats["dynamodb_in_flight_peak"],
-            # Whether what surrounds the function held it up: a core of its own can give 1,000 s for 1,000,000 items.
+            # Shows whether the stand-ins were the bottleneck.
             "others_cpu_s": {
                 "stand_ins": round(self.aws.cpu_s() - aws_cpu_s, 2),
                 "fake_belvo": round(self.belvo.cpu_s() - belvo_cpu_s, 2),
@@ -126,7 +124,7 @@ class World:
         return self.aws.call("GET", f"/_table{what}?{query}")
 
     def check_table(self) -> None:
-        """Everything that Belvo has is there, and the table says so."""
+        """Fails unless the table has all objects of Belvo, and a complete sync state."""
         check("records", self.stored("TRANSACTIONS#"), {"items": self.items, "tombstones": 0, "missing": 0})
         check("accounts", self.stored("ACCOUNTS#"), {"items": ACCOUNTS, "tombstones": 0, "missing": 0})
         if self.items <= COMPARED_ITEMS:
@@ -148,7 +146,7 @@ class World:
 
 @dataclasses.dataclass
 class Delivered:
-    """What became of some messages and of those that they led to."""
+    """Results of some messages and their continuations."""
 
     invocations: int = 0
     failures: int = 0
@@ -158,7 +156,7 @@ class Delivered:
 
 
 class Function(Environment):
-    """An execution environment that messages are delivered to."""
+    """An execution environment of the sync function."""
 
     def __init__(self, arguments: argparse.Namespace, world: World, timeout_s: int = FUNCTION_TIMEOUT_S) -> None:
         self.world, self.timeout_s = world, timeout_s if arguments.implementation is OURS else PEERS_TIMEOUT_S
@@ -174,7 +172,7 @@ class Function(Environment):
         world.functions.append(self)
 
     def deliver(self, *first: dict[str, str], while_failing: Any = None) -> Delivered:
-        """Delivers messages in their order, each again until it succeeds, and those that the function sends after them."""
+        """Delivers messages in order, with retries, and then their continuations."""
         delivered, waiting = Delivered(), list(first)
         receives: dict[str, int] = {}
         while waiting:
@@ -217,7 +215,7 @@ class Function(Environment):
         return str(kept)
 
     def cost(self) -> dict[str, float]:
-        """What the process has cost, and the end of it."""
+        """Ends the process and returns its CPU time and memory."""
         peak, at_end = self.memory_mib("VmHWM"), self.memory_mib("VmRSS")
         used = self.cpu_s() - self.start_cpu_s
         usage = self.end()
@@ -258,9 +256,9 @@ def load(arguments: argparse.Namespace, world: World, timeout_s: int = FUNCTION_
     function = Function(arguments, world, timeout_s)
     result = measured(function, world, world.historical_update())
     world.check_table()
-    # Each leg but the first looks at the last page of the one before it.
+    # Each continuation reads the last page of the message before it again.
     check("requests to Belvo", result["belvo_requests"], pages(world) + result["invocations"] - 1)
-    # A leg that ends stores the accounts that it met, if they are news.
+    # Each message stores the accounts in its pages, if they changed.
     most = world.items + ACCOUNTS * result["invocations"]
     check("each record was written once", world.items + ACCOUNTS <= result["dynamodb"]["PutItem"] <= most, True)
     check("refused calls", result["refused"], {})
@@ -282,7 +280,7 @@ def unchanged(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
 
 
 def duplicates(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
-    """All received before the first is worked on, as when a queue was held up: the first does the work of all."""
+    """All copies were received before the first is processed: the first one covers the others."""
     message = world.historical_update()
     copies = [message | {"message_id": str(copy)} for copy in range(COPIES)]
     time.sleep(QUEUED_S)
@@ -290,7 +288,7 @@ def duplicates(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
     world.check_table()
     check("requests to Belvo: one listing", result["belvo_requests"], pages(world))
     check("records written", result["dynamodb"]["PutItem"], world.items + ACCOUNTS)
-    # They share an event item; it tells of the last of them.
+    # They share an event item, which describes the last of them.
     [event] = world.stored("EVENT#", "/item")
     check("the event's outcome and attempts", (event["outcome"], event["attempts"]), ("covered", str(COPIES)))
     return result
@@ -309,7 +307,7 @@ def outage(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
     clock = {"s": 0.0}
 
     def wait() -> float:
-        """For as long as the function asked the queue to hide the message. None of it is spent."""
+        """Returns the visibility timeout that the function set, without waiting."""
         changes = world.aws.call("GET", "/_queue")["visibility_changes"]
         waited = changes[-1]["visibility_timeout"]
         clock["s"] += waited
@@ -360,11 +358,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"all, or some of: {', '.join(SCENARIOS)}")
     parser.add_argument("--items", type=int, nargs="+", help="transactions of the link")
-    parser.add_argument("--latency-ms", type=int, nargs="+", default=[5], help="how long a call to DynamoDB takes")
+    parser.add_argument("--latency-ms", type=int, nargs="+", default=[5], help="latency of a call to DynamoDB")
     parser.add_argument("--implementation", choices=[each.name for each in EVERY], default=OURS.name)
-    parser.add_argument("--binary", type=Path, help="another build of ours")
-    parser.add_argument("--core", type=int, help="let the function have this core alone, and nothing but this core")
-    parser.add_argument("--wrapper", default="", help="a command to run the binary under, such as a profiler")
+    parser.add_argument("--binary", type=Path, help="another build of the function")
+    parser.add_argument("--core", type=int, help="run the function on this core, and everything else on others")
+    parser.add_argument("--wrapper", default="", help="a command that runs the binary, such as a profiler")
     arguments = parser.parse_args()
     if unknown := set(arguments.scenarios) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(unknown)}")

@@ -1,10 +1,9 @@
-"""What the webhook function costs: python3 bench/webhook.py [--implementation NAME] [--starts 20] [--events 1000]
+"""Measures the webhook function: python3 bench/webhook.py [--implementation NAME] [--starts 20] [--events 1000]
 
-Runs the real release binary (`make build` first), or a peer, under a Lambda runtime API, beside stand-ins for SQS and
-Secrets Manager (bench/stand-ins), and prints one JSON object: cold start, split into start (the process is started until
-it asks for its first event; the secret is read in it) and first event; then, over many events in one environment, what
-the runtime API saw of each event, CPU time and peak memory. CPU and memory are the function's alone, as the operating
-system counted them. Linux only.
+Runs the release binary (`make build` first), or another implementation, under a Lambda runtime API, with stand-ins for SQS and
+Secrets Manager (bench/stand-ins). Prints one JSON object. A cold start consists of the start (until the process requests its
+first event, reading the secret included) and the first event. Then come latency, CPU time and peak memory of many events in one
+environment. CPU and memory are those of the function, as the operating system counts them. Linux only.
 """
 
 import argparse
@@ -22,26 +21,26 @@ ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "local-webhook-token-for-sam-local-invoke-only"
 EVENT = ROOT / "events/webhook/transactions-historical-update.json"
 TIMEOUT_MS = 10_000
-# Before anything is measured: caches are filled, and what compiles while it runs has compiled.
+# Events before the measurement: they fill caches and complete just-in-time compilation.
 WARM_UP_EVENTS = 3_000
-# What an environment takes of a small deployment before Lambda ends it.
+# Events that an environment of a small deployment receives before Lambda ends it.
 YOUNG_EVENTS = 300
 
 
 class Wrong(Exception):
-    """The function did not do what it should have done; its figures are worth nothing."""
+    """An error: the function had a wrong result, so its figures are invalid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
-    """How long a call takes, in milliseconds."""
+    """Latency of calls, in milliseconds."""
 
     sqs: int = 0
     secrets: int = 0
 
 
 class World:
-    """An empty queue, and the secret."""
+    """The stand-ins, with an empty queue and the secret."""
 
     def __init__(self, latency: Latency) -> None:
         self.aws = Server([TARGET / "release/stand-ins", "--listen", "127.0.0.1:0"])
@@ -60,7 +59,7 @@ class World:
 
 
 class Events:
-    """The documented event over and over, each time with another request id: none is a duplicate of another."""
+    """The documented event, each time with a new request id, so that there are no duplicates."""
 
     def __init__(self) -> None:
         self.event = json.loads(EVENT.read_text())
@@ -74,7 +73,7 @@ class Events:
 
 
 def send(environment: Environment, events: Events, expected: int = ACCEPTED) -> int:
-    """One event; how long it took, in microseconds."""
+    """Sends one event. Returns its duration in microseconds."""
     answer = environment.invoke(events.next(), TIMEOUT_MS)
     status = answer["payload"]["statusCode"] if answer["outcome"] == "response" else answer["outcome"]
     if status != expected:
@@ -83,7 +82,7 @@ def send(environment: Environment, events: Events, expected: int = ACCEPTED) -> 
 
 
 def cold_start(implementation: Implementation, latency: Latency, core: int | None = None) -> dict[str, float]:
-    """A new environment and its first event."""
+    """Measures a new environment with its first event."""
     world = World(latency)
     environment = world.start(implementation, core)
     try:
@@ -99,7 +98,7 @@ def cold_start(implementation: Implementation, latency: Latency, core: int | Non
 
 
 def warm(implementation: Implementation, latency: Latency, count: int, core: int | None = None) -> dict[str, float]:
-    """Many events in one environment, one after the other."""
+    """Measures many sequential events in one environment."""
     world = World(Latency())
     environment = world.start(implementation, core)
     events = Events()
@@ -144,7 +143,7 @@ def main() -> None:
     parser.add_argument("--implementation", choices=[each.name for each in EVERY], default=OURS.name)
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--events", type=int, default=1_000)
-    parser.add_argument("--core", type=int, help="let the function have this core alone, and nothing but this core")
+    parser.add_argument("--core", type=int, help="run the function on this core, and everything else on others")
     arguments = parser.parse_args()
     implementation = next(each for each in EVERY if each.name == arguments.implementation)
     if missing := implementation.missing("webhook"):

@@ -1,10 +1,10 @@
-"""Checks the fake Belvo with Belvo's own Python client.
+"""Checks fake-belvo with Belvo's own Python client.
 
     pip install belvo-python==0.39.1
-    python check.py http://127.0.0.1:8099 SECRET_ID SECRET_PASSWORD
+    python belvo_python_client.py http://127.0.0.1:8099 SECRET_ID SECRET_PASSWORD
 
-Logs in, lists institutions, links, and all that the client can list of every link (all pages), and compares the numbers with
-what the control API says is there. Exits with 1 if any of them differs.
+Logs in, lists institutions, links and all resources of every link (all pages), and compares the numbers with the control
+interface. Exits with 1 if a number differs.
 """
 
 import json
@@ -14,7 +14,7 @@ import urllib.request
 from belvo.client import Client
 
 
-# What the client has a class for, at the path of today's Belvo.
+# The resources of the client that exist in Belvo's current API, with their paths.
 LISTINGS = {
     "ACCOUNTS": "Accounts",
     "EMPLOYMENT_RECORDS": "EmploymentRecords",

@@ -1,7 +1,7 @@
 """One stack for all tests: the real template, the real functions, a local AWS and fake-belvo.
 
-It has its own ports and directory, so whatever `make up` left running is not disturbed. With E2E_KEEP=1 it is left
-running afterwards, to look at; the next run ends it.
+It has its own ports and directory, so it does not affect the stack of `make up`. With E2E_KEEP=1 it keeps running after the
+tests, until the next run.
 """
 
 import os
@@ -17,12 +17,12 @@ from stack.settings import ROOT, Settings
 
 STATE_DIR = ROOT / os.environ.get("E2E_STACK_DIR", ".local/e2e")
 
-# Small, so that a message that fails for good reaches the dead-letter queue within seconds.
+# Small, so that a failing message reaches the dead-letter queue within seconds.
 PARAMETERS = {
     "RetryBaseSeconds": "1",
     "RetryCapSeconds": "2",
     "MaxReceiveCount": "4",
-    # Many small tests in one minute are not what the limit on requests to Belvo is for.
+    # The tests send more requests in a minute than the default limit allows.
     "BelvoRequestsPer30s": "5000",
 }
 
@@ -35,7 +35,7 @@ def deployment() -> Iterator[Deployment]:
         belvo_port=int(os.environ.get("E2E_FAKE_BELVO_PORT") or free_port()),
         stack_name="belvo-sync-e2e",
     )
-    # What an interrupted run may have left.
+    # Left by an interrupted run.
     run_stack(settings, "down")
     try:
         run_stack(settings, "up", *(f"--parameter={name}={value}" for name, value in PARAMETERS.items()))
@@ -47,13 +47,13 @@ def deployment() -> Iterator[Deployment]:
 
 @pytest.fixture
 def belvo(deployment: Deployment):
-    """fake-belvo's control; faults that a test set are cleared."""
+    """fake-belvo's control interface. Clears the faults of a test at its end."""
     yield deployment.belvo
     deployment.belvo.clear_faults()
 
 
 def run_stack(settings: Settings, *arguments: str) -> None:
-    """As a process of its own, as `make up` runs it; pytest shows its output if it fails."""
+    """Runs a command of the stack as a process, as `make up` does. pytest shows its output if it fails."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT / "tools"),
         "STACK_DIR": str(settings.state_dir),

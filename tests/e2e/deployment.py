@@ -1,6 +1,6 @@
-"""The deployed stack as a test sees it: post webhooks, look into queue, table and logs.
+"""The deployed stack for tests: post webhooks, read queues, table and logs.
 
-Only what is public is used: HTTP, the stack's outputs, and the table as docs/data-model.md describes it.
+It uses public interfaces only: HTTP, the stack's outputs, and the table as docs/data-model.md describes it.
 """
 
 import json
@@ -22,7 +22,7 @@ from stack.local_aws import LocalAws
 from stack.settings import ROOT, Settings, local_environment
 from stack.table import Table
 
-# An upper bound for things that take a second or two; no test asserts how long they take.
+# Timeout of steps that take a second or two.
 PATIENCE_SECONDS = 90
 
 RIGHT_ONE = "the header that Belvo sends"
@@ -34,7 +34,7 @@ T = TypeVar("T")
 class Deployment:
     settings: Settings
     webhook_url: str
-    # Credentials stay out of pytest's reports.
+    # repr=False: credentials must not appear in pytest's reports.
     authorization: str = field(repr=False)
     outputs: dict[str, str]
     aws: LocalAws
@@ -58,7 +58,7 @@ class Deployment:
     # The front door
 
     def post(self, body: Any, authorization: str | None = RIGHT_ONE) -> requests.Response:
-        """Posts a webhook as Belvo does. None leaves the Authorization header out."""
+        """Posts a webhook as Belvo does. `None` sends no Authorization header."""
         return self.request("POST", body, self.authorization if authorization is RIGHT_ONE else authorization)
 
     def request(
@@ -73,17 +73,17 @@ class Deployment:
     # Queues
 
     def depth(self, output: str = "QueueUrl") -> int:
-        """Messages in a queue, waiting or not."""
+        """Returns the number of messages in a queue, visible or not."""
         return sum(queue_depth(self.aws, self.outputs[output]))
 
     def wait_for_depth(self, messages: int) -> None:
-        """Waits until the queue holds so many messages, and then sees whether it stays at that."""
+        """Waits until the queue has this number of messages, and checks that it stays."""
         wait_until(lambda: self.depth() == messages, lambda: f"{messages} messages; there are {self.depth()}")
         time.sleep(0.5)
         assert self.depth() == messages
 
     def dead_letters(self) -> list[dict]:
-        """Takes all messages out of the dead-letter queue, with their bodies parsed and their attributes."""
+        """Removes all messages from the dead-letter queue. Returns their parsed bodies and attributes."""
         sqs, url, letters = self.aws.client("sqs"), self.outputs["DeadLetterQueueUrl"], []
         while received := sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"]).get("Messages"):
             for message in received:
@@ -93,10 +93,10 @@ class Deployment:
 
     @contextmanager
     def paused_sync(self) -> Iterator[None]:
-        """Nothing takes messages out of the queue, so that they can be counted."""
+        """Disables the sync function's event source, so that messages can be counted."""
         functions, name = self.aws.client("lambda"), self.outputs["SyncFunctionName"]
         [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        wait_until(lambda: self.depth() == 0, "the queue to run empty")
+        wait_until(lambda: self.depth() == 0, "an empty queue")
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         try:
             yield
@@ -107,7 +107,7 @@ class Deployment:
 
     @contextmanager
     def environment(self, output: str, variable: str, value: str) -> Iterator[None]:
-        """A function with one variable more, in fresh environments: its next invocation is a cold start."""
+        """Sets a variable of a function. Its next invocation is a cold start."""
         functions, name = self.aws.client("lambda"), self.outputs[output]
         original = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         changed = original | {variable: value}
@@ -118,7 +118,7 @@ class Deployment:
             functions.update_function_configuration(FunctionName=name, Environment={"Variables": original})
 
     def logs(self) -> list[str]:
-        """Every line in every log group of the stack."""
+        """Returns every line of every log group of the stack."""
         logs, lines = self.aws.client("logs"), []
         for group in logs.describe_log_groups()["logGroups"]:
             pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
@@ -135,8 +135,8 @@ class Deployment:
         status: int = 0,
         administrator: bool = False,
     ) -> subprocess.CompletedProcess:
-        """Runs `belvo-sync`, and fails unless it ends with this status. It may what docs/operator-policy.json allows. What
-        is typed comes through a pipe, or `stdin`."""
+        """Runs `belvo-sync` with the rights of docs/operator-policy.json. Fails if it exits with another status. Input comes
+        through a pipe, or `stdin`."""
         environment = local_environment(self.settings) | {"STACK_NAME": self.settings.stack_name}
         environment |= {} if administrator else self.operator
         command = [self.settings.cargo_target_dir / "debug" / "belvo-sync", *arguments]
@@ -149,7 +149,7 @@ class Deployment:
 
     @cached_property
     def operator(self) -> dict[str, str]:
-        """The credentials of a user who has the documented policy, and nothing else."""
+        """Returns the credentials of a user with the documented policy only."""
         iam, name = self.aws.client("iam"), "operator"
         iam.create_user(UserName=name)
         iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(self.operator_policy()))
@@ -157,7 +157,7 @@ class Deployment:
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     def operator_policy(self) -> dict:
-        """docs/operator-policy.json, filled in as docs/operations.md does it."""
+        """Returns docs/operator-policy.json with its placeholders replaced, as docs/operations.md does."""
         table = self.outputs["TableStreamArn"].partition("/stream/")[0]
         region, account = table.split(":")[3:5]
         text = (ROOT / "docs/operator-policy.json").read_text()
@@ -172,12 +172,12 @@ class Deployment:
     # The table
 
     def scan(self) -> list[dict]:
-        """Every item there is, as DynamoDB gives it."""
+        """Returns every item of the table in DynamoDB's format."""
         pages = self.aws.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["TableName"])
         return [item for page in pages for item in page["Items"]]
 
     def indexed(self, partition: str) -> bool:
-        """Is there anything in this partition of the index gsi1?"""
+        """Returns `True` if this partition of the index gsi1 has an item."""
         found = self.aws.client("dynamodb").query(
             TableName=self.outputs["TableName"], IndexName="gsi1", Limit=1,
             KeyConditionExpression="gsi1pk = :pk", ExpressionAttributeValues={":pk": {"S": partition}},
@@ -202,7 +202,7 @@ class Deployment:
         return self.items(f"LINK#{link_id}", prefix)
 
     def let_time_pass(self, link_id: str, days: int) -> None:
-        """Sets the link's last webhook and its due time back, as if it were that much later now."""
+        """Moves the link's last webhook and its due time back by these days."""
         link = self.link_items(link_id)["LINK"]
         earlier = days * 24 * 60 * 60 * 1000
         self.aws.client("dynamodb").update_item(
@@ -219,14 +219,14 @@ class Deployment:
         return Table(self.aws, self.outputs["TableName"]).records(link_id, resource)
 
     def events(self, link_id: str) -> list[dict]:
-        """What happened to the webhooks of a link, oldest first."""
+        """Returns the events of a link, oldest first."""
         return list(self.link_items(link_id, "EVENT#").values())
 
     def outcomes(self, link_id: str) -> list[str]:
         return [event["outcome"] for event in self.events(link_id)]
 
     def wait_for_outcome(self, link_id: str, outcome: str) -> dict:
-        """Waits until an event of the link has ended like this."""
+        """Waits until an event of the link has this outcome."""
 
         def ended() -> dict | None:
             return next((event for event in self.events(link_id) if event["outcome"] == outcome), None)
@@ -235,7 +235,7 @@ class Deployment:
 
 
     def wait_for_applied(self, link_id: str, count: int) -> None:
-        """Waits until the link has so many events, and all of them are applied."""
+        """Waits until the link has this number of events, all of them applied."""
 
         def all_applied() -> bool:
             outcomes = self.outcomes(link_id)
@@ -247,7 +247,7 @@ class Deployment:
 def webhook(
     link_id: str, webhook_type: str = "TRANSACTIONS", webhook_code: str = "historical_update", **data: Any
 ) -> dict:
-    """A webhook in the form that Belvo documents."""
+    """Returns a webhook in the form that Belvo documents."""
     return {
         "webhook_id": uuid.uuid4().hex,
         "webhook_type": webhook_type,
@@ -265,7 +265,7 @@ def new_link_id() -> str:
 
 
 def wait_until(condition: Callable[[], T], what: str | Callable[[], str]) -> T:
-    """Asks until the answer is truthy, and returns it."""
+    """Calls `condition` until its result is truthy, and returns that."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (answer := condition()):
         if time.monotonic() > deadline:

@@ -1,8 +1,8 @@
-"""Reads log lines as CloudWatch does when it looks for metrics, and feeds what they hold to copies of the stack's alarms.
+"""Extracts metrics from log lines as CloudWatch does, and feeds them to copies of the stack's alarms.
 
-The local AWS reads no metrics from logs, and its alarms do not look at dimensions: they pool all series of a metric. So a
-copy of an alarm is made in an account of its own, where nothing else is, and gets only the datapoints of exactly its series.
-What is shown is: the function wrote that series when the cause was there, and these values make the alarm ring.
+The local AWS extracts no metrics from logs, and its alarms ignore dimensions: they combine all series of a metric. So the
+tests copy an alarm into a separate account, and give it only the datapoints of its own series. They show that the function
+wrote the series when the cause was present, and that these values raise the alarm.
 """
 
 import itertools
@@ -23,7 +23,7 @@ UNITS = {"Count", "Milliseconds"}
 MAX_DIMENSIONS = 30
 MAX_METRICS = 100
 
-# The local AWS takes twelve digits as the id, and key, of an account.
+# The local AWS accepts twelve digits as id and access key of an account.
 ACCOUNTS = itertools.count(100_000_000_001)
 
 
@@ -35,18 +35,18 @@ class Datapoint:
 
     @property
     def series(self) -> str:
-        """`name{dimension=value,...}` without the stack."""
+        """Returns `name{dimension=value,...}` without the stack."""
         words = sorted(f"{name}={value}" for name, value in self.dimensions if name != "stack")
         return f"{self.metric}{{{','.join(words)}}}" if words else self.metric
 
 
 def lines(deployment: Deployment) -> list[dict]:
-    """Every line of the functions' logs that is JSON."""
+    """Returns every JSON line of the functions' logs."""
     return [line for event in deployment.logs() for text in event.splitlines() if (line := as_json(text))]
 
 
 def as_json(text: str) -> dict | None:
-    # The local AWS may write something before a line; CloudWatch, too, looks behind it.
+    # The local AWS may write a prefix before a line. CloudWatch skips one too.
     start = text.find("{")
     try:
         line = json.loads(text[start:]) if start >= 0 else None
@@ -56,14 +56,14 @@ def as_json(text: str) -> dict | None:
 
 
 def datapoints(line: dict) -> Iterator[Datapoint]:
-    """What CloudWatch makes of a line; fails where it would drop something without a word.
+    """Yields CloudWatch's datapoints of a line. Fails where CloudWatch would silently drop one.
 
     (CloudWatch user guide, "Specification: Embedded metric format".)
     """
     if "_aws" not in line:
         return
     assert line["_aws"].keys() == {"Timestamp", "CloudWatchMetrics"}
-    # CloudWatch takes two weeks back and two hours ahead.
+    # CloudWatch accepts timestamps from two weeks ago until two hours ahead.
     assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 2 * 60 * 60
     for directive in line["_aws"]["CloudWatchMetrics"]:
         assert directive.keys() == {"Namespace", "Dimensions", "Metrics"}
@@ -82,7 +82,7 @@ def datapoints(line: dict) -> Iterator[Datapoint]:
 
 
 def counts(found: Iterable[dict]) -> Counter[str]:
-    """The sums of all counts on these lines, by series."""
+    """Returns the sums of all counts on these lines, by series."""
     sums: Counter[str] = Counter()
     for datapoint in (each for line in found for each in datapoints(line)):
         if not datapoint.metric.endswith("_ms"):
@@ -91,7 +91,7 @@ def counts(found: Iterable[dict]) -> Counter[str]:
 
 
 class AlarmCopy:
-    """An alarm of the stack, as it was deployed, in an account where nothing else is."""
+    """A copy of a deployed alarm in a separate account."""
 
     def __init__(self, deployment: Deployment, logical_id: str) -> None:
         resources = deployment.aws.client("cloudformation")
@@ -114,14 +114,14 @@ class AlarmCopy:
         return frozenset((each["Name"], each["Value"]) for each in self.definition["Dimensions"])
 
     def own(self, found: Iterable[dict]) -> list[float]:
-        """The values of exactly the alarm's series on these lines."""
+        """Returns the values of the alarm's series on these lines."""
         assert self.definition["Namespace"] == NAMESPACE
         wanted = (self.definition["MetricName"], self.dimensions)
         points = (each for line in found for each in datapoints(line))
         return [each.value for each in points if (each.metric, each.dimensions) == wanted]
 
     def state_after(self, values: Iterable[float]) -> str:
-        """Feeds it these values, all of them now, and asks how it is."""
+        """Puts these values with the current time. Returns the alarm's state."""
         dimensions = [{"Name": name, "Value": value} for name, value in sorted(self.dimensions)]
         metric = {"MetricName": self.definition["MetricName"], "Dimensions": dimensions}
         for value in values:
@@ -132,14 +132,14 @@ class AlarmCopy:
 
 
 class MathAlarm:
-    """An alarm on metric math, as it stands in the template: the local AWS takes none, so it is evaluated here."""
+    """An alarm on metric math in the template. The local AWS has none, so this class evaluates it."""
 
     def __init__(self, deployment: Deployment, logical_id: str) -> None:
         self._definition = alarms(read())[logical_id]
         self._references = {"AWS::StackName": deployment.settings.stack_name}
 
     def own(self, found: Iterable[dict]) -> dict[str, float]:
-        """The sums of those of its series that are on these lines."""
+        """Returns the sums of the alarm's series on these lines."""
         sums: Counter[str] = Counter()
         points = [each for line in found for each in datapoints(line)]
         for name, metric in metrics_of_alarm(self._definition).items():
@@ -155,12 +155,12 @@ class MathAlarm:
         return dimension["Name"], self._references[value["Ref"]] if isinstance(value, dict) else value
 
     def rings(self, values: dict[str, float]) -> bool:
-        """In a period with these sums, and without a point of any other series."""
+        """Returns `True` if a period with these sums, and no other datapoints, is a breach."""
         return is_breached(self._definition, values)
 
 
 def wait_for_lines(deployment: Deployment, wanted: int, **members: object) -> list[dict]:
-    """Waits for so many lines with these members, and gives them."""
+    """Waits for this number of lines with these members, and returns them."""
 
     def found() -> list[dict]:
         return [line for line in lines(deployment) if all(line.get(name) == value for name, value in members.items())]

@@ -1,4 +1,4 @@
-"""Between a function and SQS: a place where calls get lost, are cut short, or are only half obeyed."""
+"""A proxy between a function and SQS that drops calls or responses, or forwards only part of a batch."""
 
 import contextlib
 import json
@@ -9,19 +9,19 @@ from typing import Any
 
 from stack.local_aws import LocalAws
 
-# What becomes of a batch: a function from the entries that were sent to those that SQS gets, and whether the function
-# hears of it at all.
+# What happens to a batch: a function from the sent entries to those that SQS receives, and whether the function gets a
+# response.
 Fate = tuple[Callable[[list], list], bool]
 
-# The calls reach SQS, and no answer comes back: as if the function had died behind them.
+# The calls reach SQS, but the responses are lost.
 ANSWER_LOST: Fate = (lambda entries: entries, False)
-# SQS takes the first message of a batch alone, and says so.
+# SQS accepts only the first message of a batch, and reports it.
 HALF_TAKEN: Fate = (lambda entries: entries[:1], True)
 
 
 @contextlib.contextmanager
 def between(aws: LocalAws, fate: Fate) -> Iterator[str]:
-    """The address to give a function in place of SQS. What is handed on is signed anew: a signature covers host and body."""
+    """Yields the proxy's URL. The proxy signs forwarded calls again, because a signature covers host and body."""
     over = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(aws.client("sqs"), fate, over))
     server.daemon_threads = True
@@ -62,6 +62,6 @@ def _handler(sqs: Any, fate: Fate, over: threading.Event) -> type[BaseHTTPReques
             self.wfile.write(text)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: pytest's output is for failures."""
+            """Suppresses the request log."""
 
     return Handler

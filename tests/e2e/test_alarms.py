@@ -1,10 +1,10 @@
-"""Each alarm rings when its cause is there, and not before.
+"""Each alarm is raised when its cause is present, and not otherwise.
 
-For alarms on metrics of ours the cause is brought about on the stack, and the values are those of the functions' own lines.
-The local AWS takes no alarms on metric math: their expressions are evaluated by tools/alarms.py.
-For alarms on AWS's metrics, most of which the local AWS does not make, the values are what AWS would count: where the cause
-can be brought about here, counted by the test. Names and dimensions of those are compared with AWS's documentation in
-tests/template. How an alarm is evaluated: metric_lines.py.
+For alarms on the functions' metrics, the tests cause the condition on the stack and take the values from the functions' events.
+The local AWS has no alarms on metric math: tools/alarms.py evaluates their expressions.
+For alarms on AWS's metrics, most of which the local AWS lacks, the values are those that AWS would count. The tests cause the
+condition and count where possible. tests/template compares names and dimensions with AWS's documentation. metric_lines.py
+evaluates the alarms.
 """
 
 import json
@@ -20,7 +20,7 @@ from template import read
 WORKED_ON = "worked on a message"
 
 
-def test_a_burst_of_wrong_credentials_rings_and_a_few_do_not(deployment: Deployment):
+def test_ten_wrong_credentials_raise_the_alarm_and_nine_do_not(deployment: Deployment):
     alarm = AlarmCopy(deployment, "RefusedCredentialsAlarm")
     before = len(alarm.own(lines(deployment)))
 
@@ -32,7 +32,7 @@ def test_a_burst_of_wrong_credentials_rings_and_a_few_do_not(deployment: Deploym
     assert alarm.state_after([tenth]) == "ALARM"
 
 
-def test_belvos_refusing_our_key_rings_at_the_first_message(deployment: Deployment, belvo: Control):
+def test_the_first_message_with_a_rejected_api_key_raises_the_alarm(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
     belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": {"status": 401}})
 
@@ -43,11 +43,11 @@ def test_belvos_refusing_our_key_rings_at_the_first_message(deployment: Deployme
     deployment.wait_for_outcome(link_id, "applied")
     alarm = AlarmCopy(deployment, "BelvoUnauthorizedAlarm")
     done = wait_for_lines(deployment, 1, link_id=link_id, message=WORKED_ON, outcome="applied")
-    assert alarm.own(done) == [], "a healthy line does not feed it"
+    assert alarm.own(done) == [], "a successful event has no datapoint for it"
     assert alarm.state_after(alarm.own(failed)[:1]) == "ALARM"
 
 
-def test_where_webhooks_are_only_refused_three_ring_and_one_that_is_accepted_keeps_it_quiet(deployment: Deployment):
+def test_three_rejected_webhooks_without_an_accepted_one_raise_the_alarm(deployment: Deployment):
     alarm = MathAlarm(deployment, "NothingAcceptedAlarm")
     before = len(lines_of_the_door(deployment))
 
@@ -61,7 +61,7 @@ def test_where_webhooks_are_only_refused_three_ring_and_one_that_is_accepted_kee
     assert alarm.own([first, second, third]) == {"credentials": 2, "addresses": 1}
     assert alarm.own([accepted]) == {"accepted": 1}
     assert alarm.rings(alarm.own([first, second, third]))
-    assert not alarm.rings(alarm.own([first, second])), "a stranger"
+    assert not alarm.rings(alarm.own([first, second])), "below the threshold"
     assert not alarm.rings(alarm.own([first, second, third, accepted]))
 
 
@@ -71,7 +71,7 @@ def lines_of_the_door(deployment: Deployment) -> list[dict]:
     return sorted(found, key=lambda line: line["timestamp"])
 
 
-def test_a_message_that_fails_rings_after_an_hour(deployment: Deployment, belvo: Control):
+def test_a_message_that_has_failed_for_an_hour_raises_the_alarm(deployment: Deployment, belvo: Control):
     alarm = AlarmCopy(deployment, "FailingMessageAlarm")
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
     belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": {"status": 500}})
@@ -83,15 +83,15 @@ def test_a_message_that_fails_rings_after_an_hour(deployment: Deployment, belvo:
     deployment.wait_for_outcome(link_id, "applied")
     done = wait_for_lines(deployment, 1, link_id=link_id, message=WORKED_ON, outcome="applied")
     ages = alarm.own(sorted(failed, key=lambda line: line["attempt"]))
-    assert ages == sorted(ages) and ages[0] < ages[-1] < 60_000, "since it came for the first time"
-    assert ages[-1] >= 1_000, "a wait later"
+    assert ages == sorted(ages) and ages[0] < ages[-1] < 60_000, "the time since the first receipt"
+    assert ages[-1] >= 1_000, "after a backoff"
     assert alarm.own(done) == []
     assert alarm.state_after(ages) == "OK"
-    # What would be on its line an hour later.
+    # The value on its event an hour later.
     assert alarm.state_after([ages[-1] + 3_600_000]) == "ALARM"
 
 
-def test_drift_rings_only_when_it_was_there_before(deployment: Deployment, belvo: Control):
+def test_only_repeated_drift_raises_the_alarm(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=1_200)
     moving = {"path_prefix": "/api/transactions/", "page": 2, "link": link_id}
     belvo.set_faults({"match": moving, "fault": {"wrong_count": -1}})
@@ -107,7 +107,7 @@ def test_drift_rings_only_when_it_was_there_before(deployment: Deployment, belvo
     assert alarm.state_after(alarm.own(both)) == "ALARM"
 
 
-def test_a_run_that_comes_to_its_end_keeps_the_schedules_alarms_quiet_and_others_ring(
+def test_runs_that_end_early_raise_the_alarms_of_the_schedule(
     deployment: Deployment, belvo: Control
 ):
     belvo.clear_faults()
@@ -116,7 +116,7 @@ def test_a_run_that_comes_to_its_end_keeps_the_schedules_alarms_quiet_and_others
     without_belvo = run_the_schedule(deployment)
     belvo.clear_faults()
     with deployment.environment("ReconcileFunctionName", "QUEUE_URL", deployment.outputs["QueueUrl"] + "-none"):
-        # What is due has to be enqueued, and cannot be: five failures in a row end a run.
+        # Due messages cannot be enqueued: five failures in a row end a run.
         for _ in range(5):
             belvo.create_link(id=new_link_id(), accounts=1, transactions=1, access_mode="recurrent")
         ended_early = run_the_schedule(deployment)
@@ -124,7 +124,7 @@ def test_a_run_that_comes_to_its_end_keeps_the_schedules_alarms_quiet_and_others
 
     stopped, failing = MathAlarm(deployment, "ReconcileStoppedAlarm"), AlarmCopy(deployment, "ReconcileFailingAlarm")
     assert stopped.own([healthy]) == stopped.own([without_belvo]) == {"runs": 1}
-    assert stopped.own([ended_early]) == {}, "which is what the alarm looks for"
+    assert stopped.own([ended_early]) == {}, "no datapoint, which is the breach"
     assert stopped.rings(stopped.own([ended_early]))
     assert not stopped.rings(stopped.own([healthy]))
     assert failing.own([healthy]) == []
@@ -132,7 +132,7 @@ def test_a_run_that_comes_to_its_end_keeps_the_schedules_alarms_quiet_and_others
 
 
 def run_the_schedule(deployment: Deployment) -> dict:
-    """The line that a run leaves."""
+    """Invokes the reconcile function. Returns its event."""
     before = len([line for line in lines(deployment) if line.get("target") == "reconcile" and "links" in line])
     name = deployment.outputs["ReconcileFunctionName"]
     deployment.aws.client("lambda").invoke(FunctionName=name, Payload=b"{}")
@@ -140,11 +140,11 @@ def run_the_schedule(deployment: Deployment) -> dict:
     def runs() -> list[dict]:
         return [line for line in lines(deployment) if line.get("target") == "reconcile" and "links" in line]
 
-    wait_until(lambda: len(runs()) > before, "the line of a run")
+    wait_until(lambda: len(runs()) > before, "the event of a run")
     return max(runs(), key=lambda line: line["timestamp"])
 
 
-def test_a_message_in_the_dead_letter_queue_rings(deployment: Deployment, belvo: Control):
+def test_a_message_in_the_dead_letter_queue_raises_the_alarm(deployment: Deployment, belvo: Control):
     alarm = AlarmCopy(deployment, "DeadLetterAlarm")
     deployment.dead_letters()
     assert alarm.state_after([deployment.depth("DeadLetterQueueUrl")]) == "OK"
@@ -159,20 +159,20 @@ def test_a_message_in_the_dead_letter_queue_rings(deployment: Deployment, belvo:
     deployment.dead_letters()
 
 
-def test_answers_with_5xx_ring(deployment: Deployment):
+def test_responses_with_5xx_raise_the_alarm(deployment: Deployment):
     alarm = AlarmCopy(deployment, "FrontDoorErrorAlarm")
-    # Nobody listens there.
+    # No server listens there.
     with deployment.environment("WebhookFunctionName", "AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"):
         status = deployment.post(webhook(new_link_id(), "HOROSCOPES", "unheard_of")).status_code
     assert status == 503
-    # What API Gateway counts: one such answer.
+    # API Gateway counts one such response.
     assert alarm.state_after([0]) == "OK"
     assert alarm.state_after([1]) == "ALARM"
     api_id = deployment.webhook_url.split("/execute-api/")[1].partition("/")[0]
     assert alarm.dimensions == {("ApiId", api_id)}
 
 
-# The alarm, a setting that its function cannot start with, and how many crashes are still no alarm.
+# The alarm, a setting that prevents the start of its function, and the number of crashes below the threshold.
 CRASHES = {
     "WebhookErrorAlarm": ("WebhookFunctionName", "SECRET_GRACE_HOURS", 0),
     "SyncErrorAlarm": ("SyncFunctionName", "RETRY_BASE_SECONDS", 2),
@@ -180,7 +180,7 @@ CRASHES = {
 
 
 @pytest.mark.parametrize("name", CRASHES)
-def test_a_function_that_crashes_rings(deployment: Deployment, name: str):
+def test_a_crashing_function_raises_the_alarm(deployment: Deployment, name: str):
     output, setting, tolerated = CRASHES[name]
     alarm = AlarmCopy(deployment, name)
     assert alarm.dimensions == {("FunctionName", deployment.outputs[output])}
@@ -196,7 +196,7 @@ def test_a_function_that_crashes_rings(deployment: Deployment, name: str):
 
 
 @pytest.mark.parametrize("name", ["Webhook", "Sync"])
-def test_a_function_without_capacity_rings(deployment: Deployment, name: str):
+def test_a_throttled_function_raises_the_alarm(deployment: Deployment, name: str):
     output, functions = f"{name}FunctionName", deployment.aws.client("lambda")
     alarm = AlarmCopy(deployment, f"{name}ThrottleAlarm")
     assert alarm.dimensions == {("FunctionName", deployment.outputs[output])}
@@ -215,7 +215,7 @@ def test_a_function_without_capacity_rings(deployment: Deployment, name: str):
 
 
 def invoke(deployment: Deployment, output: str) -> dict:
-    """Directly: of those invocations the local AWS counts the errors."""
+    """Invokes the function directly: the local AWS counts the errors of such invocations."""
     return deployment.aws.client("lambda").invoke(FunctionName=deployment.outputs[output], Payload=b"{}")
 
 
@@ -228,25 +228,25 @@ def lambda_counted(deployment: Deployment, metric: str, output: str) -> float:
     return sum(point["Sum"] for point in statistics["Datapoints"])
 
 
-# Metrics whose cause takes hours here: the value that is still healthy, and the first that is not.
+# Metrics whose cause would take hours here: the last healthy value, and the first breach.
 THRESHOLDS = {"OldestMessageAlarm": (3_600, 3_601), "ContinuationLimitAlarm": (0, 1)}
 
 
 @pytest.mark.parametrize("name", THRESHOLDS)
-def test_an_alarm_rings_beyond_its_threshold(deployment: Deployment, name: str):
+def test_a_value_beyond_the_threshold_raises_the_alarm(deployment: Deployment, name: str):
     healthy, too_much = THRESHOLDS[name]
     assert AlarmCopy(deployment, name).state_after([healthy]) == "OK"
     assert AlarmCopy(deployment, name).state_after([too_much]) == "ALARM"
 
 
-def test_the_dashboard_is_there_and_shows_the_alarms_of_this_stack(deployment: Deployment):
+def test_the_dashboard_exists_and_shows_the_alarms_of_this_stack(deployment: Deployment):
     client = deployment.aws.client("cloudwatch")
     body = json.loads(client.get_dashboard(DashboardName=deployment.outputs["DashboardName"])["DashboardBody"])
     shown = body["widgets"][0]["properties"]["alarms"]
     alarms = {alarm["AlarmArn"]: alarm for alarm in client.describe_alarms()["MetricAlarms"]}
     assert set(shown) == alarms.keys()
     series = json.dumps(body)
-    assert deployment.settings.stack_name in series and "${AWS" not in series, "its names are filled in"
+    assert deployment.settings.stack_name in series and "${AWS" not in series, "all references are resolved"
 
 
 def test_every_alarm_is_tested_here(deployment: Deployment):
@@ -256,7 +256,7 @@ def test_every_alarm_is_tested_here(deployment: Deployment):
         "FrontDoorErrorAlarm", "WebhookErrorAlarm", "SyncErrorAlarm", "WebhookThrottleAlarm", "SyncThrottleAlarm",
         "FailingMessageAlarm",
     }  # fmt: skip
-    # The throttling of the table, which the local AWS does not know, only in tests/template.
+    # tests/template tests the throttling of the table, which the local AWS does not have.
     on_metric_math = {"NothingAcceptedAlarm", "ReconcileStoppedAlarm", "TableThrottleAlarm"}
     names = [alarm["AlarmName"] for alarm in alarms]
     deployed = provoked | THRESHOLDS.keys()

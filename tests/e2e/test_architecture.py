@@ -1,12 +1,12 @@
-"""The deployed binaries and the parameter `Architecture` cannot disagree."""
+"""The deployed binaries and the parameter `Architecture` cannot differ."""
 
 import pytest
 from botocore.exceptions import ClientError
 from deployment import Deployment
 
 
-def test_another_processor_without_a_build_is_refused_and_changes_nothing(deployment: Deployment):
-    """As the runbook's `change` does it."""
+def test_another_processor_without_a_build_is_rejected_without_changes(deployment: Deployment):
+    """Changes the parameter as the runbook's `change` does."""
     cloudformation = deployment.aws.client("cloudformation")
     [stack] = cloudformation.describe_stacks(StackName=deployment.settings.stack_name)["Stacks"]
     values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}

@@ -1,4 +1,4 @@
-"""Does a function's bill of materials (tools/sbom.py) name all that is linked into its binary?"""
+"""A function's bill of materials (tools/sbom.py) has all crates of its binary."""
 
 import re
 
@@ -8,9 +8,9 @@ from stack.settings import ROOT
 
 
 @pytest.mark.parametrize("function", ["webhook", "sync", "request", "reconcile"])
-def test_every_crate_that_shows_in_the_binary_is_in_the_bill(function: str):
+def test_every_crate_in_the_binary_is_in_the_bill(function: str):
     binary = (ROOT / "target/lambda" / function / "bootstrap").read_bytes()
-    # Where it might panic, a binary names the file: /.../registry/src/INDEX/CRATE-VERSION/src/lib.rs
+    # Panic locations in a binary name the file: /.../registry/src/INDEX/CRATE-VERSION/src/lib.rs
     names = re.findall(rb"/registry/src/[^/]+/([^/]+-[0-9]+\.[0-9]+\.[0-9]+[^/]*)/", binary)
     shown = {name.decode() for name in names}
     assert len(shown) > 50
@@ -18,6 +18,6 @@ def test_every_crate_that_shows_in_the_binary_is_in_the_bill(function: str):
     assert shown - {f"{part['name']}-{part['version']}" for part in components} == set()
 
 
-def test_a_bill_does_not_name_what_only_the_tests_use():
+def test_a_bill_has_no_dependencies_of_tests():
     names = {part["name"] for part in sbom.bill_of("webhook")["components"]}
     assert names & {"reqwest", "wiremock", "ring", "dynoxide-rs"} == set()

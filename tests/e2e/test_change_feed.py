@@ -1,4 +1,4 @@
-"""examples/change-feed, deployed beside the stack: what it is told when things happen at Belvo."""
+"""examples/change-feed, deployed beside the stack, reports changes at Belvo."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ Changes = Callable[[str], list[dict]]
 
 @pytest.fixture(scope="module")
 def changes(deployment: Deployment) -> Iterator[Changes]:
-    """The lines that the function wrote about a link, in their order."""
+    """Returns the lines that the function wrote about a link, in order."""
     settings, logs = deployment.settings, deployment.aws.client("logs")
     command = [
         deploy.SAM, "deploy", "--template-file", ROOT / "examples/change-feed/template.yaml",
@@ -38,7 +38,7 @@ def changes(deployment: Deployment) -> Iterator[Changes]:
     deployment.aws.client("cloudformation").delete_stack(StackName=STACK)
 
 
-def test_it_is_told_of_what_is_new_changed_deleted_missing_and_found(
+def test_it_reports_new_changed_deleted_missing_and_found_records(
     deployment: Deployment, belvo: Control, changes: Changes
 ):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
@@ -49,7 +49,7 @@ def test_it_is_told_of_what_is_new_changed_deleted_missing_and_found(
     rest(deployment)
     belvo.change_transactions(link_id, restore=[deleted], announce=False)
     announce(deployment, belvo, link_id)
-    # Without a word: Belvo's list lacks it, and later has it again.
+    # Without a webhook: Belvo's list lacks it, and later has it again.
     [silent] = belvo.change_transactions(link_id, delete=1, announce=False)["deleted"]
     announce(deployment, belvo, link_id)
     belvo.change_transactions(link_id, restore=[silent], announce=False)
@@ -66,19 +66,19 @@ def test_it_is_told_of_what_is_new_changed_deleted_missing_and_found(
     assert kinds(told, changed)[:2] == ["new", "changed"]
     assert ["new", "deleted", "new"] == [kind for kind in kinds(told, deleted) if kind in ("new", "deleted")]
     assert ["missing", "found"] == [kind for kind in kinds(told, silent) if kind in ("missing", "found")]
-    # It needed its user, and then was erased.
+    # The link needed action by its user, and then was erased.
     assert kinds(told, link_id) == ["link", "link"]
     for record_id in {line["record_id"] for line in told} - {link_id}:
         assert kinds(told, record_id)[0] == "new" and kinds(told, record_id)[-1] == "removed"
 
 
-def test_what_changes_nothing_does_not_reach_it(deployment: Deployment, belvo: Control, changes: Changes):
+def test_items_without_a_change_of_content_do_not_invoke_it(deployment: Deployment, belvo: Control, changes: Changes):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
     announce(deployment, belvo, link_id)
     wait_until(lambda: len(changes(link_id)) == 4, lambda: str(changes(link_id)))
     group = f"/aws/lambda/{STACK}/change-feed"
     before = len(batches(deployment, group))
-    # Passes, sync states and events go through the stream, and end in front of the filters.
+    # Filters drop the stream's records of passes, sync states and events.
     for _ in range(3):
         belvo.announce(link_id, "OWNERS", "historical_update")
         rest(deployment)
@@ -89,13 +89,13 @@ def test_what_changes_nothing_does_not_reach_it(deployment: Deployment, belvo: C
     assert len(batches(deployment, group)) <= before + 2, "only the other link's records invoked it"
 
 
-def test_what_was_given_up_is_given_again_by_its_note(deployment: Deployment, belvo: Control, changes: Changes):
+def test_a_discarded_batch_can_be_replayed_from_its_failure_record(deployment: Deployment, belvo: Control, changes: Changes):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
     announce(deployment, belvo, link_id)
     wait_until(lambda: len(changes(link_id)) == 4, lambda: str(changes(link_id)))
     told = [line["record_id"] for line in changes(link_id)]
     queue, sqs = outputs_of_the_example(deployment)["FailuresQueueUrl"], deployment.aws.client("sqs")
-    # As Lambda writes it; the local one gives nothing up.
+    # In Lambda's format; the local AWS discards no batch.
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"DDBStreamBatchInfo": note_of(deployment, link_id)}))
 
     command = [sys.executable, ROOT / "examples/change-feed/give_again.py", "--stack-name", STACK]
@@ -111,7 +111,7 @@ def outputs_of_the_example(deployment: Deployment) -> dict[str, str]:
 
 
 def note_of(deployment: Deployment, link_id: str) -> dict:
-    """From the link's first record in the stream to its last; much that the filters leave out lies between."""
+    """Returns a failure record from the link's first to its last record in the stream."""
     streams, arn = deployment.aws.client("dynamodbstreams"), deployment.outputs["TableStreamArn"]
     [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
     start = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
@@ -135,8 +135,8 @@ def announce(deployment: Deployment, belvo: Control, link_id: str) -> None:
 
 
 def rest(deployment: Deployment) -> None:
-    """Until what was announced is worked on; what fake-belvo announces is queued when the call returns."""
-    wait_until(lambda: deployment.depth() == 0, "the queue to run empty")
+    """Waits until all announced webhooks are processed. They are in the queue when fake-belvo's call returns."""
+    wait_until(lambda: deployment.depth() == 0, "an empty queue")
 
 
 def kinds(told: list[dict], record_id: str) -> list[str]:
@@ -144,6 +144,6 @@ def kinds(told: list[dict], record_id: str) -> list[str]:
 
 
 def batches(deployment: Deployment, group: str) -> list[str]:
-    """The invocations of the function, as its log has them."""
+    """Returns the invocations in the function's log."""
     pages = deployment.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     return [event["message"] for page in pages for event in page["events"] if "START RequestId" in event["message"]]

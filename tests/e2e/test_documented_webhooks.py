@@ -1,6 +1,6 @@
-"""Every webhook that Belvo's two pages document, posted exactly as it stands in events/webhook/, and its effect.
+"""The webhooks of ACCOUNTS and TRANSACTIONS have their effects, posted exactly as documented (events/webhook/).
 
-fake-belvo holds the links and ids of those examples from the start. The order is the one in which Belvo sends them.
+fake-belvo has the links and ids of these examples from the start. The order is that in which Belvo sends them.
 """
 
 import json
@@ -39,7 +39,7 @@ def test_transactions_historical_update(deployment: Deployment):
 
 
 def test_transactions_new_transactions_available_in_both_spellings(deployment: Deployment):
-    """Belvo has fewer that are new than the webhook says: that is noticed, and loses nothing."""
+    """Belvo has fewer new ones than announced: the check reports drift, and no data is lost."""
     for name, there in (("available", 21), ("updated", 23)):
         deployment.belvo.change_transactions(HISTORICAL_LINK, add=2, announce=False)
         post(deployment, f"transactions-new-transactions-{name}")
@@ -49,7 +49,7 @@ def test_transactions_new_transactions_available_in_both_spellings(deployment: D
 
 
 def test_transactions_updated_and_then_deleted(deployment: Deployment):
-    """Ids that are no UUIDs, as in Belvo's own examples."""
+    """The ids are not UUIDs, as in Belvo's examples."""
     body = post(deployment, "transactions-updated")
     announced = set(body["data"]["updated_transactions"])
     assert stored(deployment, UPDATED_LINK, "TRANSACTIONS").keys() == announced
@@ -63,7 +63,7 @@ def test_transactions_updated_and_then_deleted(deployment: Deployment):
 
 
 def post(deployment: Deployment, name: str) -> dict:
-    """Posts the body of an event, and waits until every event of its link is applied."""
+    """Posts the body of an event file, and waits until every event of its link is applied."""
     body = json.loads((ROOT / f"events/webhook/{name}.json").read_text())["body"]
     webhook = json.loads(body)
     before = len(deployment.events(webhook["link_id"]))

@@ -1,7 +1,7 @@
-"""Every example of a webhook that Belvo documents gets 202, and its effect.
+"""Every documented example of a webhook gets a 202 and has its effect.
 
-Each is posted as it stands in events/webhook/, about a link of its own that has what the example says. The examples of
-ACCOUNTS and TRANSACTIONS are posted in test_documented_webhooks.py, which knows their links.
+The tests post each example of events/webhook/ about a new link with the announced objects. test_documented_webhooks.py posts the
+examples of ACCOUNTS and TRANSACTIONS with their own links.
 """
 
 import datetime
@@ -17,28 +17,28 @@ EVENTS = ROOT / "events/webhook"
 MEXICAN_BANK, BRAZILIAN_BANK = "erebor_mx_retail", "ofmockbank_br_retail"
 TAX, PAYROLL, BRAZILIAN_PAYROLL = "tatooine_mx_fiscal", "planet_mx_employment", "planet_br_employment"
 
-# They are about the request, not about what a webhook says; test_front_door.py has them.
+# test_front_door.py tests these: they concern the request, not the content.
 REQUESTS = {"bad-json", "url-validation", "wrong-credentials"}
 
 
 @dataclass(frozen=True)
 class Listed:
-    """The event makes us list a resource, of which the link has some."""
+    """The event causes a listing of a resource."""
 
     resource: str
     count: int
     institution: str = MEXICAN_BANK
-    # What comparing with the example's total ends in. It announces none, or one that cannot be checked: unverified.
+    # Result of the comparison with the example's total; `unverified` without a total that can be checked.
     check: str = "unverified"
-    # When the link was made; what it has is dated in the year before.
+    # Creation date of the link; its objects are from the year before.
     made: str = "2024-01-03T18:20:11Z"
-    # Which objects the event is about.
+    # The objects of the event.
     only: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Status:
-    """The event makes us read the link's status at Belvo, or take its consent's."""
+    """The event causes a read of the link's status at Belvo, or sets that of the consent."""
 
     status: str
     action: str | None
@@ -80,7 +80,7 @@ LISTED = {
     "exchanges-historical-update": Listed("EXCHANGES", 4, BRAZILIAN_BANK, check="verified"),
     "current-employments-historical-update": Listed("CURRENT_EMPLOYMENTS", 1, PAYROLL, check="verified"),
 } | {
-    # The link has fewer in these days than the 3,456 of the example: that is noticed, and what there is, is stored.
+    # The link has fewer in these days than the example's 3,456: the check reports drift, and all of them are stored.
     f"invoices-{part}-{flow}-update": Listed(
         "INVOICES", 400, TAX, check="drift", made="2021-05-05T10:00:00Z", only={"type": flow.upper()}
     )
@@ -96,9 +96,9 @@ STATUSES = {
     "consent-expired-short": Status("consent_expired", "renew_consent"),
     "consent-expiration-changed": Status("active", None),
 }
-# Kept with what they mean for the user; there is nothing to do.
+# Recorded with the meaning for the user, without further work.
 NOTED = ["consent-unrecoverable-resources", "consent-temporarily-unavailable-resources"]
-# Payments have no link. The others are types that Belvo has retired, or never had.
+# Payments have no link. The others are types that Belvo retired or never had.
 UNKNOWN = ["tax-declarations-historical-update", "unknown-type"]
 WITHOUT_LINK = [
     "payments-transactions-object-created", "payments-payment-intents-status-update", "payments-direct-debit",
@@ -107,7 +107,7 @@ WITHOUT_LINK = [
 ]
 
 
-def test_no_example_is_left_out():
+def test_every_example_is_tested():
     names = {file.stem for file in EVENTS.glob("*.json")}
     elsewhere = {name for name in names if name.startswith(("accounts-", "transactions-"))}
     here = {*LISTED, *STATUSES, *NOTED, *UNKNOWN, *WITHOUT_LINK, "link-link-deleted"}
@@ -115,7 +115,7 @@ def test_no_example_is_left_out():
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_what_is_announced_is_listed_and_compared_with_its_total(deployment: Deployment, name: str):
+def test_announced_objects_are_listed_and_compared_with_the_total(deployment: Deployment, name: str):
     expected = LISTED[name]
     resource = expected.resource
     link_id = deployment.belvo.create_link(
@@ -137,7 +137,7 @@ def test_what_is_announced_is_listed_and_compared_with_its_total(deployment: Dep
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_the_links_status_says_what_its_user_has_to_do(deployment: Deployment, name: str):
+def test_the_link_item_names_the_action_of_the_user(deployment: Deployment, name: str):
     expected = STATUSES[name]
     link_id = deployment.belvo.create_link(
         id=new_link_id(), institution=BRAZILIAN_BANK, accounts=1, transactions=0
@@ -145,7 +145,7 @@ def test_the_links_status_says_what_its_user_has_to_do(deployment: Deployment, n
     deployment.belvo.set_status(link_id, expected.at_belvo)
 
     if name == "consent-expiration-changed":
-        # There is something to be changed.
+        # A different status before, so that a change is visible.
         post(deployment, "consent-expired", link_id)
         deployment.wait_for_applied(link_id, 1)
         assert deployment.link_items(link_id)["LINK"]["status"] == "consent_expired"
@@ -159,7 +159,7 @@ def test_the_links_status_says_what_its_user_has_to_do(deployment: Deployment, n
         assert link["consent_due_date"] == "2027-01-15"
 
 
-def test_a_deleted_links_data_goes(deployment: Deployment):
+def test_the_data_of_a_deleted_link_is_removed(deployment: Deployment):
     link_id = deployment.belvo.create_link(id=new_link_id(), accounts=2, transactions=5)
     deployment.belvo.announce(link_id, "TRANSACTIONS", "historical_update")
     deployment.wait_for_outcome(link_id, "applied")
@@ -168,13 +168,13 @@ def test_a_deleted_links_data_goes(deployment: Deployment):
 
     post(deployment, "link-link-deleted", link_id)
 
-    wait_until(lambda: deployment.link_items(link_id)["LINK"].get("purged_at"), "the link's data to be removed")
+    wait_until(lambda: deployment.link_items(link_id)["LINK"].get("purged_at"), "the removal of the link's data")
     assert deployment.link_items(link_id)["LINK"]["status"] == "deleted"
     assert not deployment.records(link_id, "TRANSACTIONS") and not deployment.records(link_id, "ACCOUNTS")
 
 
 @pytest.mark.parametrize("name", NOTED + UNKNOWN)
-def test_what_asks_for_nothing_is_kept_as_an_event(deployment: Deployment, name: str):
+def test_a_webhook_without_further_work_is_recorded(deployment: Deployment, name: str):
     link_id = new_link_id()
 
     webhook = post(deployment, name, link_id)
@@ -185,7 +185,7 @@ def test_what_asks_for_nothing_is_kept_as_an_event(deployment: Deployment, name:
 
 
 @pytest.mark.parametrize("name", WITHOUT_LINK)
-def test_a_webhook_of_the_payments_product_is_kept_among_those_without_a_link(deployment: Deployment, name: str):
+def test_a_webhook_of_the_payments_product_is_stored_without_a_link(deployment: Deployment, name: str):
     webhook = post(deployment, name)
 
     def kept() -> list[dict]:
@@ -200,7 +200,7 @@ def test_a_webhook_of_the_payments_product_is_kept_among_those_without_a_link(de
 
 
 def post(deployment: Deployment, name: str, link_id: str | None = None) -> dict:
-    """Posts the example, about this link."""
+    """Posts the example with this link id."""
     body = json.loads((EVENTS / f"{name}.json").read_text())["body"]
     webhook = json.loads(body)
     if link_id:
@@ -208,13 +208,13 @@ def post(deployment: Deployment, name: str, link_id: str | None = None) -> dict:
 
     answer = deployment.post(body)
 
-    # Payments' webhooks have no `request_id`: ours is given then.
+    # Payments' webhooks have no `request_id`: the response has Lambda's.
     expected = webhook.get("request_id") or answer.json()["request_id"]
     assert (answer.status_code, answer.json()) == (202, {"request_id": expected}) and expected
     return webhook
 
 
 def in_days(invoice: dict, data: dict) -> bool:
-    """Is the invoice of the days that the webhook names, both included? Other resources are listed whole."""
+    """Returns `True` if the invoice's day is in the webhook's range. Other resources are listed whole."""
     first, last = data.get("first_invoice_date"), data.get("last_invoice_date")
     return not first or first <= invoice["invoice_date"][:10] <= last

@@ -1,4 +1,4 @@
-"""Our Belvo is Belvo enough for Belvo's own Python client: it logs in and lists everything."""
+"""Belvo's own Python client works with fake-belvo."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a webhook is answered, and what it leaves behind."""
+"""Responses to webhooks and other requests, and their effects."""
 
 import contextlib
 import http.client
@@ -14,7 +14,7 @@ import pytest
 from deployment import Deployment, new_link_id, wait_until, webhook
 from metric_lines import lines
 
-# What Belvo waits for an answer before it counts the webhook as undelivered.
+# Belvo's timeout for a webhook.
 BELVO_PATIENCE_SECONDS = 5
 
 NEAR_MISSES: dict[str, Callable[[str], str | None]] = {
@@ -35,7 +35,7 @@ NEAR_MISSES: dict[str, Callable[[str], str | None]] = {
     "in quotes": lambda right: f'"{right}"',
 }
 
-# What the function's log says of some of them. 401 says nothing.
+# `mismatch` in the function's log. The response does not contain it.
 MISMATCHES = {
     "no header": "no header",
     "something else": "unknown token",
@@ -54,13 +54,13 @@ def test_wrong_missing_and_near_miss_credentials_get_401_and_leave_nothing_in_th
             assert (answer.status_code, answer.content) == (401, b""), kind
         assert deployment.depth() == 0
 
-        # The counter-check: the right credentials do leave something.
+        # The counter-check: the right credentials enqueue a message.
         assert deployment.post(harmless()).status_code == 202
         assert deployment.depth() == 1
 
 
 @pytest.mark.parametrize("kind", MISMATCHES)
-def test_the_log_says_what_is_wrong_with_a_header_and_does_not_repeat_it(deployment: Deployment, kind: str):
+def test_the_log_names_the_mismatch_of_a_header_without_its_content(deployment: Deployment, kind: str):
     before = len(refusals(deployment))
     assert deployment.post(harmless(), authorization=NEAR_MISSES[kind](deployment.authorization)).status_code == 401
     wait_until(lambda: len(refusals(deployment)) > before, "the line")
@@ -70,22 +70,22 @@ def test_the_log_says_what_is_wrong_with_a_header_and_does_not_repeat_it(deploym
 
 
 def refusals(deployment: Deployment) -> list[dict]:
-    """The lines about wrong credentials, oldest first."""
+    """Returns the events about wrong credentials, oldest first."""
     found = [line for line in lines(deployment) if line.get("reason") == "credentials"]
     return sorted(found, key=lambda line: line["timestamp"])
 
 
-def test_the_case_of_the_scheme_does_not_count(deployment: Deployment):
+def test_the_scheme_is_case_insensitive(deployment: Deployment):
     for scheme in ("bearer", "BEARER"):
         answer = deployment.post(harmless(), authorization=deployment.authorization.replace("Bearer", scheme))
         assert answer.status_code == 202, scheme
 
 
-def test_wrong_credentials_get_401_before_anybody_looks_at_the_body(deployment: Deployment):
+def test_wrong_credentials_get_401_before_the_body_is_parsed(deployment: Deployment):
     assert deployment.post("{not json", authorization="Bearer no").status_code == 401
 
 
-def test_an_accepted_webhook_is_answered_with_its_request_id(deployment: Deployment):
+def test_the_response_to_an_accepted_webhook_has_its_request_id(deployment: Deployment):
     body = harmless()
     answer = deployment.post(body)
     assert answer.status_code == 202
@@ -113,7 +113,7 @@ def test_a_json_object_that_is_no_webhook_gets_400_with_belvos_request_id(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff\xfe", b'{"webhook_type": "ACCOUNTS",'])
-def test_bad_json_gets_400_with_a_request_id_of_our_own(deployment: Deployment, body: bytes):
+def test_bad_json_gets_400_with_lambdas_request_id(deployment: Deployment, body: bytes):
     answer = deployment.post(body)
     assert answer.status_code == 400
     uuid.UUID(answer.json()["request_id"])
@@ -133,7 +133,7 @@ def test_a_body_over_one_mebibyte_gets_413_and_nothing_else(deployment: Deployme
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_belvos_check_of_the_url_is_answered_without_credentials(deployment: Deployment, method: str):
+def test_belvos_validation_of_the_url_needs_no_credentials(deployment: Deployment, method: str):
     answer = deployment.request(method)
     assert (answer.status_code, answer.content) == (200, b"")
 
@@ -144,19 +144,19 @@ def test_other_methods_get_405(deployment: Deployment, method: str):
 
 
 @pytest.mark.parametrize("query", ["a=<", 'a="{}|\\^`', "a=%ZZ&%", "?#a=[", "a=%00%FF"])
-def test_whatever_the_query_is_a_stranger_gets_401_and_belvo_gets_202(deployment: Deployment, query: str):
-    """An invocation that failed would be 502, and would set off an alarm."""
+def test_the_query_does_not_change_the_response(deployment: Deployment, query: str):
+    """A failed invocation would be a 502 and raise an alarm."""
     for authorization, status in ((None, 401), ("Bearer of a stranger", 401), (deployment.authorization, 202)):
         assert post_as_it_is(deployment, query, authorization) == status, authorization
 
 
 @pytest.mark.parametrize("header", [{"X-Forwarded-Proto": "ht tp"}, {"X-Forwarded-Proto": "<"}, {"User-Agent": "<é>"}])
-def test_whatever_the_headers_are_a_stranger_gets_401(deployment: Deployment, header: dict[str, str]):
+def test_odd_headers_without_credentials_get_401(deployment: Deployment, header: dict[str, str]):
     assert post_as_it_is(deployment, "", None, header) == 401
 
 
 def post_as_it_is(deployment: Deployment, query: str, authorization: str | None, more: dict | None = None) -> int:
-    """Posts a webhook to a URL that clients would not send without escapes; gives the status."""
+    """Posts a webhook to a URL that clients would escape. Returns the status."""
     url = urlsplit(deployment.webhook_url)
     headers = {"Content-Type": "application/json"} | (more or {})
     if authorization is not None:
@@ -167,7 +167,7 @@ def post_as_it_is(deployment: Deployment, query: str, authorization: str | None,
         return connection.getresponse().status
 
 
-def test_only_listed_sources_get_in_whatever_they_know(deployment: Deployment):
+def test_only_listed_sources_are_accepted_even_with_the_token(deployment: Deployment):
     for sources, status in [("203.0.113.7", 403), ("203.0.113.0/24,::1", 403), ("203.0.113.7,127.0.0.0/8", 202)]:
         with deployment.environment("WebhookFunctionName", "ALLOWED_SOURCE_IPS", sources):
             answer = deployment.post(harmless())
@@ -201,13 +201,13 @@ def test_byte_identical_webhooks_are_one_event(deployment: Deployment):
 
 
 def harmless(**data: object) -> dict:
-    """A webhook of a kind that Belvo may invent one day: whatever is wrong at the front door shows there alone."""
+    """Returns a webhook of an unknown type, which causes no requests to Belvo."""
     return webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available", **data)
 
 
 @contextlib.contextmanager
 def nobody_listening() -> Iterator[str]:
-    """An address at which connections are refused."""
+    """Yields a URL that refuses connections."""
     with contextlib.closing(socket.socket()) as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
@@ -215,7 +215,7 @@ def nobody_listening() -> Iterator[str]:
 
 @contextlib.contextmanager
 def silence() -> Iterator[str]:
-    """An address at which connections are taken, and nothing is ever answered."""
+    """Yields a URL that accepts connections and never responds."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
         held = []
         threading.Thread(target=lambda: hold_connections(server, held), daemon=True).start()
@@ -232,7 +232,7 @@ def hold_connections(server: socket.socket, held: list[socket.socket]) -> None:
 
 @pytest.mark.parametrize("trouble", [nobody_listening, silence])
 @pytest.mark.parametrize("service", ["SQS", "SECRETS_MANAGER"])
-def test_what_cannot_be_enqueued_gets_503_inside_belvos_five_seconds_and_is_taken_later(
+def test_a_webhook_that_cannot_be_enqueued_gets_503_within_five_seconds_and_succeeds_later(
     deployment: Deployment, trouble: Callable, service: str
 ):
     body = harmless()

@@ -1,4 +1,4 @@
-"""What a webhook announces arrives in the table: whole, and exactly as Belvo has it."""
+"""Announced data is in the table completely, with Belvo's exact content."""
 
 from decimal import Decimal
 
@@ -25,11 +25,11 @@ def test_2500_transactions_over_three_accounts_arrive_whole_after_one_post(deplo
         assert content(stored[transaction_id]["data"]) == content(transaction)
         assert stored[transaction_id].get("account_id") == (transaction["account"] or {}).get("id")
     amounts = [transaction["amount"] for transaction in truth.values()]
-    assert any(Decimal(repr(float(amount))) != amount for amount in amounts), "some are more than a float could carry"
+    assert any(Decimal(repr(float(amount))) != amount for amount in amounts), "some amounts exceed the precision of a float"
     assert (event["pages"], event["written"]) == (3, TRANSACTIONS + ACCOUNTS)
 
 
-def test_the_listing_takes_three_pages_and_asks_for_outflows_too(deployment: Deployment, belvo: Control):
+def test_the_listing_reads_three_pages_with_inflows_and_outflows(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=ACCOUNTS, transactions=TRANSACTIONS)
 
     deployment.post(webhook(link_id))
@@ -53,7 +53,7 @@ def test_the_accounts_arrive_after_their_own_webhook(deployment: Deployment, bel
     assert {account_id: item["data"] for account_id, item in stored.items()} == truth
 
 
-def test_link_and_sync_state_say_how_far_the_sync_is(deployment: Deployment, belvo: Control):
+def test_link_and_sync_state_have_the_progress_of_the_sync(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=30, external_id="customer-7")
 
     deployment.post(webhook(link_id, total_transactions=30) | {"external_id": "customer-7"})
@@ -68,8 +68,8 @@ def test_link_and_sync_state_say_how_far_the_sync_is(deployment: Deployment, bel
     assert event["expires_at"] > event["received_at"] / 1_000, "expires_at is in seconds"
 
 
-def test_belvos_own_delivery_reaches_the_table(deployment: Deployment, belvo: Control):
-    """fake-belvo posts the webhook itself, with the header that its dashboard was given."""
+def test_a_webhook_from_fake_belvo_reaches_the_table(deployment: Deployment, belvo: Control):
+    """fake-belvo posts the webhook itself, with the configured header."""
     link_id = belvo.create_link(id=new_link_id(), accounts=2, transactions=40)
 
     belvo.announce(link_id, "TRANSACTIONS", "historical_update")
@@ -80,7 +80,7 @@ def test_belvos_own_delivery_reaches_the_table(deployment: Deployment, belvo: Co
     assert [attempt["status"] for attempt in delivery["attempts"]] == [202]
 
 
-def test_an_account_s_transactions_are_found_by_date(deployment: Deployment, belvo: Control):
+def test_transactions_of_an_account_are_found_by_date(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=50)
     deployment.post(webhook(link_id))
     deployment.wait_for_outcome(link_id, "applied")
@@ -102,5 +102,5 @@ def by_id(objects: list[dict]) -> dict[str, dict]:
 
 
 def content(transaction: dict) -> dict:
-    """A transaction without its account, which is a record of its own."""
+    """Returns a transaction without its account, which is a separate record."""
     return {name: value for name, value in transaction.items() if name != "account"}

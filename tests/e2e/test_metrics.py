@@ -1,4 +1,4 @@
-"""Each webhook and each message leaves one line, and the metrics on it have the right numbers."""
+"""Each webhook and each message writes one event, with the right metrics."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from stack.fake_belvo import Control
 ACCEPTED, WORKED_ON = "accepted a webhook", "worked on a message"
 
 
-def test_a_known_sequence_leaves_its_numbers(deployment: Deployment, belvo: Control):
+def test_a_known_sequence_has_the_expected_counts(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=1_200)
 
     first = webhook(link_id, total_transactions=1_200)
@@ -39,7 +39,7 @@ def test_a_known_sequence_leaves_its_numbers(deployment: Deployment, belvo: Cont
         assert line["stack"] == deployment.settings.stack_name
 
 
-def test_one_line_a_webhook_and_one_a_message_whatever_becomes_of_it(deployment: Deployment, belvo: Control):
+def test_every_webhook_and_message_writes_one_event(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=10)
     belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": {"status": 500}, "count": 5})
 
@@ -63,7 +63,7 @@ REFUSED: dict[str, Callable[[Deployment], int]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_what_is_refused_is_counted_under_its_reason(deployment: Deployment, reason: str):
+def test_rejected_webhooks_are_counted_by_reason(deployment: Deployment, reason: str):
     before = len([line for line in lines(deployment) if line.get("reason") == reason])
 
     assert REFUSED[reason](deployment) in (400, 401, 413)
@@ -72,7 +72,7 @@ def test_what_is_refused_is_counted_under_its_reason(deployment: Deployment, rea
     assert counts(refused[before:]) == {f"refused{{reason={reason}}}": 1}
 
 
-def test_whatever_types_are_sent_no_word_of_a_sender_becomes_a_series(deployment: Deployment):
+def test_no_word_of_a_sender_becomes_a_series(deployment: Deployment):
     link_id = new_link_id()
 
     deployment.post(webhook(link_id, "CANARY_TYPE", "canary_code"))
@@ -83,7 +83,7 @@ def test_whatever_types_are_sent_no_word_of_a_sender_becomes_a_series(deployment
     assert not any("canary" in each.lower() for each in series)
 
 
-def test_a_run_of_the_schedule_and_an_action_leave_a_line_too(deployment: Deployment):
+def test_a_run_and_an_action_write_one_event(deployment: Deployment):
     functions = deployment.aws.client("lambda")
     before = Counter(line.get("target") for line in lines(deployment))
 

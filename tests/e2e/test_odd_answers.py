@@ -1,4 +1,4 @@
-"""Belvo answers oddly, as other people have met it: what one object, page or link gets wrong costs only itself."""
+"""Odd responses of Belvo, as users have reported them: a wrong object, page or link affects nothing else."""
 
 import datetime
 from decimal import Decimal
@@ -27,7 +27,7 @@ def test_a_page_size_that_belvo_caps_silently_is_learned_from_the_first_page(dep
     assert len(listed(belvo, link_id)) < 10, "five pages, read once"
 
 
-def test_a_row_that_stands_twice_in_every_reading_is_no_moving_list(deployment: Deployment, belvo: Control):
+def test_a_row_that_is_listed_twice_does_not_count_as_a_moving_list(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=1)
     belvo.set_faults(rule(link_id, {"doubled_rows": 1}))
 
@@ -43,7 +43,7 @@ def test_a_row_that_stands_twice_in_every_reading_is_no_moving_list(deployment: 
 @pytest.mark.parametrize(
     "next_page", ["http://proxy.internal/api/transactions/?page=2", "/api/transactions/?page=2", "?page=2", "ftp://x"]
 )
-def test_next_is_never_followed_wherever_it_leads(deployment: Deployment, belvo: Control, next_page: str):
+def test_the_url_in_next_is_never_followed(deployment: Deployment, belvo: Control, next_page: str):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=1_100)
     belvo.set_faults(rule(link_id, {"foreign_next": next_page}, page=1))
 
@@ -54,7 +54,7 @@ def test_next_is_never_followed_wherever_it_leads(deployment: Deployment, belvo:
     assert state(deployment, link_id)["check"] == "verified"
 
 
-def test_an_object_that_makes_its_page_fail_costs_only_itself(deployment: Deployment, belvo: Control):
+def test_an_object_that_makes_its_page_fail_is_isolated(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=2_100)
     order = [each["id"] for each in belvo.truth(link_id, "transactions")]
     failing = order[1_500]
@@ -74,7 +74,7 @@ def test_an_object_that_makes_its_page_fail_costs_only_itself(deployment: Deploy
 
 
 @pytest.mark.parametrize("form", ["nan", "infinity", "invalid_utf8", "not_an_object", "null", "no_id"])
-def test_an_object_that_cannot_be_read_is_left_out_and_counted(deployment: Deployment, belvo: Control, form: str):
+def test_an_unreadable_object_is_left_out_and_counted(deployment: Deployment, belvo: Control, form: str):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=30)
     order = [each["id"] for each in belvo.truth(link_id, "transactions")]
     broken = {"broken_object": {"id": order[17], "form": form}}
@@ -90,7 +90,7 @@ def test_an_object_that_cannot_be_read_is_left_out_and_counted(deployment: Deplo
 
 
 @pytest.mark.parametrize("form", ["lone_surrogate", "deep"])
-def test_an_object_that_is_only_hard_to_read_is_stored_with_the_others(
+def test_an_unusual_object_is_stored_with_the_others(
     deployment: Deployment, belvo: Control, form: str
 ):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=30)
@@ -119,7 +119,7 @@ def test_a_time_without_a_zone_is_in_utc_and_refreshes_a_balance(deployment: Dep
     assert account(deployment, link_id)["balance"]["current"] == Decimal("4321.55")
 
 
-def test_an_object_that_belvo_only_saved_again_is_no_change(deployment: Deployment, belvo: Control):
+def test_an_object_with_only_a_new_save_time_is_no_change(deployment: Deployment, belvo: Control):
     link_id, _ = one_account(belvo, transactions=10)
     deployment.post(webhook(link_id))
     deployment.wait_for_applied(link_id, 1)
@@ -133,7 +133,7 @@ def test_an_object_that_belvo_only_saved_again_is_no_change(deployment: Deployme
     assert deployment.events(link_id)[-1]["written"] == 0
 
 
-def test_two_copies_of_an_account_on_a_page_do_not_flip_its_kind(deployment: Deployment, belvo: Control):
+def test_two_copies_of_an_account_on_a_page_do_not_change_its_category(deployment: Deployment, belvo: Control):
     link_id, account_id = one_account(belvo, transactions=10)
     today = now()
     checking = {"category": "CHECKING_ACCOUNT", "collected_at": f"{today}.123Z"}
@@ -141,20 +141,20 @@ def test_two_copies_of_an_account_on_a_page_do_not_flip_its_kind(deployment: Dep
     belvo.set_members(link_id, "accounts", account_id, checking, loan)
     deployment.post(webhook(link_id, "ACCOUNTS", "historical_update", total_accounts=1))
     deployment.wait_for_applied(link_id, 1)
-    assert account(deployment, link_id)["category"] == "CHECKING_ACCOUNT", "the account's own list says so"
+    assert account(deployment, link_id)["category"] == "CHECKING_ACCOUNT", "the value in the accounts' own list"
 
     deployment.post(webhook(link_id))
     deployment.wait_for_applied(link_id, 2)
     assert account(deployment, link_id)["category"] == "CHECKING_ACCOUNT"
 
-    # The other copy is the later one now.
+    # Now the other copy is the later one.
     belvo.set_members(link_id, "accounts", account_id, checking | {"collected_at": f"{today}.129Z"}, loan)
     deployment.post(webhook(link_id))
     deployment.wait_for_applied(link_id, 3)
     assert account(deployment, link_id)["category"] == "CHECKING_ACCOUNT"
 
 
-def test_announced_ids_that_a_list_lacks_are_asked_for_one_by_one(deployment: Deployment, belvo: Control):
+def test_announced_ids_that_a_list_lacks_are_requested_by_id(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=6)
     deployment.post(webhook(link_id))
     deployment.wait_for_applied(link_id, 1)
@@ -207,7 +207,7 @@ def test_a_link_with_odd_members_is_discovered_and_synced(deployment: Deployment
             break
 
     assert "LINK" in deployment.link_items(link_id)
-    # Which resources it has, its odd members do not say: a webhook does.
+    # Its odd members do not name its resources; a webhook does.
     deployment.post(webhook(link_id))
     wait_until(lambda: len(deployment.records(link_id, "TRANSACTIONS")) == 3, "the link's data")
     link = deployment.link_items(link_id)["LINK"]
@@ -218,7 +218,7 @@ def test_a_link_that_belvo_does_not_know_is_gone(deployment: Deployment, belvo: 
     deployment.post(webhook(link_id := new_link_id()))
 
     wait_until(lambda: deployment.link_items(link_id).get("LINK", {}).get("status") == "gone", "the status")
-    # The wrong API key looks the same, so an operator has to see it.
+    # A wrong API key has the same symptom, so an operator must see it.
     wait_until(lambda: dead_letters(deployment, link_id), "the dead letter")
 
 
@@ -235,12 +235,12 @@ def test_announced_credentials_are_shown_as_invalid_until_data_comes(deployment:
 
 
 def rule(link_id: str, fault: dict, **match: Any) -> dict:
-    """A rule for fake-belvo: the link's lists of transactions have this fault."""
+    """Returns a fault rule for the link's lists of transactions."""
     return {"match": {"path_prefix": TRANSACTIONS, "link": link_id} | match, "fault": fault}
 
 
 def listed(belvo: Control, link_id: str) -> list[dict]:
-    """The pages of transactions that Belvo was asked for."""
+    """Returns the requested pages of transactions."""
     return [request for request in belvo.requests_about(link_id) if request["path"] == TRANSACTIONS]
 
 
@@ -253,7 +253,7 @@ def state(deployment: Deployment, link_id: str) -> dict:
 
 
 def one_account(belvo: Control, transactions: int) -> tuple[str, str]:
-    """A link with one account; both ids."""
+    """Creates a link with one account. Returns both ids."""
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=transactions)
     [account] = belvo.truth(link_id, "accounts")
     return link_id, account["id"]
@@ -265,7 +265,7 @@ def account(deployment: Deployment, link_id: str) -> dict:
 
 
 def now() -> str:
-    """Without a zone, and without a fraction of a second."""
+    """Returns a time without a zone and without fractions of a second."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -274,6 +274,6 @@ def dead_letters(deployment: Deployment, link_id: str) -> list[dict]:
 
 
 def reconcile(deployment: Deployment) -> None:
-    """Runs the schedule once."""
+    """Invokes the reconcile function once."""
     name = deployment.outputs["ReconcileFunctionName"]
     deployment.aws.client("lambda").invoke(FunctionName=name, Payload=b"{}")

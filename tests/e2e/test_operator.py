@@ -1,4 +1,4 @@
-"""The operator's command line, against the deployed stack: rotation under load, export, erasure."""
+"""The command line `belvo-sync` against the deployed stack."""
 
 import decimal
 import json
@@ -22,7 +22,7 @@ def test_the_header_for_belvos_dashboard_is_printed(deployment: Deployment):
     assert deployment.webhook_url.rpartition("/")[2] in printed.stderr
 
 
-def test_the_value_to_paste_into_belvos_dashboard_is_named_and_printed_alone(deployment: Deployment):
+def test_the_value_of_the_header_is_printed_alone(deployment: Deployment):
     assert "--value" in deployment.operate("authorization-header").stderr
     printed = deployment.operate("authorization-header", "--value")
     assert printed.stdout == f"{deployment.authorization}\n"
@@ -31,20 +31,20 @@ def test_the_value_to_paste_into_belvos_dashboard_is_named_and_printed_alone(dep
     assert (told["header"], told["value"], told["authorization"]) == ("Authorization", *[deployment.authorization] * 2)
 
 
-def test_a_stack_that_is_not_there_is_named(deployment: Deployment):
+def test_a_missing_stack_is_named(deployment: Deployment):
     refused = deployment.operate("--stack", "another", "authorization-header", status=1, administrator=True)
     assert 'there is no stack "another" of belvo-sync here' in refused.stderr
 
 
-def test_an_operator_may_nothing_beyond_the_documented_policy(deployment: Deployment):
-    """Guards all tests that run it: they show that the policy suffices only as long as it counts here."""
+def test_an_operator_has_only_the_documented_rights(deployment: Deployment):
+    """Guards the other tests: they show that the policy suffices only if the local AWS enforces it."""
     refused = deployment.operate("--stack", "another", "authorization-header", status=1)
     assert "AccessDenied" in refused.stderr
 
 
-def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deployment):
+def test_no_valid_webhook_is_rejected_during_a_rotation(deployment: Deployment):
     old = deployment.authorization
-    # Fresh environments, none of which has met a wrong header in the last minute.
+    # New environments, without a wrong header in the last minute.
     with deployment.environment("WebhookFunctionName", "SECRET_GRACE_HOURS", "24"):
         with deliveries(deployment) as sent:
             wait_until(lambda: len(sent) > 20, "deliveries before the rotation")
@@ -57,38 +57,37 @@ def test_not_one_valid_delivery_is_refused_during_a_rotation(deployment: Deploym
         assert deployment.authorization != old
         assert {status for _, status in sent} == {202}, sent
         assert {header for header, _ in sent} == {old, deployment.authorization}
-        assert deployment.post(horoscope(), authorization=old).status_code == 202, "in its grace"
-        # As after a lost terminal: Belvo may still send the old one.
+        assert deployment.post(horoscope(), authorization=old).status_code == 202, "in its grace period"
+        # After an interrupted rotation Belvo may still send the old one.
         again = deployment.operate("rotate", "webhook", status=1)
         assert "authorization-header" in again.stderr and "--force" in again.stderr
         assert deployment.operate("authorization-header").stdout == f"Authorization: {deployment.authorization}\n"
-        assert deployment.post(horoscope(), authorization=old).status_code == 202, "still in its grace"
+        assert deployment.post(horoscope(), authorization=old).status_code == 202, "still in its grace period"
         forced = json.loads(deployment.operate("--json", "rotate", "webhook", "--force").stdout)
         assert forced["authorization"] != deployment.authorization
         deployment.authorization = forced["authorization"]
 
     tell_belvo(deployment)
     assert deployment.operate("authorization-header").stdout == f"Authorization: {deployment.authorization}\n"
-    # The grace is over.
+    # The grace period is over.
     with deployment.environment("WebhookFunctionName", "SECRET_GRACE_HOURS", "0"):
         for start in ("cold", "warm"):
             assert deployment.post(horoscope(), authorization=old).status_code == 401, start
             assert deployment.post(horoscope()).status_code == 202, start
 
 
-def test_white_space_that_was_pasted_into_the_secrets_is_no_part_of_them(deployment: Deployment, belvo: Control):
-    """Neither webhooks nor requests to Belvo are refused for it. To the command line this is a rotation, so it stands behind
-    the test of that."""
+def test_white_space_around_the_secrets_is_ignored(deployment: Deployment, belvo: Control):
+    """Neither webhooks nor requests to Belvo are rejected. This counts as a rotation, so it comes after the test of one."""
     secrets, names = deployment.aws.client("secretsmanager"), ("WebhookSecretArn", "BelvoSecretArn")
     original = {name: secrets.get_secret_value(SecretId=deployment.outputs[name])["SecretString"] for name in names}
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
-    # A message that is being worked on while its environment ends would stay hidden for twelve minutes.
+    # A message in work would stay hidden for twelve minutes when its environment ends.
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
     try:
         for name, text in original.items():
             padded = {key: f" \t{value}\r\n" for key, value in json.loads(text).items()}
             secrets.put_secret_value(SecretId=deployment.outputs[name], SecretString=json.dumps(padded))
-        # Fresh environments, which know nothing yet, and no grace for the version before.
+        # New environments, without cached secrets, and no grace period for the version before.
         with (
             deployment.environment("WebhookFunctionName", "SECRET_GRACE_HOURS", "0"),
             deployment.environment("SyncFunctionName", "RESTARTED", "yes"),
@@ -102,7 +101,7 @@ def test_white_space_that_was_pasted_into_the_secrets_is_no_part_of_them(deploym
             secrets.put_secret_value(SecretId=deployment.outputs[name], SecretString=text)
 
 
-def test_a_key_that_belvo_refuses_is_not_stored(deployment: Deployment, belvo: Control):
+def test_a_key_that_belvo_rejects_is_not_stored(deployment: Deployment, belvo: Control):
     key = deployment.belvo_key
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
     deployment.post(webhook(link_id))
@@ -115,13 +114,13 @@ def test_a_key_that_belvo_refuses_is_not_stored(deployment: Deployment, belvo: C
     deployment.wait_for_applied(link_id, 2)
 
 
-def test_the_key_of_another_account_is_stored_only_when_that_is_meant(deployment: Deployment, belvo: Control, tmp_path: Path):
+def test_the_key_of_another_account_is_stored_only_with_the_option(deployment: Deployment, belvo: Control, tmp_path: Path):
     key = deployment.belvo_key
     typed = f"{key.secret_id}\n{key.secret_password}\n"
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
     deployment.post(webhook(link_id))
     deployment.wait_for_applied(link_id, 1)
-    # To the table it is another account when none of Belvo's links is there under its name.
+    # A key counts as another account's when the table has none of Belvo's links.
     links = [item for item in deployment.scan() if item["sk"]["S"] == "LINK"]
     deployment.put_raw([item | {"pk": {"S": f"{item['pk']['S']}-of-another"}} for item in links])
     for item in links:
@@ -136,7 +135,7 @@ def test_the_key_of_another_account_is_stored_only_when_that_is_meant(deployment
             deployment.delete_raw(item | {"pk": {"S": f"{item['pk']['S']}-of-another"}})
 
 
-def test_an_export_has_all_that_the_table_holds_of_a_link(deployment: Deployment, belvo: Control, tmp_path: Path):
+def test_an_export_has_all_items_of_a_link(deployment: Deployment, belvo: Control, tmp_path: Path):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=1_500, external_id="somebody")
     deployment.post(webhook(link_id, external_id="somebody"))
     deployment.wait_for_outcome(link_id, "applied")
@@ -155,10 +154,10 @@ def test_an_export_has_all_that_the_table_holds_of_a_link(deployment: Deployment
     assert "is there already" in deployment.operate("export", link_id, "--to", str(file), status=1).stderr
 
 
-def test_an_erased_link_leaves_nothing_personal_anywhere(deployment: Deployment, belvo: Control, tmp_path: Path):
+def test_an_erased_link_leaves_no_personal_data(deployment: Deployment, belvo: Control, tmp_path: Path):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=4_000, external_id="a-person")
     told, accounts = personal_data(belvo, link_id) | {"a-person"}, [each["id"] for each in belvo.truth(link_id, "ACCOUNTS")]
-    # More of one link than SQS shows at once.
+    # More messages of one link than SQS returns at once.
     for number in range(15):
         letter(deployment, link_id, "a-person", number)
     letter(deployment, "another-link", "somebody else")
@@ -175,7 +174,7 @@ def test_an_erased_link_leaves_nothing_personal_anywhere(deployment: Deployment,
     asked, erased = [json.loads(line) for line in receipts.read_text().splitlines()]
     assert asked["link_id"] == erased["link_id"] == link_id and "erased_at" not in asked and erased == said
     assert not any(text in receipts.read_text() for text in told)
-    # What comes later is kept as ids alone.
+    # Later webhooks are stored as ids only.
     late = webhook(link_id, external_id="a-person", note="of a person")
     assert deployment.post(late).status_code == 202
     wait_until(lambda: deployment.outcomes(link_id)[-1] == "refused", "the late webhook to be refused")
@@ -186,7 +185,7 @@ def test_an_erased_link_leaves_nothing_personal_anywhere(deployment: Deployment,
     assert other["body"]["webhook"]["external_id"] == "somebody else"
 
 
-def test_what_a_restored_table_holds_again_is_erased_again(deployment: Deployment, belvo: Control, tmp_path: Path):
+def test_erasures_are_replayed_on_a_restored_table(deployment: Deployment, belvo: Control, tmp_path: Path):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=200)
     told, accounts = personal_data(belvo, link_id), [each["id"] for each in belvo.truth(link_id, "ACCOUNTS")]
     deployment.post(webhook(link_id))
@@ -202,7 +201,7 @@ def test_what_a_restored_table_holds_again_is_erased_again(deployment: Deploymen
     assert_erased(deployment, link_id, told, accounts)
 
 
-def test_every_link_is_marked_before_the_first_has_its_turn(deployment: Deployment, tmp_path: Path):
+def test_every_link_is_marked_before_the_first_is_erased(deployment: Deployment, tmp_path: Path):
     links, receipts = [new_link_id() for _ in range(3)], tmp_path / "receipts.jsonl"
     receipts.write_text("".join(json.dumps({"link_id": link_id, "requested_at": 1}) + "\n" for link_id in links))
     with ThreadPoolExecutor() as pool:
@@ -217,7 +216,7 @@ def test_every_link_is_marked_before_the_first_has_its_turn(deployment: Deployme
     assert {each["link_id"] for each in erased} == set(links) and all("erased_at" in each for each in erased)
 
 
-def test_an_erasure_is_asked_for_twice(deployment: Deployment, belvo: Control, tmp_path: Path):
+def test_an_erasure_needs_confirmation(deployment: Deployment, belvo: Control, tmp_path: Path):
     link_id = belvo.create_link(id=(id := new_link_id()), accounts=1, transactions=3, external_id=f"user of {id}")
     deployment.post(webhook(link_id) | {"external_id": f"user of {link_id}"})
     deployment.wait_for_applied(link_id, 1)
@@ -236,7 +235,7 @@ def test_an_erasure_is_asked_for_twice(deployment: Deployment, belvo: Control, t
 
 
 def at_a_terminal(deployment: Deployment, *arguments: str, typed: str, status: int) -> str:
-    """What a person sees who types this line."""
+    """Returns the output on a terminal with this input."""
     ours, theirs = pty.openpty()
     try:
         os.write(ours, f"{typed}\n".encode())
@@ -252,7 +251,7 @@ def assert_erased(deployment: Deployment, link_id: str, told: set[str], accounts
     assert kept["LINK"]["status"] == "erased"
     assert {sk.partition("#")[0] for sk in kept} == {"LINK", "EVENT"}
     assert not any("data" in item for item in kept.values())
-    # Other links of this run have much of the same, so only what names this one is searched, and the table's index.
+    # Other links of this run have equal data, so the search is for this link's names, and in the table's index.
     about_it = [str(item) for item in deployment.scan() if link_id in str(item)]
     assert [text for text in told for item in about_it if text in item] == []
     assert not any(deployment.indexed(f"ACCOUNT#{account}") for account in accounts)
@@ -260,7 +259,7 @@ def assert_erased(deployment: Deployment, link_id: str, told: set[str], accounts
 
 
 def letter(deployment: Deployment, link_id: str, external_id: str, number: int = 0) -> None:
-    """A message in the dead-letter queue, as one gets there."""
+    """Sends a message to the dead-letter queue, as SQS does."""
     body = {
         "v": 1, "received_at": 1, "source": "webhook", "key": f"letter-{number}-of-{link_id}", "part": {"index": 0, "of": 1},
         "webhook": webhook(link_id) | {"external_id": external_id},
@@ -272,12 +271,12 @@ def letter(deployment: Deployment, link_id: str, external_id: str, number: int =
 
 
 def tell_belvo(deployment: Deployment) -> None:
-    """As somebody does in Belvo's dashboard."""
+    """Sets the header at fake-belvo, as a user does in Belvo's dashboard."""
     deployment.belvo.set_webhook(deployment.webhook_url, deployment.authorization, 2_000)
 
 
 class deliveries:
-    """Webhooks all the time, from several senders at once, each with the header that is in force at Belvo."""
+    """Posts webhooks from several threads, with the header that is set at fake-belvo."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment, self._sent, self._over = deployment, [], threading.Event()
@@ -304,11 +303,11 @@ class deliveries:
 
 
 def horoscope() -> dict:
-    """A webhook of an unknown type: it makes no work at Belvo, which does not know its link."""
+    """Returns a webhook of an unknown type, which causes no requests to Belvo."""
     return webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available")
 
 
-def test_an_operator_sees_why_a_record_is_as_it_is(deployment: Deployment, belvo: Control):
+def test_why_explains_a_record(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=(id := new_link_id()), accounts=1, transactions=5, external_id=f"user of {id}")
     deployment.post(webhook(link_id, total_transactions=5) | {"external_id": f"user of {id}"})
     deployment.wait_for_applied(link_id, 1)
@@ -330,7 +329,7 @@ def test_an_operator_sees_why_a_record_is_as_it_is(deployment: Deployment, belvo
     assert not any(text in told for text in personal_data(belvo, link_id, at_least=1))
 
 
-def test_the_events_of_the_last_hour_are_told_with_their_request_ids(deployment: Deployment, belvo: Control):
+def test_events_of_the_last_hour_are_listed_with_their_request_ids(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=5)
     first, second = (webhook(link_id, note=str(number)) for number in range(2))
     for number, each in enumerate((first, second), start=1):
@@ -360,7 +359,7 @@ def test_the_events_of_the_last_hour_are_told_with_their_request_ids(deployment:
     assert "write it like 90m" in deployment.operate("why", link_id, "--since", "soon", status=2).stderr
 
 
-def test_links_whose_users_have_to_act_are_found(deployment: Deployment, belvo: Control):
+def test_links_that_need_action_are_listed(deployment: Deployment, belvo: Control):
     waiting, well = (belvo.create_link(id=new_link_id(), accounts=1, transactions=1) for _ in range(2))
     belvo.create_link(id=(unheard_of := new_link_id()), accounts=1)
     belvo.set_status(waiting, "token_required")
@@ -386,7 +385,7 @@ def test_links_whose_users_have_to_act_are_found(deployment: Deployment, belvo: 
     assert "required" in deployment.operate("links", status=2).stderr
 
 
-def test_status_tells_how_long_the_oldest_message_has_waited(deployment: Deployment):
+def test_status_shows_the_age_of_the_oldest_message(deployment: Deployment):
     queue = deployment.outputs["QueueUrl"].rpartition("/")[2]
 
     def oldest() -> str:
@@ -394,7 +393,7 @@ def test_status_tells_how_long_the_oldest_message_has_waited(deployment: Deploym
         return line.removeprefix("oldest").strip()
 
     def datapoint(queue: str, seconds: int) -> None:
-        """As SQS gives one every minute; the local one does not."""
+        """Puts the datapoint that SQS writes every minute; the local AWS does not."""
         deployment.aws.client("cloudwatch").put_metric_data(
             Namespace="AWS/SQS",
             MetricData=[{
@@ -416,7 +415,7 @@ def test_status_tells_how_long_the_oldest_message_has_waited(deployment: Deploym
     assert oldest() == "none waits"
 
 
-def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployment, belvo: Control):
+def test_dead_letters_are_listed_redriven_and_dropped(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=4)
     belvo.set_faults({"match": {"path_prefix": "/api/transactions/", "link": link_id}, "fault": {"status": 500}})
     deployment.post(webhook(link_id))
@@ -425,7 +424,7 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     wait_until(lambda: deployment.depth("DeadLetterQueueUrl") == 2, "two dead letters")
 
     for _ in range(2):
-        # Looking changes nothing.
+        # The list command changes nothing.
         listed = [json.loads(line) for line in deployment.operate("--json", "dead-letters", "list").stdout.splitlines()]
         assert {each["link_id"]: each["last_error"] for each in listed} == {
             link_id: "belvo_unavailable", mistyped: "link_gone"
@@ -447,10 +446,10 @@ def test_dead_letters_are_looked_at_sent_back_and_taken_out(deployment: Deployme
     assert "The dead-letter queue is empty." in deployment.operate("dead-letters", "list").stderr
 
 
-def test_hidden_dead_letters_are_no_empty_queue(deployment: Deployment):
+def test_hidden_dead_letters_do_not_count_as_an_empty_queue(deployment: Deployment):
     letter(deployment, link_id := new_link_id(), "somebody")
     sqs, url = deployment.aws.client("sqs"), deployment.outputs["DeadLetterQueueUrl"]
-    # As a look does that is broken off.
+    # As an interrupted list command leaves it.
     [hidden] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=120)["Messages"]
 
     listed = deployment.operate("dead-letters", "list").stderr
@@ -464,7 +463,7 @@ def test_hidden_dead_letters_are_no_empty_queue(deployment: Deployment):
     deployment.operate("dead-letters", "drop", hidden["MessageId"], hidden["MessageId"])
 
 
-def test_taking_a_letter_out_reads_no_further_than_that(deployment: Deployment):
+def test_dropping_a_letter_reads_no_further_messages(deployment: Deployment):
     links = [new_link_id() for _ in range(25)]
     for link_id in links:
         letter(deployment, link_id, "somebody")
@@ -474,11 +473,11 @@ def test_taking_a_letter_out_reads_no_further_than_that(deployment: Deployment):
     deployment.operate("dead-letters", "drop", listed[0]["message_id"])
 
     received = [int(letter["attributes"]["ApproximateReceiveCount"]) for letter in deployment.dead_letters()]
-    # By the list and just now; by the look for what was dropped the other nine that came with it.
+    # Received by the list command and just now. The drop command received the other nine of its batch.
     assert sorted(received) == [2] * 15 + [3] * 9
 
 
-def test_links_are_listed_again_one_or_all(deployment: Deployment, belvo: Control):
+def test_resync_of_one_link_and_of_all(deployment: Deployment, belvo: Control):
     first, second = (belvo.create_link(id=new_link_id(), accounts=1, transactions=3) for _ in range(2))
     assert "nothing of" in deployment.operate("resync", first, status=1).stderr
     deployment.operate("resync", first, "--resource", "TRANSACTIONS", "--resource", "ACCOUNTS")
@@ -497,7 +496,7 @@ def test_links_are_listed_again_one_or_all(deployment: Deployment, belvo: Contro
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
 
 
-def test_a_page_of_links_that_belvo_does_not_give_is_named_and_holds_back_no_other(deployment: Deployment, belvo: Control):
+def test_a_failing_page_of_links_is_named_and_blocks_no_other(deployment: Deployment, belvo: Control):
     for _ in range(11):
         belvo.create_link(id=new_link_id(), accounts=1, transactions=1)
     belvo.set_faults({"match": {"path_prefix": "/api/links/", "page": 1}, "fault": {"status": 500}})
@@ -513,7 +512,7 @@ def test_a_page_of_links_that_belvo_does_not_give_is_named_and_holds_back_no_oth
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
 
 
-def test_a_resync_of_all_that_ends_early_says_where_it_goes_on(deployment: Deployment, belvo: Control):
+def test_an_interrupted_resync_of_all_links_names_the_next_page(deployment: Deployment, belvo: Control):
     belvo.set_faults({"match": {"path_prefix": "/api/links/"}, "fault": {"status": 500}})
     ended = deployment.operate("--json", "resync", "--all", "--page", "7", status=1).stderr.splitlines()
     assert json.loads(ended[0]) == {"page": 7, "links": 0}

@@ -1,4 +1,4 @@
-"""The functions run with their own roles, whose policies list what each may do: as much as its code calls, no more."""
+"""Each function has its own role, which allows exactly the calls of its code."""
 
 import json
 import re
@@ -14,29 +14,29 @@ FUNCTIONS = ("WebhookFunction", "SyncFunction", "RequestFunction", "ReconcileFun
 
 
 def test_a_function_without_its_permissions_can_do_nothing(deployment: Deployment):
-    """Guards all other tests: they show that the roles suffice only as long as roles count here."""
+    """Guards the other tests: they show that the roles suffice only if the local AWS enforces them."""
     body = webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available")
     with no_policies(deployment, "WebhookRole"):
         assert deployment.post(body).status_code == 503
     assert deployment.post(body).status_code == 202
 
 
-def test_nothing_is_allowed_that_no_code_needs():
+def test_every_permission_is_needed():
     assert [each for each in permissions.permissions() if not each.users] == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_nothing_is_called_that_is_not_allowed(function: str):
+def test_every_call_is_allowed(function: str):
     allowed = [each for each in permissions.permissions() if each.function == function]
     needed = set().union(*map(permissions.actions, permissions.calls(function)))
-    assert needed, "no binary is without calls, so this looked for the wrong thing"
+    assert needed, "no calls found"
     assert needed - {each.action for each in allowed} == set()
     indexes = {each.resource.partition("/index/")[2] for each in allowed} - {""}
     assert permissions.queried_indexes(function) - indexes == set()
 
 
 def test_transactions_only_update():
-    """As permissions.NEEDED_FOR has it: a put, a deletion or a check in a transaction would need more."""
+    """permissions.NEEDED_FOR relies on it: a put, a deletion or a check in a transaction would need more."""
     sources = [path.read_text() for path in ROOT.glob("crates/*/src/**/*.rs")]
     kinds = {kind for text in sources for kind in re.findall(r"TransactWriteItem::builder\(\)\s*\.(\w+)", text)}
     assert kinds == {"update"}
@@ -44,7 +44,7 @@ def test_transactions_only_update():
 
 def test_the_page_of_permissions_is_up_to_date():
     written = (ROOT / "docs/permissions.md").read_text()
-    assert written == permissions.page(), "make permissions writes it anew"
+    assert written == permissions.page(), "run `make permissions`"
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""No log line holds a credential or anything about a person.
+"""No log line has credentials or personal data.
 
-Canaries are planted wherever such a thing can come in, in well-formed and malformed data. Then every line in every log
-group is searched for them.
+The tests put canaries into every input, well-formed and malformed, and search every line of every log group for them.
 """
 
 import json
@@ -13,7 +12,7 @@ from stack.fake_belvo import Control
 
 CANARY = "canary7f3e"
 
-# What somebody would recognise a person or a credential by, wherever in a body it stands.
+# Canaries for personal data and credentials, at every place of a body.
 PLANTED = {
     "name": f"{CANARY}-Ana María",
     "account_number": f"{CANARY}-0034567890",
@@ -26,7 +25,7 @@ PLANTED = {
 TELLTALES = [CANARY, "918273645"]
 
 
-def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment, belvo: Control):
+def test_no_log_line_has_content_of_a_webhook(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=0)
     good = webhook(link_id, "HOROSCOPES", "unheard_of", **PLANTED)
     text = json.dumps(good)
@@ -52,14 +51,14 @@ def test_no_log_line_holds_what_a_webhook_brought(deployment: Deployment, belvo:
     assert_not_in_logs(deployment, TELLTALES, proof=link_id)
 
 
-def test_no_log_line_holds_what_belvo_answered(deployment: Deployment, belvo: Control):
+def test_no_log_line_has_content_of_belvos_responses(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=200)
     deployment.post(webhook(link_id))
     deployment.wait_for_outcome(link_id, "applied")
     assert_not_in_logs(deployment, personal_data(belvo, link_id), proof=link_id)
 
 
-def test_no_log_line_holds_a_credential(deployment: Deployment, belvo: Control):
+def test_no_log_line_has_a_credential(deployment: Deployment, belvo: Control):
     body = webhook(belvo.create_link(id=new_link_id(), accounts=1, transactions=1))
     deployment.post(body)
     token = deployment.authorization.removeprefix("Bearer ")
@@ -73,8 +72,8 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_no_log_line_holds_what_arrived_broken(deployment: Deployment, belvo: Control, fault: str | dict):
-    """Parsers like to quote what they did not understand."""
+def test_no_log_line_has_content_of_malformed_responses(deployment: Deployment, belvo: Control, fault: str | dict):
+    """Parsers often quote their input in errors."""
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=200)
     belvo.set_faults({"match": {"path_prefix": "/api/", "link": link_id}, "fault": fault})
 
@@ -87,7 +86,7 @@ def test_no_log_line_holds_what_arrived_broken(deployment: Deployment, belvo: Co
 
 
 @pytest.mark.parametrize("form", ["nan", "invalid_utf8", "lone_surrogate", "deep", "no_id"])
-def test_no_log_line_holds_what_an_unreadable_object_held(deployment: Deployment, belvo: Control, form: str):
+def test_no_log_line_has_content_of_an_unreadable_object(deployment: Deployment, belvo: Control, form: str):
     link_id = belvo.create_link(id=new_link_id(), accounts=3, transactions=30)
     object_id = belvo.truth(link_id, "transactions")[7]["id"]
     broken = {"broken_object": {"id": object_id, "form": form}}
@@ -101,7 +100,7 @@ def test_no_log_line_holds_what_an_unreadable_object_held(deployment: Deployment
 
 
 def personal_data(belvo: Control, link_id: str, at_least: int = 100) -> set[str]:
-    """Texts and amounts of a link at Belvo, long enough not to stand in a log by chance."""
+    """Returns texts and amounts of a link that are long enough not to occur by chance."""
     transactions, accounts = belvo.truth(link_id, "transactions"), belvo.truth(link_id, "accounts")
     found = [each["description"] for each in transactions]
     found += [str(each[name]) for each in transactions for name in ("amount", "balance")]
@@ -112,7 +111,7 @@ def personal_data(belvo: Control, link_id: str, at_least: int = 100) -> set[str]
 
 
 def assert_not_in_logs(deployment: Deployment, telltales: Iterable[str], proof: str) -> None:
-    """`proof`: something harmless that must be there, or else it is not the right logs that were searched."""
+    """Searches the logs for the canaries. `proof` must occur, which shows that these are the right logs."""
     wait_until(lambda: any(proof in line for line in deployment.logs()), f"{proof} in the logs")
     lines = deployment.logs()
     assert [(telltale, line) for telltale in telltales for line in lines if telltale in line] == []

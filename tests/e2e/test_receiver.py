@@ -1,8 +1,7 @@
-"""The scenarios that a receiver of webhooks has to stand, one row each: what a sender does, what it is answered, and how
-many messages are in the queue afterwards. Nothing works the queue off meanwhile.
+"""Scenarios of a webhook receiver: the actions of a sender, the responses, and the number of messages in the queue.
+The sync function is paused meanwhile.
 
-Credentials that are missing, near misses or retired have rows of their own in test_front_door.py and test_operator.py, and
-what may not show in a log in test_privacy.py.
+test_front_door.py and test_operator.py test missing, wrong and retired credentials, and test_privacy.py tests the logs.
 """
 
 import json
@@ -19,18 +18,18 @@ from sqs_proxy import ANSWER_LOST, HALF_TAKEN, between
 from stack.fake_belvo import Control
 from stack.table import content
 
-# What Belvo makes of an answer that does not come, or of 5xx: it sends the webhook again.
+# Belvo sends a webhook again after a timeout or a 5xx.
 NO_ANSWER = None
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A sender's deeds, each giving the status that it saw."""
+    """The actions of a sender. Each returns the status of the response."""
 
     deeds: Callable[[Deployment, str], list[int | None]]
     statuses: list[int | None]
     messages: int
-    # Ids in the webhook: 500 travel in one message.
+    # Number of ids in the webhook. A message has at most 500.
     ids: int = 1
 
 
@@ -44,7 +43,7 @@ def at_once(deployment: Deployment, body: str, times: int) -> list[int]:
 
 
 def hang_up(deployment: Deployment, body: str, sent: int | None = None) -> None:
-    """Sends so many bytes of the body, or all of it, and closes the connection without waiting for an answer."""
+    """Sends part of the body, or all of it, and closes the connection without waiting for a response."""
     url = urlsplit(deployment.webhook_url)
     data = body.encode()
     head = (
@@ -61,7 +60,7 @@ def after_a_restart(deployment: Deployment, body: str) -> int:
 
 
 def through(fate, deployment: Deployment, body: str) -> int:
-    """A delivery while the function's calls to SQS meet this fate."""
+    """Posts a webhook while the proxy applies `fate` to the calls to SQS."""
     with (
         between(deployment.aws, fate) as address,
         deployment.environment("WebhookFunctionName", "AWS_ENDPOINT_URL_SQS", address),
@@ -77,7 +76,7 @@ SCENARIOS = {
     "a single delivery": Scenario(lambda it, body: [post(it, body)], [202], 1),
     "the same again, one after the other": Scenario(lambda it, body: [post(it, body) for _ in range(3)], [202] * 3, 1),
     "the same, eight times at once": Scenario(lambda it, body: at_once(it, body, 8), [202] * 8, 1),
-    "the sender does not wait for the answer, and sends it again": Scenario(
+    "the sender does not wait for the response, and sends it again": Scenario(
         lambda it, body: [hang_up(it, body), post(it, body)], [NO_ANSWER, 202], 1
     ),
     "the connection is lost in the middle of the body, and it is sent again": Scenario(
@@ -89,16 +88,16 @@ SCENARIOS = {
     "the function is restarted between two attempts": Scenario(
         lambda it, body: [post(it, body), after_a_restart(it, body)], [202, 202], 1
     ),
-    "the function dies behind the queue's back, and it is sent again": Scenario(
+    "the response of SQS is lost, and it is sent again": Scenario(
         lambda it, body: [through(ANSWER_LOST, it, body), post(it, body)], [503, 202], 1
     ),
-    "the queue takes a part of it, and it is sent again": Scenario(
+    "SQS accepts a part of it, and it is sent again": Scenario(
         lambda it, body: [through(HALF_TAKEN, it, body), post(it, body)], [503, 202], 3, ids=1_200
     ),
-    "the queue takes a part of it, and it is not sent again": Scenario(
+    "SQS accepts a part of it, and it is not sent again": Scenario(
         lambda it, body: [through(HALF_TAKEN, it, body)], [503], 1, ids=1_200
     ),
-    "a body that breaks off": Scenario(lambda it, body: [post(it, body[:-2])], [400], 0),
+    "a truncated body": Scenario(lambda it, body: [post(it, body[:-2])], [400], 0),
     "a body that is no object": Scenario(lambda it, body: [post(it, f"[{body}]")], [400], 0),
     "a body that is no text": Scenario(lambda it, body: [it.post(b"\xff\xfe" + body.encode()).status_code], [400], 0),
     "an empty body": Scenario(lambda it, body: [post(it, "")], [400], 0),
@@ -118,12 +117,12 @@ def test_scenario(deployment: Deployment, name: str):
     body = json.dumps(webhook(link_id, "TRANSACTIONS", "transactions_deleted", deleted_transactions=ids))
     with deployment.paused_sync():
         assert scenario.deeds(deployment, body) == scenario.statuses
-        # A delivery whose sender went away may still be at work.
+        # The function may still work on a request whose sender closed the connection.
         deployment.wait_for_depth(scenario.messages)
 
 
-def test_a_webhook_of_direct_debit_that_is_too_large_for_a_message_is_kept_as_unknown(deployment: Deployment):
-    """Cut to its envelope, it still has the members from which type and code are read."""
+def test_a_direct_debit_webhook_that_is_too_large_for_a_message_is_recorded_as_unknown(deployment: Deployment):
+    """The truncated body still has the members of type and code."""
     code = f"payment_request_failed_{new_link_id()}"
     body = {"eventType": "payment_request_update", "eventCode": code, "details": {"documentNumber": "X", "notes": "x" * 300_000}}
     assert deployment.post(body).status_code == 202
@@ -138,8 +137,8 @@ def test_a_webhook_of_direct_debit_that_is_too_large_for_a_message_is_kept_as_un
     assert int(event["withheld_bytes"]) == len(json.dumps(body))
 
 
-def test_what_comes_in_reversed_order_ends_as_if_it_had_come_in_order(deployment: Deployment, belvo: Control):
-    """A deletion first, then the load that had it, then once more the deletion's twin from an attempt that was given up."""
+def test_reversed_webhooks_lead_to_the_same_table(deployment: Deployment, belvo: Control):
+    """A deletion, then the load with that object, then a late duplicate of the deletion."""
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=6)
     gone = belvo.change_transactions(link_id, delete=2, announce=False)["deleted"]
     deletion = webhook(link_id, "TRANSACTIONS", "transactions_deleted", deleted_transactions=gone)

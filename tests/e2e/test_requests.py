@@ -1,4 +1,4 @@
-"""The request function, invoked directly: what it queues, what it asks of Belvo, and what it says of bad input."""
+"""The request function, invoked directly."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from deployment import Deployment, new_link_id, webhook
 from stack.fake_belvo import Control
 
 
-def test_a_resync_lists_again_what_no_webhook_announced(deployment: Deployment, belvo: Control):
+def test_a_resync_lists_changes_without_a_webhook(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=2, transactions=40)
     deployment.post(webhook(link_id))
     deployment.wait_for_applied(link_id, 1)
@@ -24,7 +24,7 @@ def test_a_resync_lists_again_what_no_webhook_announced(deployment: Deployment, 
     assert [event["source"] for event in deployment.events(link_id)] == ["webhook", "resync"]
 
 
-def test_a_resync_brings_a_link_that_the_table_has_never_seen(deployment: Deployment, belvo: Control):
+def test_a_resync_adds_a_link_that_is_not_in_the_table(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=2, transactions=40)
 
     assert error(deployment, {"action": "resync", "link_id": link_id})["errorType"] == "NothingSynced"
@@ -44,7 +44,7 @@ def test_a_widget_token_reaches_the_caller_and_no_log(deployment: Deployment):
     assert [line for line in deployment.logs() if claims in line] == []
 
 
-def test_bad_input_is_refused_with_the_name_of_its_field(deployment: Deployment):
+def test_invalid_input_is_rejected_with_the_name_of_the_field(deployment: Deployment):
     refused = error(deployment, {"action": "retrieve", "resource": "TRANSACTIONS", "link_id": "canary/7f3e"})
 
     assert refused["errorType"] == "InvalidInput"
@@ -52,7 +52,7 @@ def test_bad_input_is_refused_with_the_name_of_its_field(deployment: Deployment)
     assert "canary" not in json.dumps(refused)
 
 
-def test_a_webhook_makes_the_item_of_a_request_that_somebody_else_started(deployment: Deployment, belvo: Control):
+def test_a_webhook_creates_the_item_of_a_request_that_another_client_started(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=10)
     body = webhook(link_id, "TRANSACTIONS", "new_transactions_available", new_transactions=10)
 
@@ -76,7 +76,7 @@ def error(deployment: Deployment, payload: dict) -> Any:
 
 
 def call(deployment: Deployment, payload: dict) -> tuple[Any, bool]:
-    """The function's answer, and whether it is an error."""
+    """Returns the function's response, and whether it is an error."""
     functions, name = deployment.aws.client("lambda"), deployment.outputs["RequestFunctionName"]
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(payload))
     return json.loads(answer["Payload"].read()), "FunctionError" in answer

@@ -1,4 +1,4 @@
-"""Belvo's three asynchronous workflows, each from its start to a table that equals Belvo; and a day without webhooks."""
+"""Belvo's three asynchronous workflows, and a day without webhooks. At the end the table equals Belvo."""
 
 import json
 from typing import Any
@@ -14,12 +14,12 @@ RESOURCES = ("ACCOUNTS", "TRANSACTIONS", "OWNERS")
 
 @pytest.fixture
 def belvo(belvo: Control):
-    """Loads what a connected link asks for at once, and little of it."""
+    """Makes new links load at once, with few objects."""
     belvo.configure(load_delay_ms=50, load_accounts=2, load_transactions=30)
     return belvo
 
 
-def test_workflow_1_a_single_link_loads_what_it_was_asked_for(deployment: Deployment, belvo: Control):
+def test_workflow_1_a_single_link_loads_the_requested_resources(deployment: Deployment, belvo: Control):
     link_id = connect(deployment, belvo, access_mode="single")
 
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
@@ -35,7 +35,7 @@ def test_workflow_2_a_recurrent_link_is_refreshed_three_times(deployment: Deploy
 
     codes = ("new_transactions_available", "transactions_updated", "transactions_deleted")
     for number in (1, 2, 3):
-        # What Belvo does on schedule. (Its clock, `hour_ms`, would refresh the links of all other tests as well.)
+        # The scheduled refresh. (`hour_ms` would refresh the links of all other tests as well.)
         belvo.refresh_now(link_id, add=3, update=2, delete=1)
         wait_until(
             lambda number=number: all(count_of(deployment, link_id, code) == number for code in codes),
@@ -70,7 +70,7 @@ def test_workflow_3_a_retrieval_is_completed_by_the_webhook_that_names_its_reque
     assert_converged(deployment, belvo, link_id, "TRANSACTIONS")
 
 
-def test_a_retrieval_whose_webhook_comes_before_its_answer_is_completed_too(deployment: Deployment, belvo: Control):
+def test_a_retrieval_whose_webhook_precedes_its_response_is_completed(deployment: Deployment, belvo: Control):
     link_id = connect(deployment, belvo, access_mode="single")
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
     belvo.set_faults({"match": {"method": "POST", "path_prefix": "/api/transactions/"}, "fault": "webhook_first", "count": 1})
@@ -83,7 +83,7 @@ def test_a_retrieval_whose_webhook_comes_before_its_answer_is_completed_too(depl
     wait_until(lambda: request(deployment, answer["request_id"], "completed"), "the request to be completed")
 
 
-def test_a_deleted_link_leaves_nothing_but_its_receipt(deployment: Deployment, belvo: Control):
+def test_a_deleted_link_leaves_only_its_link_item_and_events(deployment: Deployment, belvo: Control):
     link_id = connect(deployment, belvo, access_mode="single")
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
 
@@ -98,7 +98,7 @@ def test_a_deleted_link_leaves_nothing_but_its_receipt(deployment: Deployment, b
     assert not any("data" in item for item in link.values())
 
 
-def test_a_refresh_that_we_ask_for_is_completed_by_its_webhooks(deployment: Deployment, belvo: Control):
+def test_a_requested_refresh_is_completed_by_its_webhooks(deployment: Deployment, belvo: Control):
     belvo.configure(refresh_cooldown_ms=0)
     link_id = connect(deployment, belvo, access_mode="recurrent")
     wait_for_events(deployment, link_id, {resource: {"historical_update"} for resource in RESOURCES})
@@ -112,7 +112,7 @@ def test_a_refresh_that_we_ask_for_is_completed_by_its_webhooks(deployment: Depl
         assert_converged(deployment, belvo, link_id, resource)
 
 
-def test_a_failed_login_is_shown_while_belvo_still_calls_the_link_valid(deployment: Deployment, belvo: Control):
+def test_a_failed_login_is_shown_while_the_link_is_still_valid_at_belvo(deployment: Deployment, belvo: Control):
     link_id = belvo.create_link(id=new_link_id(), accounts=1, transactions=3)
 
     def link() -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_a_failed_login_is_shown_while_belvo_still_calls_the_link_valid(deployme
     assert not {"action", "announced_status"} & link().keys()
 
 
-def test_after_a_day_without_webhooks_the_schedule_alone_heals_a_link_that_was_synced(
+def test_after_a_day_without_webhooks_the_schedule_updates_a_link(
     deployment: Deployment, belvo: Control
 ):
     link_id = connect(deployment, belvo, access_mode="recurrent")
@@ -141,29 +141,29 @@ def test_after_a_day_without_webhooks_the_schedule_alone_heals_a_link_that_was_s
     newer_link_id = belvo.create_link(accounts=1, transactions=12)
     before = len(deployment.events(link_id))
 
-    # Belvo refreshes every week: after two of them without a webhook, something is wrong.
+    # Belvo refreshes weekly: two weeks without a webhook mean that webhooks are missing.
     deployment.let_time_pass(link_id, days=15)
     report = invoke(deployment, "ReconcileFunctionName", {})
 
     assert report["discovered"] >= 1 and report["status_reads"] == 1 and report["links"] >= 2
     wait_until(lambda: len(deployment.events(link_id)) >= before + len(RESOURCES) + 1, "listings, and a look at the link")
-    wait_until(lambda: deployment.link_items(newer_link_id, "SYNC#TRANSACTIONS"), "the newer link to be listed")
+    wait_until(lambda: deployment.link_items(newer_link_id, "SYNC#TRANSACTIONS"), "a listing of the newer link")
     wait_for_rest(deployment, link_id)
     wait_for_rest(deployment, newer_link_id)
     for resource in RESOURCES:
         assert_converged(deployment, belvo, link_id, resource)
     assert_converged(deployment, belvo, newer_link_id, "TRANSACTIONS")
     gone = [each for each in deployment.records(link_id, "TRANSACTIONS").values() if "missing_since" in each]
-    assert len(gone) == 2, "what was deleted without a word is marked, and kept"
+    assert len(gone) == 2, "objects deleted without a webhook are marked and kept"
     assert deployment.link_items(link_id)["LINK"]["status"] == "token_required"
     assert {event["source"] for event in deployment.events(link_id)[before:]} == {"reconcile"}
 
 
-def test_without_any_webhook_the_schedule_alone_brings_the_table_to_what_belvo_has(
+def test_without_any_webhook_the_schedule_makes_the_table_equal_belvo(
     deployment: Deployment, belvo: Control
 ):
     belvo.set_faults({"fault": "webhook_lost"})
-    # Made long ago, so that nobody waits for its own webhooks any more.
+    # Created long ago, so its first webhooks are overdue.
     link_id = belvo.create_link(accounts=2, transactions=30, resources={"OWNERS": 2}, external_id="user-of-a-lost-day")
     belvo.refresh_now(link_id, add=3, update=2, delete=1)
     assert deployment.link_items(link_id) == {}
@@ -180,7 +180,7 @@ def test_without_any_webhook_the_schedule_alone_brings_the_table_to_what_belvo_h
 
 
 def connect(deployment: Deployment, belvo: Control, **properties: Any) -> str:
-    """Connects a link as the customer's own call does."""
+    """Creates a link through Belvo's API."""
     body = {
         "institution": "erebor_mx_retail", "username": "bnk100", "password": "full",
         "fetch_resources": list(RESOURCES), **properties,
@@ -214,7 +214,7 @@ def count_of(deployment: Deployment, link_id: str, code: str) -> int:
 
 
 def wait_for_events(deployment: Deployment, link_id: str, expected: dict[str, set[str]]) -> None:
-    """Waits until these webhooks were received, and all that was received has ended."""
+    """Waits until these webhooks were received and all events have ended."""
 
     def received() -> bool:
         there = {(kind, code) for kind, code, _ in kinds(deployment, link_id)}
