@@ -206,7 +206,7 @@ def harmless(**data: object) -> dict:
 
 
 @contextlib.contextmanager
-def nobody_listening() -> Iterator[str]:
+def refused_connections() -> Iterator[str]:
     """Yields a URL that refuses connections."""
     with contextlib.closing(socket.socket()) as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -230,13 +230,13 @@ def hold_connections(server: socket.socket, held: list[socket.socket]) -> None:
             held.append(server.accept()[0])
 
 
-@pytest.mark.parametrize("trouble", [nobody_listening, silence])
+@pytest.mark.parametrize("failure", [refused_connections, silence])
 @pytest.mark.parametrize("service", ["SQS", "SECRETS_MANAGER"])
 def test_a_webhook_that_cannot_be_enqueued_gets_503_within_five_seconds_and_succeeds_later(
-    deployment: Deployment, trouble: Callable, service: str
+    deployment: Deployment, failure: Callable, service: str
 ):
     body = harmless()
-    with trouble() as address, deployment.environment("WebhookFunctionName", f"AWS_ENDPOINT_URL_{service}", address):
+    with failure() as address, deployment.environment("WebhookFunctionName", f"AWS_ENDPOINT_URL_{service}", address):
         for start in ("cold", "warm"):
             sent_at = time.monotonic()
             answer = deployment.post(body)
