@@ -194,24 +194,4 @@ fn attempt(sqs: &SqsMessage) -> u32 {
 }
 
 #[cfg(test)]
-mod crashes;
-#[cfg(test)]
-mod erasure_tests;
-#[cfg(test)]
-mod histories;
-#[cfg(test)]
-mod line_tests;
-#[cfg(test)]
-mod link_tests;
-#[cfg(test)]
-mod odd_belvo;
-#[cfg(test)]
-mod random_listings;
-#[cfg(test)]
-mod request_tests;
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod throttling_tests;

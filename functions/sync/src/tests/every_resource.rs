@@ -3,7 +3,7 @@
 use domain::Resource;
 use fake_belvo::NewLink;
 
-use crate::testing::{LINK, World, text};
+use super::world::{LINK, World, text};
 
 /// Which institution has what; together they have everything.
 const INSTITUTIONS: [(&str, &[&str]); 7] = [

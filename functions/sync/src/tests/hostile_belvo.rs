@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::testing::{World, number, text};
+use super::world::{World, number, text};
 
 /// A Belvo whose lists of accounts are these, in turn.
 async fn listing(lists: impl Fn(u64) -> String + Send + Sync + 'static) -> (World, MockServer) {

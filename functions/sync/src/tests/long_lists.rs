@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::Message;
 
 use super::TRANSACTIONS;
-use crate::testing::{World, ids, message, number, sqs, text};
+use super::world::{World, ids, message, number, sqs, text};
 
 #[tokio::test]
 async fn a_list_that_is_too_long_for_one_invocation_is_read_in_legs() {

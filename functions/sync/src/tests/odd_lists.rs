@@ -3,9 +3,9 @@
 use domain::{Message, now};
 
 use super::TRANSACTIONS;
+use super::odd_belvo::{Cap, List, OddBelvo, Row, transaction};
+use super::world::{LINK, World, ids, message, number, sqs, text};
 use crate::job::MAX_CONTINUATIONS;
-use crate::odd_belvo::{Cap, List, OddBelvo, Row, transaction};
-use crate::testing::{LINK, World, ids, message, number, sqs, text};
 
 fn transactions(count: usize) -> Vec<Row> {
     (0..count).map(|n| transaction(&format!("t-{n:04}"))).collect()

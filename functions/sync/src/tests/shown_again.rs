@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::testing::{LINK, World, number, text};
+use super::world::{LINK, World, number, text};
 
 /// A Belvo whose lists are what a test sets.
 struct Lists {

@@ -11,7 +11,7 @@ use domain::{Message, now};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::testing::{World, message_of, sqs};
+use super::world::{World, message_of, sqs};
 
 /// A row of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]

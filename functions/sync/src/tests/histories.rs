@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::Config;
 
-use crate::testing::{World, ids, message, sqs};
+use super::world::{World, ids, message, sqs};
 
 /// How many histories a run tries, unless `PROPTEST_CASES` says otherwise (`make soak` does).
 const HISTORIES: u32 = 100;
@@ -155,7 +155,7 @@ impl History {
     }
 
     fn present(&self) -> usize {
-        self.world.belvo.control().truth(crate::testing::LINK, "transactions").unwrap().len()
+        self.world.belvo.control().truth(super::world::LINK, "transactions").unwrap().len()
     }
 
     fn send(&mut self, code: &str, data: &str) {

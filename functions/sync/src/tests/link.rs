@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{Day, LinkId, LinkStatus, Message, Source, now};
 use fake_belvo::NewLink;
 
-use crate::testing::{Item, LINK, World, message, message_of, number, sqs, text};
+use super::world::{Item, LINK, World, message, message_of, number, sqs, text};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 

@@ -1,4 +1,4 @@
-//! The function as Lambda calls it, between a served Belvo and a real DynamoDB engine.
+//! Each plan of a message, from the queue to the table.
 
 use std::time::Duration;
 
@@ -6,20 +6,8 @@ use aws_lambda_events::sqs::SqsEvent;
 use domain::{Day, Message, now};
 use fake_belvo::{IdIn, NewLink, Settings};
 
-mod every_resource;
-mod hostile_belvo;
-mod long_lists;
-mod odd_lists;
-mod shown_again;
-
-use crate::testing::{LINK, World, ids, message, message_of, number, sqs, text};
-
-const TRANSACTIONS: &str = "/api/transactions/";
-
-/// So that what was looked at before does not count as looked at after.
-pub(crate) async fn wait_out_the_clock_margin() {
-    tokio::time::sleep(Duration::from_millis(300)).await;
-}
+use super::world::{LINK, World, ids, message, message_of, number, sqs, text};
+use super::{TRANSACTIONS, wait_out_the_clock_margin};
 
 #[tokio::test]
 async fn a_historical_update_brings_every_page_in_as_few_requests_as_there_are_pages() {

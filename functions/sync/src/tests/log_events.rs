@@ -7,7 +7,7 @@ use domain::{LinkId, Message, Source, now};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::testing::{LINK, World, ids, message, message_of, sqs};
+use super::world::{LINK, World, ids, message, message_of, sqs};
 
 type Line = (Map<String, Value>, BTreeMap<String, f64>);
 
@@ -58,7 +58,7 @@ async fn what_was_unchanged_deleted_and_covered_is_counted_apart() {
     let earlier = message("TRANSACTIONS", "historical_update", "{}", now() - 1_000);
     world.list_transactions().await;
     drop(world.lines.take());
-    crate::tests::wait_out_the_clock_margin().await;
+    super::wait_out_the_clock_margin().await;
     let (_, series) = line_of(&world, &sqs(&message("TRANSACTIONS", "historical_update", "{}", now()), 1)).await;
     assert_eq!(
         counts(&series),
@@ -68,7 +68,7 @@ async fn what_was_unchanged_deleted_and_covered_is_counted_apart() {
     let (line, series) = line_of(&world, &sqs(&earlier, 1)).await;
     assert_eq!(counts(&series), json!({"syncs{outcome=covered}": 1.0}));
     assert!(line.contains_key("age_ms"), "what it asks for is in the table");
-    crate::tests::wait_out_the_clock_margin().await;
+    super::wait_out_the_clock_margin().await;
     let gone = world.change(r#"{"delete":2}"#).await;
     let deletion = message("TRANSACTIONS", "transactions_deleted", &ids("deleted", &gone.deleted), now());
     let (_, series) = line_of(&world, &sqs(&deletion, 1)).await;

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
-use crate::testing::{World, message, sqs};
+use super::world::{World, message, sqs};
 use crate::writing::WRITES_AT_ONCE;
 
 /// Two of three of so many writes are refused: more than any store of tokens would last for, ours or the SDK's own.

@@ -4,7 +4,7 @@ use domain::{ERASE_LINK, LinkId, LinkStatus, Message, RequestId, Source, Value, 
 use fake_belvo::NewLink;
 use store::NewRequest;
 
-use crate::testing::{LINK, World, message, number, sqs, text};
+use super::world::{LINK, World, message, number, sqs, text};
 
 fn link() -> LinkId {
     LinkId::parse(LINK).unwrap()

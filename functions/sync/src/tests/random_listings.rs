@@ -8,8 +8,8 @@ use std::env;
 
 use fastrand::Rng;
 
-use crate::odd_belvo::{Cap, List, OddBelvo, Row};
-use crate::testing::{number, text};
+use super::odd_belvo::{Cap, List, OddBelvo, Row};
+use super::world::{number, text};
 
 /// Listings that a run tries.
 const LISTINGS: u64 = 1_000;

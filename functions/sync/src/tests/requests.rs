@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{LinkId, Message, Part, Source, Withheld, now};
 
-use crate::testing::{LINK, World, ids, message, number, sqs, text};
+use super::world::{LINK, World, ids, message, number, sqs, text};
 
 /// Without dashes, as the table has it; the webhooks of these tests write it with dashes.
 const REQUEST: &str = "REQUEST#4363b08b51eb43509c745df5ac92a7f6";

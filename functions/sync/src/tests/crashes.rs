@@ -14,7 +14,7 @@ use domain::{Message, now};
 use fake_belvo::{IdIn, Settings};
 use tokio::sync::Notify;
 
-use crate::testing::{World, ids, message, sqs, text};
+use super::world::{World, ids, message, sqs, text};
 
 /// Counts calls to DynamoDB and says when one is sent.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +128,7 @@ impl Task {
                 Prepared { world, message, buried: gone }
             }
             Self::Deleted => {
-                super::tests::wait_out_the_clock_margin().await;
+                super::wait_out_the_clock_margin().await;
                 Prepared {
                     world,
                     message: announced("transactions_deleted", &ids("deleted", &gone), now()),

@@ -21,12 +21,12 @@ use store::{Table, to_attribute};
 use test_aws::dynamodb::TABLE_NAME;
 use test_aws::emf::Lines;
 
+use super::crashes::Calls;
+use super::throttling::Throttle;
 use crate::Worker;
 use crate::access::Access;
 use crate::clients::with_throttling_retries;
-use crate::crashes::Calls;
 use crate::failure::Backoff;
-use crate::throttling_tests::Throttle;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
