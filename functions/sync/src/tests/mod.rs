@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+mod by_id;
 mod crashes;
+mod deletions;
 mod erasure;
 mod every_resource;
 mod histories;
@@ -13,6 +15,7 @@ mod log_events;
 mod long_lists;
 mod odd_belvo;
 mod odd_lists;
+mod queue;
 mod random_listings;
 mod requests;
 mod shown_again;
