@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod events;
 mod expression;
+mod fenced;
 mod idempotency;
 mod keys;
 mod links;

@@ -22,6 +22,7 @@ use crate::{FencingToken, StoreError, Table, keys};
 /// A pass that has begun.
 #[derive(Debug, Clone)]
 pub struct Pass {
+    pub(crate) table: Table,
     /// Whose pass.
     pub link: LinkId,
     /// Over what.
@@ -128,7 +129,8 @@ impl Table {
     ) -> Result<Pass, PassError> {
         let (token, link_state) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
         let before = SyncState::default();
-        let mut pass = Pass { link: link.clone(), resource, token, began_at: now, before, link_state };
+        let mut pass =
+            Pass { table: self.clone(), link: link.clone(), resource, token, began_at: now, before, link_state };
         pass.before = self.record_pass_start(&pass).await?;
         Ok(pass)
     }
@@ -168,7 +170,7 @@ impl Table {
         // In this order: whoever began to look before has noted it, and whoever begins later overtakes us.
         let (token, link_state) = self.take_token(link, Claim::Pass(webhook_at), now).await?;
         let before = self.sync_state(link, resource).await?;
-        Ok(Pass { link: link.clone(), resource, token, began_at: now, before, link_state })
+        Ok(Pass { table: self.clone(), link: link.clone(), resource, token, began_at: now, before, link_state })
     }
 
     /// Is this still the newest pass of its link? Asked before every page that it writes.

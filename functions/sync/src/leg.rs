@@ -131,24 +131,30 @@ impl Start {
 
 #[cfg(test)]
 mod tests {
-    use domain::{AnnouncedTotals, Flow, LinkId};
-    use store::{LinkState, SyncState};
+    use domain::{AnnouncedTotals, Flow, ListingCounts};
 
     use super::*;
 
     fn checkpoint(filter: Filter) -> Checkpoint {
         let resource = Resource::of_webhook_type("INVOICES").unwrap();
-        let pass = Pass {
-            link: LinkId::parse("l").unwrap(),
-            resource,
-            token: 7,
+        let progress = Progress {
             began_at: 1_700_000_000_000,
-            before: SyncState::default(),
-            link_state: LinkState::default(),
+            token: 7,
+            since: None,
+            page: 1,
+            count: None,
+            digest: String::new(),
+            relistings: 0,
+            found: ListingCounts::default(),
+            legs: None,
+            is_first_load: false,
+            piece: None,
+            compared_to: None,
+            previous_row_sum: None,
         };
         let mut tally = Tally::new(resource, &AnnouncedTotals::default(), None, None);
         tally.complete();
-        Start::of_pass(&pass, filter, 0).checkpoint(&tally)
+        Start::of_progress(&progress, filter).checkpoint(&tally)
     }
 
     #[test]
