@@ -15,18 +15,18 @@ use runtime::EventLog;
 use store::{Check, Checkpoint, Content, Counts, EventKey, LinkChange, Outcome, Pass, PassError, SyncState, Table};
 use tokio::sync::OnceCell;
 
-use crate::access::Access;
-use crate::ended::Ended;
-use crate::failure::Failure;
-use crate::isolation::{FROM_ATTEMPT, Isolation};
-use crate::leg::{Leg, Start};
-use crate::line::log_stopped_chain;
-use crate::link::status_of_refusal;
-use crate::listing::{Reader, Reading};
-use crate::objects::{Objects, add, tombstone_all};
-use crate::page_cap::PageCap;
-use crate::piece::PAGE_SIZE;
-use crate::tally::Tally;
+use crate::belvo_session::BelvoSession;
+use crate::by_id::{ObjectFetcher, add, tombstone_all};
+use crate::error::JobError;
+use crate::job::link_status::status_of_refusal;
+use crate::listing::continuation::{ListingPart, ListingState};
+use crate::listing::findings::Findings;
+use crate::listing::isolation::{FROM_ATTEMPT, Isolation};
+use crate::listing::page_cap::PageCap;
+use crate::listing::page_size::PAGE_SIZE;
+use crate::listing::reader::{Reader, Reading};
+use crate::outcome::JobOutcome;
+use crate::telemetry::log_stopped_chain;
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
@@ -50,10 +50,13 @@ const CHAIN_TOO_LONG: &str = "the chain of continuations is too long: the messag
 const ERASED: &str = "the link was erased";
 const DELETED_LINK: &str = "the link was deleted";
 
+mod link_status;
+mod mark_missing;
+
 /// One message being worked on.
 pub(crate) struct Job<'a> {
     pub(crate) message: &'a Message,
-    pub(crate) access: &'a Access,
+    pub(crate) session: &'a BelvoSession,
     pub(crate) table: &'a Table,
     pub(crate) queue: &'a Queue,
     pub(crate) dead_letters: &'a Queue,
@@ -71,7 +74,7 @@ pub(crate) struct Job<'a> {
 
 impl Job<'_> {
     /// Does what the message asks for.
-    pub(crate) async fn run(&self) -> Result<Ended, Failure> {
+    pub(crate) async fn run(&self) -> Result<JobOutcome, JobError> {
         let ended = self.ended_link().await?;
         // Of a link that is no more not even for a moment: streams and backups would keep it.
         let content = if ended.is_some() { Content::Withheld } else { Content::Kept };
@@ -79,21 +82,21 @@ impl Job<'_> {
         let plan = self.message.plan();
         let ended = match ended {
             // Not what erases it once more, or goes on with its removal.
-            Some(reason) if !matches!(plan, Plan::EraseLink | Plan::LinkDeleted) => Ok(Ended::NoLink(reason)),
+            Some(reason) if !matches!(plan, Plan::EraseLink | Plan::LinkDeleted) => Ok(JobOutcome::NoLink(reason)),
             _ => self.try_to_carry_out(&event, &plan).await,
         };
         let ended = match ended {
             // What is deleted is not announced again: such a message waits.
-            Err(Failure::Belvo(error @ Error::LinkRefused { .. })) if !matches!(plan, Plan::Delete { .. }) => {
+            Err(JobError::Belvo(error @ Error::LinkRefused { .. })) if !matches!(plan, Plan::Delete { .. }) => {
                 self.refused_link(&error).await?
             }
             ended => ended?,
         };
         // A pass that was finished has ended its event itself, together with its checkpoint.
-        if !matches!(ended, Ended::Finished { .. }) {
+        if !matches!(ended, JobOutcome::Finished { .. }) {
             self.table.end_event(&event, ended.outcome(), ended.reason()).await?;
         }
-        if matches!(ended, Ended::NoLink(_)) {
+        if matches!(ended, JobOutcome::NoLink(_)) {
             self.table.remove_event_data(&event).await?;
         }
         // Last: a request is completed when what it asked for is stored. If this fails, the message comes back.
@@ -104,7 +107,7 @@ impl Job<'_> {
     }
 
     /// Why the message's link is no more, if it is.
-    async fn ended_link(&self) -> Result<Option<&'static str>, Failure> {
+    async fn ended_link(&self) -> Result<Option<&'static str>, JobError> {
         let Some(link) = self.message.webhook.link_id() else { return Ok(None) };
         Ok(match self.table.link(link).await?.status {
             Some(LinkStatus::Erased) => Some(ERASED),
@@ -114,10 +117,10 @@ impl Job<'_> {
     }
 
     /// Belvo's refusing our key may mean that there is a newer one.
-    async fn try_to_carry_out(&self, event: &EventKey, plan: &Plan) -> Result<Ended, Failure> {
+    async fn try_to_carry_out(&self, event: &EventKey, plan: &Plan) -> Result<JobOutcome, JobError> {
         match self.carry_out(event, plan).await {
-            Err(Failure::Belvo(Error::Unauthorized)) => {
-                self.access.renew().await?;
+            Err(JobError::Belvo(Error::Unauthorized)) => {
+                self.session.renew().await?;
                 self.carry_out(event, plan).await
             }
             result => result,
@@ -126,8 +129,8 @@ impl Job<'_> {
 
     /// Leaves the reason of a failure where people look for it. That this fails too changes nothing. That another pass was
     /// quicker is no reason to look for.
-    pub(crate) async fn note(&self, failure: &Failure) {
-        if matches!(failure, Failure::Overtaken) {
+    pub(crate) async fn note(&self, failure: &JobError) {
+        if matches!(failure, JobError::Overtaken) {
             return;
         }
         let webhook = &self.message.webhook;
@@ -136,12 +139,12 @@ impl Job<'_> {
         }
     }
 
-    async fn carry_out(&self, event: &EventKey, plan: &Plan) -> Result<Ended, Failure> {
-        let Some(link) = self.message.webhook.link_id() else { return Ok(Ended::Unknown) };
+    async fn carry_out(&self, event: &EventKey, plan: &Plan) -> Result<JobOutcome, JobError> {
+        let Some(link) = self.message.webhook.link_id() else { return Ok(JobOutcome::Unknown) };
         let applied = match plan {
-            Plan::Unknown => return Ok(Ended::Unknown),
-            Plan::Record(reason) => return Ok(Ended::Recorded(reason)),
-            Plan::Refused(reason) => return Ok(Ended::Refused(reason)),
+            Plan::Unknown => return Ok(JobOutcome::Unknown),
+            Plan::Record(reason) => return Ok(JobOutcome::Recorded(reason)),
+            Plan::Refused(reason) => return Ok(JobOutcome::Refused(reason)),
             Plan::LinkStatus => self.link_status(link).await,
             Plan::Consent(consent) => self.consent(link, *consent).await,
             Plan::LinkDeleted => self.link_deleted(link).await,
@@ -153,11 +156,11 @@ impl Job<'_> {
             Plan::Delete { resource, ids } => self.delete(event, link, resource, ids).await,
         };
         match applied {
-            Err(Stopped::LinkEnded(reason)) => Ok(Ended::NoLink(reason)),
-            Err(Stopped::Failed(Failure::Belvo(Error::NotFound { confirmed }))) => {
+            Err(PlanError::LinkEnded(reason)) => Ok(JobOutcome::NoLink(reason)),
+            Err(PlanError::Failed(JobError::Belvo(Error::NotFound { confirmed }))) => {
                 Err(self.not_found(link, confirmed).await?)
             }
-            Err(Stopped::Failed(failure)) => Err(failure),
+            Err(PlanError::Failed(failure)) => Err(failure),
             Ok(ended) => Ok(ended),
         }
     }
@@ -170,30 +173,31 @@ impl Job<'_> {
         filter: Filter,
         announced: &AnnouncedTotals,
         expected: &[ObjectId],
-    ) -> Result<Ended, Stopped> {
+    ) -> Result<JobOutcome, PlanError> {
         if let Some(listing) = self.message.listing.as_ref().filter(|listing| listing.compared_to.is_some()) {
             return self.go_on_comparing(event, link, resource, listing).await;
         }
         if self.is_covered(&self.table.sync_state(link, resource).await?) {
-            return Ok(Ended::Covered);
+            return Ok(JobOutcome::Covered);
         }
-        let belvo = self.access.client().await?;
-        let Leg { pass, mut tally, mut start, rest } = self.read_list(belvo, link, resource, filter, announced).await?;
+        let belvo = self.session.client().await?;
+        let ListingPart { pass, mut findings, mut start, rest } =
+            self.read_list(belvo, link, resource, filter, announced).await?;
         let may_come_later = filter == Filter::SinceWatermark && self.attempt <= RETRIES_WHEN_FEWER;
-        if rest.is_none() && may_come_later && tally.check() == Check::Drift {
-            return Err(Failure::FewerThanAnnounced.into());
+        if rest.is_none() && may_come_later && findings.check() == Check::Drift {
+            return Err(JobError::FewerThanAnnounced.into());
         }
         let mut checkpoint = match &rest {
-            None => start.checkpoint(&tally),
+            None => start.checkpoint(&findings),
             Some(_) => Checkpoint::default(),
         };
-        let is_whole = checkpoint.listing.is_some() && tally.found_so_far().unreadable == 0;
+        let is_whole = checkpoint.listing.is_some() && findings.found_so_far().unreadable == 0;
         // On a first load nothing was stored that could be missing.
         let compares = is_whole && start.legs().is_some();
         let mut compared_to = None;
-        let mut doubtful = std::mem::take(&mut tally.buried);
+        let mut doubtful = std::mem::take(&mut findings.tombstoned);
         if rest.is_none() && (compares || !expected.is_empty()) {
-            let listed = self.listed(&pass, &start, &tally).await?;
+            let listed = self.listed(&pass, &start, &findings).await?;
             if compares {
                 compared_to = self.mark_missing(&pass, &start, &listed, None).await?.map(|id| id.to_string());
             }
@@ -201,20 +205,20 @@ impl Job<'_> {
         }
         let goes_on = rest.is_some() || compared_to.is_some();
         if goes_on && start.legs().is_some() {
-            let seen: Vec<u64> = tally.seen.fingerprints().collect();
+            let seen: Vec<u64> = findings.seen_ids.fingerprints().collect();
             // Nothing was listed, so there are no ids to store.
             if !seen.is_empty() {
                 self.table.store_seen_ids(&pass, start.token, &seen, now()).await?;
                 start.add_leg(&pass);
             }
         }
-        let accounts = std::mem::take(&mut tally.accounts);
-        add(&mut tally.counts, accounts.store(self.table, &pass).await?);
+        let accounts = std::mem::take(&mut findings.accounts);
+        add(&mut findings.counts, accounts.store(self.table, &pass).await?);
         let mut outcome = Outcome::Applied;
         let token_of_listing = pass.token;
-        let (pass, unasked) = self.recheck(belvo, pass, &doubtful, &mut tally.counts).await?;
+        let (pass, unasked) = self.recheck(belvo, pass, &doubtful, &mut findings.counts).await?;
         if !unasked.is_empty() {
-            tally.note_unasked();
+            findings.note_unasked();
             checkpoint.check = checkpoint.check.map(|_| Check::Drift);
             checkpoint.listing = None;
             let of_webhook: Vec<_> = unasked.into_iter().filter(|id| expected.contains(id)).collect();
@@ -228,17 +232,22 @@ impl Job<'_> {
         if goes_on {
             let progress = Progress {
                 compared_to,
-                ..start.progress(&tally, rest.unwrap_or_default(), self.access.piece().size(now()))
+                ..start.progress(&findings, rest.unwrap_or_default(), self.session.page_size().size(now()))
             };
             self.go_on_with(self.message.listing_continuation(progress, pass.token)).await?;
             outcome = Outcome::Continued;
         }
-        self.finish(event, &pass, &checkpoint, outcome, tally.counts).await
+        self.finish(event, &pass, &checkpoint, outcome, findings.counts).await
     }
 
     /// Fingerprints of all ids that the listing has seen, in this leg and in earlier ones whose ids are in the table.
-    pub(crate) async fn listed(&self, pass: &Pass, start: &Start, tally: &Tally) -> Result<HashSet<u64>, Failure> {
-        let mut listed: HashSet<u64> = tally.seen.fingerprints().collect();
+    pub(crate) async fn listed(
+        &self,
+        pass: &Pass,
+        start: &ListingState,
+        findings: &Findings,
+    ) -> Result<HashSet<u64>, JobError> {
+        let mut listed: HashSet<u64> = findings.seen_ids.fingerprints().collect();
         if let Some(legs) = start.legs().filter(|legs| !legs.is_empty()) {
             listed.extend(self.table.seen_ids(&pass.link, pass.resource, start.token, legs).await?);
         }
@@ -254,20 +263,20 @@ impl Job<'_> {
         resource: &'static Resource,
         filter: Filter,
         announced: &AnnouncedTotals,
-    ) -> Result<Leg, Stopped> {
+    ) -> Result<ListingPart, PlanError> {
         let mut from = self.message.listing.as_ref();
         let mut relistings = from.map_or(0, |progress| progress.relistings);
         let mut previous_row_sum = from.and_then(|progress| progress.previous_row_sum);
         let (cap, has_logged_next) = (PageCap::new(), AtomicBool::new(false));
         if let Some((progress, size)) = from.and_then(|progress| Some((progress, progress.piece?))) {
-            self.access.piece().learn(size, progress.began_at, now());
+            self.session.page_size().learn(size, progress.began_at, now());
         }
         loop {
             let pass = self.begin_pass(link, resource).await?;
             let (resource, filter) = (pass.resource, filter.for_list(pass.resource));
             let start = match from {
-                Some(progress) => Start::of_progress(progress, filter),
-                None => Start::of_pass(&pass, filter, relistings),
+                Some(progress) => ListingState::of_progress(progress, filter),
+                None => ListingState::of_pass(&pass, filter, relistings),
             };
             let filters = start.filters(resource);
             let listing = Listing { path: resource.path, link: link.clone(), filters, page_size: PAGE_SIZE };
@@ -278,7 +287,7 @@ impl Job<'_> {
                 pass: &pass,
                 listing: &listing,
                 until: self.until,
-                piece: self.access.piece(),
+                page_size: self.session.page_size(),
                 cap: &cap,
                 isolation: Isolation::new(self.attempt, self.end),
                 link_is_there: OnceCell::new(),
@@ -288,11 +297,11 @@ impl Job<'_> {
                 stops_when_moved: may_begin_anew,
                 compares: !start.is_first_load || self.attempt > 1,
             };
-            let Reading { tally, rest } = reader.read(announced, from, previous_row_sum).await?;
-            if !tally.moved() || !may_begin_anew {
-                return Ok(Leg { pass, tally, start, rest });
+            let Reading { findings, rest } = reader.read(announced, from, previous_row_sum).await?;
+            if !findings.moved() || !may_begin_anew {
+                return Ok(ListingPart { pass, findings, start, rest });
             }
-            previous_row_sum = tally.row_sum_to_confirm();
+            previous_row_sum = findings.row_sum_to_confirm();
             from = None;
             relistings += 1;
         }
@@ -307,18 +316,18 @@ impl Job<'_> {
         listing: Pass,
         doubtful: &[ObjectId],
         counts: &mut Counts,
-    ) -> Result<(Pass, Vec<ObjectId>), Stopped> {
+    ) -> Result<(Pass, Vec<ObjectId>), PlanError> {
         if doubtful.is_empty() {
             return Ok((listing, Vec::new()));
         }
-        let pass = self.table.follow_pass(&listing, now()).await?.ok_or(Failure::Overtaken)?;
+        let pass = self.table.follow_pass(&listing, now()).await?.ok_or(JobError::Overtaken)?;
         let (some, others) = doubtful.split_at(doubtful.len().min(MAX_RECHECKED));
-        let objects = Objects::prepare(belvo, self.table, &pass, some).await?;
+        let objects = ObjectFetcher::prepare(belvo, self.table, &pass, some).await?;
         // As many as there is time for.
         let fetched = objects.fetch_each(some, self.end.min(Instant::now() + self.leg)).await;
         add(counts, fetched.counts);
         match fetched.failure {
-            None | Some(Failure::Belvo(_)) => {}
+            None | Some(JobError::Belvo(_)) => {}
             Some(failure) => return Err(failure.into()),
         }
         add(counts, objects.store_accounts().await?);
@@ -331,25 +340,25 @@ impl Job<'_> {
         link: &LinkId,
         resource: &'static Resource,
         ids: &[ObjectId],
-    ) -> Result<Ended, Stopped> {
+    ) -> Result<JobOutcome, PlanError> {
         let state = self.table.sync_state(link, resource).await?;
         let nothing = AnnouncedTotals::default();
         if self.message.listing.is_some() {
             return Box::pin(self.list(event, link, resource, Filter::Whole, &nothing, ids)).await;
         }
         if self.is_covered(&state) {
-            return Ok(Ended::Covered);
+            return Ok(JobOutcome::Covered);
         }
-        let belvo = self.access.client().await?;
+        let belvo = self.session.client().await?;
         let pass = self.begin_pass(link, resource).await?;
-        let mut objects = Objects::prepare(belvo, self.table, &pass, ids).await?;
+        let mut objects = ObjectFetcher::prepare(belvo, self.table, &pass, ids).await?;
         objects.leaves_out = self.attempt >= FROM_ATTEMPT;
         let mut counts = Counts::default();
         let mut left = ids.to_vec();
-        if pass.resource.filters_by_id && ids.len() > FEW_IDS && self.access.allows_id_in(now()) {
+        if pass.resource.filters_by_id && ids.len() > FEW_IDS && self.session.allows_id_in(now()) {
             let listed = objects.fetch_listed(ids).await?;
             if listed.gave_up {
-                self.access.note_id_in_failed(now());
+                self.session.note_id_in_failed(now());
             }
             counts = listed.counts;
             left = listed.left;
@@ -377,7 +386,7 @@ impl Job<'_> {
         link: &LinkId,
         resource: &'static Resource,
         ids: &[ObjectId],
-    ) -> Result<Ended, Stopped> {
+    ) -> Result<JobOutcome, PlanError> {
         let mut pass = self.table.begin_local_pass(link, resource, self.message.webhook_at(), now()).await?;
         // What was looked at after the announcement may have come back since: then each id is asked for.
         let last_look = pass.before.last_pass_at;
@@ -385,7 +394,7 @@ impl Job<'_> {
         let (counts, outcome) = if seen_since {
             self.table.record_pass_start(&pass).await?;
             pass.resource = self.at_institution(&pass).await?;
-            let objects = Objects::prepare(self.access.client().await?, self.table, &pass, ids).await?;
+            let objects = ObjectFetcher::prepare(self.session.client().await?, self.table, &pass, ids).await?;
             self.fetch_leg(&objects, &pass, DELETED, ids).await?
         } else {
             (tombstone_all(self.table, &pass, ids).await?, Outcome::Applied)
@@ -400,19 +409,19 @@ impl Job<'_> {
     /// first one, so does this.
     async fn fetch_leg(
         &self,
-        objects: &Objects<'_>,
+        objects: &ObjectFetcher<'_>,
         pass: &Pass,
         prefix: &str,
         ids: &[ObjectId],
-    ) -> Result<(Counts, Outcome), Failure> {
+    ) -> Result<(Counts, Outcome), JobError> {
         let fetched = objects.fetch_each(ids, Instant::now() + self.leg).await;
         let done = ids.len() - fetched.left.len();
         match fetched.failure {
             None => {}
             // Whoever asks for fewer requests gets a rest, unless that would undo much.
-            Some(Failure::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge)) if done >= MUCH_PROGRESS => {}
-            Some(failure @ Failure::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge)) => return Err(failure),
-            Some(Failure::Belvo(_)) if done > 0 => {}
+            Some(JobError::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge)) if done >= MUCH_PROGRESS => {}
+            Some(failure @ JobError::Belvo(Error::RateLimited { .. } | Error::RefusedByEdge)) => return Err(failure),
+            Some(JobError::Belvo(_)) if done > 0 => {}
             Some(failure) => return Err(failure),
         }
         let mut outcome = Outcome::Applied;
@@ -426,7 +435,7 @@ impl Job<'_> {
 
     /// Sends a continuation to the link's queue; at the end of a chain that is too long, to the dead-letter queue, with a
     /// line of its own in the log and the reason in the message's event item.
-    pub(crate) async fn go_on_with(&self, continuation: Message) -> Result<(), Failure> {
+    pub(crate) async fn go_on_with(&self, continuation: Message) -> Result<(), JobError> {
         if continuation.continuations <= MAX_CONTINUATIONS {
             return Ok(self.queue.send(&[continuation]).await?);
         }
@@ -438,7 +447,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, Stopped> {
+    async fn begin_pass(&self, link: &LinkId, resource: &'static Resource) -> Result<Pass, PlanError> {
         let mut pass = self.table.begin_pass(link, resource, self.message.webhook_at(), now()).await?;
         pass.resource = self.at_institution(&pass).await?;
         Ok(pass)
@@ -451,12 +460,12 @@ impl Job<'_> {
         checkpoint: &Checkpoint,
         outcome: Outcome,
         counts: Counts,
-    ) -> Result<Ended, Stopped> {
+    ) -> Result<JobOutcome, PlanError> {
         if self.table.finish(pass, checkpoint, event, outcome, counts, now()).await? {
             let was_in_doubt = pass.before.drifts > 0;
-            Ok(Ended::Finished { outcome, counts, check: checkpoint.check, was_in_doubt })
+            Ok(JobOutcome::Finished { outcome, counts, check: checkpoint.check, was_in_doubt })
         } else {
-            Err(Failure::Overtaken.into())
+            Err(JobError::Overtaken.into())
         }
     }
 
@@ -467,43 +476,43 @@ impl Job<'_> {
 
     /// A list or an object is "not found": is it the link itself? Nothing is deleted for it, and the message is not
     /// acknowledged either: with credentials for another of Belvo's environments it looks the same.
-    async fn not_found(&self, link: &LinkId, confirmed: bool) -> Result<Failure, Failure> {
-        if self.access.client().await?.link_exists(link).await? {
+    async fn not_found(&self, link: &LinkId, confirmed: bool) -> Result<JobError, JobError> {
+        if self.session.client().await?.link_exists(link).await? {
             return Ok(Error::NotFound { confirmed }.into());
         }
         self.table.set_link_status(link, LinkStatus::Gone).await?;
-        Ok(Failure::LinkGone)
+        Ok(JobError::LinkGone)
     }
 
     /// The link cannot be read before its user acts. There will be a webhook when that has happened.
-    async fn refused_link(&self, error: &Error) -> Result<Ended, Failure> {
+    async fn refused_link(&self, error: &Error) -> Result<JobOutcome, JobError> {
         if let (Some(link), Some(status)) = (self.message.webhook.link_id(), status_of_refusal(error)) {
             self.table.set_link_status(link, status).await?;
         }
-        Ok(Ended::Refused("Belvo cannot use the link before the user acts"))
+        Ok(JobOutcome::Refused("Belvo cannot use the link before the user acts"))
     }
 }
 
 /// Why a plan was not carried out.
-pub(crate) enum Stopped {
+pub(crate) enum PlanError {
     /// The link is no more; nothing is stored for it again.
     LinkEnded(&'static str),
     /// Anything after which the message comes back.
-    Failed(Failure),
+    Failed(JobError),
 }
 
-impl<F: Into<Failure>> From<F> for Stopped {
+impl<F: Into<JobError>> From<F> for PlanError {
     fn from(failure: F) -> Self {
         Self::Failed(failure.into())
     }
 }
 
-impl From<PassError> for Stopped {
+impl From<PassError> for PlanError {
     fn from(refused: PassError) -> Self {
         match refused {
             PassError::Erased => Self::LinkEnded(ERASED),
             PassError::Deleted => Self::LinkEnded(DELETED_LINK),
-            PassError::Store(trouble) => Self::Failed(trouble.into()),
+            PassError::Store(err) => Self::Failed(err.into()),
         }
     }
 }

@@ -9,37 +9,27 @@
 //! see the crate `store` for why that makes duplicates, reordering and zombies harmless. When the deadline comes
 //! near, the job is dropped whole: nothing is left running behind the answer.
 
-mod access;
-mod accounts;
+mod belvo_session;
+mod by_id;
 mod clients;
-mod ended;
-mod failure;
-mod isolation;
+mod concurrency;
+mod embedded_accounts;
+mod error;
 mod job;
-mod joined;
-mod leg;
-mod line;
-mod link;
 mod listing;
-mod missing;
-mod objects;
-mod page;
-mod page_cap;
-mod piece;
+mod outcome;
 mod query;
-mod seen;
-mod tally;
-mod writing;
+mod telemetry;
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime};
 
-use access::Access;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use belvo_session::BelvoSession;
 use domain::Message;
-use failure::{Backoff, Failure};
+use error::{Backoff, JobError};
 use job::Job;
 use lambda_runtime::{Error, LambdaEvent};
 use queue::Queue;
@@ -53,8 +43,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// How long noting the reason of a failure may take.
 const NOTE_LIMIT: Duration = Duration::from_secs(1);
 /// What fits into one invocation with room for what is under way at its end.
-const LEGS: Legs =
-    Legs { pages: Duration::from_mins(1), objects: Duration::from_secs(30), comparing: Duration::from_secs(80) };
+const TIME_BUDGETS: TimeBudgets =
+    TimeBudgets { pages: Duration::from_mins(1), by_id: Duration::from_secs(30), comparing: Duration::from_secs(80) };
 /// What Belvo allows in 30 seconds, less some room; all environments of the function share it.
 const REQUESTS_PER_30S: u32 = 72;
 /// What `BELVO_REQUESTS_PER_30S` may be.
@@ -64,22 +54,22 @@ const ENVIRONMENTS: RangeInclusive<u32> = 1..=1_000;
 
 /// Works on messages. One for the life of an execution environment.
 pub struct Worker {
-    access: Access,
+    session: BelvoSession,
     table: Table,
     queue: Queue,
     dead_letters: Queue,
     backoff: Backoff,
-    legs: Legs,
+    budgets: TimeBudgets,
     event_log: EventLog,
 }
 
 /// For how long one message begins something new; what is left then travels on in a message of its own.
 #[derive(Debug, Clone, Copy)]
-struct Legs {
+struct TimeBudgets {
     /// Pages of a list.
     pages: Duration,
     /// Objects that are asked for one by one; at the default pace these are about forty.
-    objects: Duration,
+    by_id: Duration,
     /// Comparing what is stored with what was listed; counted from the message's beginning, like all.
     comparing: Duration,
 }
@@ -99,11 +89,11 @@ impl Worker {
         let secret = Secret::new(clients::secrets(&aws), runtime::required("BELVO_SECRET_ARN")?);
         let sqs = clients::sqs(&aws);
         Ok(Self {
-            access: Access::new(runtime::required("BELVO_BASE_URL")?, secret, limits),
+            session: BelvoSession::new(runtime::required("BELVO_BASE_URL")?, secret, limits),
             table: Table::new(clients::dynamodb(&aws), runtime::required("TABLE_NAME")?),
             queue: Queue::new(sqs.clone(), runtime::required("QUEUE_URL")?),
             dead_letters: Queue::new(sqs, runtime::required("DEAD_LETTER_QUEUE_URL")?),
-            legs: LEGS,
+            budgets: TIME_BUDGETS,
             event_log: EventLog::from_environment(),
             backoff: Backoff::from_environment()?,
         })
@@ -146,7 +136,7 @@ impl Worker {
             }
         };
         let job = self.job(&message, attempt(sqs), limit);
-        match tokio::time::timeout(limit, job.run()).await.unwrap_or(Err(Failure::OutOfTime)) {
+        match tokio::time::timeout(limit, job.run()).await.unwrap_or(Err(JobError::OutOfTime)) {
             Ok(ended) => {
                 self.log_end(&message, &ended, attempt(sqs), started.elapsed());
                 true
@@ -163,27 +153,27 @@ impl Worker {
     fn job<'a>(&'a self, message: &'a Message, attempt: u32, limit: Duration) -> Job<'a> {
         Job {
             message,
-            access: &self.access,
+            session: &self.session,
             table: &self.table,
             queue: &self.queue,
             dead_letters: &self.dead_letters,
             event_log: &self.event_log,
             attempt,
-            until: Instant::now() + self.legs.pages.min(limit / 2),
-            end: Instant::now() + self.legs.comparing.min(limit * 3 / 4),
-            leg: self.legs.objects.min(limit / 2),
+            until: Instant::now() + self.budgets.pages.min(limit / 2),
+            end: Instant::now() + self.budgets.comparing.min(limit * 3 / 4),
+            leg: self.budgets.by_id.min(limit / 2),
         }
     }
 
-    async fn return_to_queue(&self, sqs: &SqsMessage, message: Option<&Message>, failure: &Failure, started: Instant) {
+    async fn return_to_queue(&self, sqs: &SqsMessage, message: Option<&Message>, failure: &JobError, started: Instant) {
         let delay = self.backoff.delay(attempt(sqs), failure.retry_after(), fastrand::f64());
         self.log_failure(sqs, message, failure, delay, started.elapsed());
         let Some(receipt_handle) = sqs.receipt_handle.as_deref() else {
             return;
         };
-        if let Err(trouble) = self.queue.return_to_queue(receipt_handle, delay).await {
+        if let Err(err) = self.queue.return_to_queue(receipt_handle, delay).await {
             // It comes back all the same, after the queue's own visibility timeout.
-            error!(message_id = sqs.message_id, error = %trouble, "cannot shorten the wait of a message");
+            error!(message_id = sqs.message_id, error = %err, "cannot shorten the wait of a message");
         }
     }
 }

@@ -29,7 +29,7 @@ async fn updated_transactions_are_fetched_by_their_ids_and_those_that_are_gone_b
 #[tokio::test]
 async fn ids_that_are_too_many_for_the_time_travel_on_in_messages_of_their_own() {
     let mut world = World::with_transactions(30).await;
-    world.worker.legs.objects = Duration::ZERO;
+    world.worker.budgets.by_id = Duration::ZERO;
     world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
     let changed = world.change(r#"{"update":10,"refresh_accounts":false}"#).await;
     let message = world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &changed.updated)).await;

@@ -91,7 +91,7 @@ struct Prepared {
     world: World,
     message: Message,
     /// What has to be a tombstone in the end.
-    buried: Vec<String>,
+    tombstoned: Vec<String>,
 }
 
 impl Task {
@@ -101,7 +101,7 @@ impl Task {
         let announced = |code: &str, data: &str, at| message("TRANSACTIONS", code, data, at);
         if matches!(self, Self::FirstListing) {
             let message = announced("historical_update", r#"{"total_transactions":6}"#, now());
-            return Prepared { world, message, buried: Vec::new() };
+            return Prepared { world, message, tombstoned: Vec::new() };
         }
         if !matches!(self, Self::Updated(IdIn::Refused)) {
             world.list_transactions().await;
@@ -113,41 +113,41 @@ impl Task {
                 let restored = world.change(r#"{"delete":1,"refresh_accounts":false}"#).await.deleted;
                 world.succeed("TRANSACTIONS", "transactions_deleted", &ids("deleted", &restored)).await;
                 world.change(&format!(r#"{{"restore":["{}"],"update":1,"add":1}}"#, restored[0])).await;
-                Prepared { world, message: announced("historical_update", "{}", now()), buried: Vec::new() }
+                Prepared { world, message: announced("historical_update", "{}", now()), tombstoned: Vec::new() }
             }
             Self::New => {
                 world.change(r#"{"add":2}"#).await;
                 let message = announced("new_transactions_available", r#"{"new_transactions":2}"#, now());
-                Prepared { world, message, buried: Vec::new() }
+                Prepared { world, message, tombstoned: Vec::new() }
             }
             Self::Updated(id_in) => {
                 world.belvo.control().set_settings(Settings { id_in, ..Settings::default() });
                 let updated = world.change(r#"{"update":4}"#).await.updated;
                 let message =
                     announced("transactions_updated", &ids("updated", &[updated, gone.clone()].concat()), now());
-                Prepared { world, message, buried: gone }
+                Prepared { world, message, tombstoned: gone }
             }
             Self::Deleted => {
                 super::wait_out_the_clock_margin().await;
                 Prepared {
                     world,
                     message: announced("transactions_deleted", &ids("deleted", &gone), now()),
-                    buried: gone,
+                    tombstoned: gone,
                 }
             }
             Self::DeletedLate => {
                 let message = announced("transactions_deleted", &ids("deleted", &gone), long_ago);
-                Prepared { world, message, buried: gone }
+                Prepared { world, message, tombstoned: gone }
             }
         }
     }
 
     /// Is the table where this task leads to?
-    async fn assert_done(self, Prepared { world, message, buried }: &Prepared, when: &str) {
+    async fn assert_done(self, Prepared { world, message, tombstoned }: &Prepared, when: &str) {
         world.deliver_continuations().await;
         let outcome = world.event(message).await;
         assert_eq!(text(&outcome, "outcome"), "applied", "{self:?}, dropped after {when}");
-        for id in buried {
+        for id in tombstoned {
             let record = world.record("TRANSACTIONS", id).await;
             assert!(record.contains_key("deleted_at"), "{self:?}, dropped after {when}: {id} is no tombstone");
         }

@@ -275,7 +275,7 @@ async fn nothing_is_stored_for_a_deleted_link_again() {
 async fn a_large_link_is_purged_in_legs() {
     let mut world = World::with_transactions(900).await;
     world.list_transactions().await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     let message = delete_link(&world).await;
     assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
     let first = link(&world).await;

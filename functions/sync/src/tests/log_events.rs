@@ -111,7 +111,7 @@ async fn a_doubt_that_a_whole_listing_removed_is_a_first_one_when_it_comes_back(
 #[tokio::test]
 async fn a_doubt_that_stays_is_counted_again_also_at_the_end_of_a_listing_in_legs() {
     let mut world = World::with_transactions(2_500).await;
-    world.worker.legs.pages = std::time::Duration::ZERO;
+    world.worker.budgets.pages = std::time::Duration::ZERO;
     // In any leg: each begins a page, and reads the one before it again.
     world.breaks(r#"[{"match":{"path_prefix":"/api/transactions/","page":3},"fault":{"wrong_count":-1}}]"#);
     for times in [None, Some(1)] {

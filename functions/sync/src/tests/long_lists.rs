@@ -10,7 +10,7 @@ use super::world::{World, ids, message, number, sqs, text};
 #[tokio::test]
 async fn a_list_that_is_too_long_for_one_invocation_is_read_in_legs() {
     let mut world = World::with_transactions(9_500).await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     let message = world.succeed("TRANSACTIONS", "historical_update", r#"{"total_transactions":9500}"#).await;
     assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
     assert_eq!(world.records("TRANSACTIONS").await.len(), 2_000, "each leg begins a page, however short it is");
@@ -25,10 +25,10 @@ async fn a_list_that_is_too_long_for_one_invocation_is_read_in_legs() {
 #[tokio::test]
 async fn a_list_that_changed_between_two_legs_is_begun_anew() {
     let mut world = World::with_transactions(5_500).await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     world.list_transactions().await;
     world.change(r#"{"delete":1,"refresh_accounts":false}"#).await;
-    world.worker.legs.pages = Duration::from_hours(1);
+    world.worker.budgets.pages = Duration::from_hours(1);
     world.deliver_continuations().await;
     assert_eq!(number(&world.state("TRANSACTIONS").await, "count"), Some(5_499));
     world.assert_converged("TRANSACTIONS").await;
@@ -37,7 +37,7 @@ async fn a_list_that_changed_between_two_legs_is_begun_anew() {
 #[tokio::test]
 async fn a_long_list_that_always_moves_is_read_to_its_end_all_the_same() {
     let mut world = World::with_transactions(4_500).await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     world.breaks(
         r#"[{"match":{"path_prefix":"/api/transactions/"},"fault":{"wrong_count":1},"probability":0.5,"seed":7}]"#,
     );
@@ -53,7 +53,7 @@ async fn what_a_list_in_legs_lacks_is_marked_by_its_last_leg() {
     let mut world = World::with_transactions(4_100).await;
     world.list_transactions().await;
     let dropped = world.change(r#"{"delete":3,"refresh_accounts":false}"#).await.deleted;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     world.list_transactions().await;
     assert!(world.deliver_continuations().await > 2);
     for id in &dropped {
@@ -69,7 +69,7 @@ async fn comparing_a_long_list_with_the_table_travels_on_in_messages_of_its_own(
     let mut world = World::with_transactions(2_500).await;
     world.list_transactions().await;
     let dropped = world.change(r#"{"delete":2,"refresh_accounts":false}"#).await.deleted;
-    world.worker.legs.comparing = Duration::ZERO;
+    world.worker.budgets.comparing = Duration::ZERO;
     let message = world.list_transactions().await;
     assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
     assert_eq!(number(&world.state("TRANSACTIONS").await, "count"), Some(2_498), "the list itself is finished");
@@ -87,7 +87,7 @@ async fn comparing_a_long_list_with_the_table_travels_on_in_messages_of_its_own(
 async fn what_was_stored_between_two_legs_is_not_taken_for_missing() {
     let mut world = World::with_transactions(2_500).await;
     world.list_transactions().await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     world.list_transactions().await;
     let added = world.change(r#"{"add":1,"refresh_accounts":false}"#).await.added;
     let stored = ids("updated", &added);
@@ -131,12 +131,12 @@ async fn who_asks_for_fewer_requests_gets_a_rest() {
 #[tokio::test]
 async fn the_next_leg_asks_for_no_more_at_once_than_belvo_could_give() {
     let mut world = World::with_transactions(2_100).await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     let settings = fake_belvo::Settings { max_page_size_before_408: 500, ..fake_belvo::Settings::default() };
     world.belvo.control().set_settings(settings);
     world.list_transactions().await;
     // As in another environment.
-    world.worker.access.forget_piece();
+    world.worker.session.forget_page_size();
     world.belvo.control().clear_requests();
     world.deliver_continuations().await;
     assert!(world.requests(TRANSACTIONS).iter().all(|query| query.contains("page_size=500")));

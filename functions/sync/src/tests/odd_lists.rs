@@ -207,7 +207,7 @@ async fn a_page_that_belvo_cannot_give_does_not_end_a_list_without_a_count() {
 #[tokio::test]
 async fn a_count_on_the_first_page_only_is_no_sign_that_a_list_in_legs_moved() {
     let mut belvo = OddBelvo::start().await;
-    belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+    belvo.world.worker.budgets.pages = std::time::Duration::ZERO;
     belvo.set(LINK, List { counts_once: true, ..List::of(transactions(3_500)) });
     belvo.list(LINK, r#"{"total_transactions":3500}"#, 6).await.unwrap();
     assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
@@ -227,7 +227,7 @@ async fn pages_behind_one_that_is_not_there_are_not_asked_for() {
 async fn a_page_that_belvo_cannot_give_at_the_beginning_of_a_leg_costs_only_itself() {
     for bad_pages in [1_000..2_000, 2_000..4_000] {
         let mut belvo = OddBelvo::start().await;
-        belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+        belvo.world.worker.budgets.pages = std::time::Duration::ZERO;
         let rows = transactions(4_500);
         belvo.set(LINK, List::of(rows.clone()));
         let first = message("TRANSACTIONS", "historical_update", "{}", now());
@@ -294,7 +294,7 @@ async fn a_list_that_comes_as_one_long_page_is_read_whole() {
 #[tokio::test]
 async fn a_capped_list_in_legs_is_read_once() {
     let mut belvo = OddBelvo::start().await;
-    belvo.world.worker.legs.pages = std::time::Duration::ZERO;
+    belvo.world.worker.budgets.pages = std::time::Duration::ZERO;
     belvo.set(LINK, List { cap: Cap::Size(300), ..List::of(transactions(3_500)) });
     belvo.list(LINK, r#"{"total_transactions":3500}"#, 8).await.unwrap();
     assert_eq!(text(&belvo.world.state("TRANSACTIONS").await, "check"), "verified");
@@ -368,7 +368,7 @@ async fn updated_ids_that_a_list_in_legs_lacks_are_asked_for_at_its_end() {
     world.belvo.control().set_settings(settings);
     let changed = world.change(r#"{"update":6,"refresh_accounts":false}"#).await.updated;
     let gone = world.change(r#"{"delete":2,"refresh_accounts":false}"#).await.deleted;
-    world.worker.legs.pages = std::time::Duration::ZERO;
+    world.worker.budgets.pages = std::time::Duration::ZERO;
     let announced = [changed, gone.clone()].concat();
     let message = world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &announced)).await;
     assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
@@ -386,8 +386,8 @@ async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_
     let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
     world.belvo.control().set_settings(settings);
     let gone = world.change(r#"{"delete":12,"refresh_accounts":false}"#).await.deleted;
-    world.worker.legs.pages = std::time::Duration::ZERO;
-    world.worker.legs.objects = std::time::Duration::ZERO;
+    world.worker.budgets.pages = std::time::Duration::ZERO;
+    world.worker.budgets.by_id = std::time::Duration::ZERO;
     world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &gone)).await;
     let mut leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
     while leg.listing.as_ref().is_some_and(|listing| listing.page < 2) {
@@ -409,7 +409,7 @@ async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_
 #[tokio::test]
 async fn a_chain_of_twenty_legs_comes_to_its_end() {
     let mut world = World::with_transactions(30).await;
-    world.worker.legs.objects = std::time::Duration::ZERO;
+    world.worker.budgets.by_id = std::time::Duration::ZERO;
     let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
     world.belvo.control().set_settings(settings);
     let unknown: Vec<_> = (0..84).map(|n| format!("never-seen-{n:02}")).collect();
@@ -422,7 +422,7 @@ async fn a_chain_of_twenty_legs_comes_to_its_end() {
 #[tokio::test]
 async fn a_chain_without_an_end_goes_to_the_dead_letter_queue_with_its_reason() {
     let mut world = World::with_transactions(4_500).await;
-    world.worker.legs.pages = std::time::Duration::ZERO;
+    world.worker.budgets.pages = std::time::Duration::ZERO;
     world.list_transactions().await;
     let leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
     let last = Message { continuations: MAX_CONTINUATIONS, ..leg };
@@ -438,7 +438,7 @@ async fn a_chain_without_an_end_goes_to_the_dead_letter_queue_with_its_reason() 
     let stopped: Vec<_> = metrics.iter().filter(|metric| metric.name == "chains_stopped").collect();
     assert_eq!((stopped.len(), stopped[0].value, lines.len()), (1, 1.0, 2));
     // A redrive goes on where it stopped.
-    world.worker.legs.pages = std::time::Duration::from_hours(1);
+    world.worker.budgets.pages = std::time::Duration::from_hours(1);
     assert_eq!((dead.continuations, world.deliver(&[sqs(&dead, 1)]).await.len()), (0, 0));
     world.assert_converged("TRANSACTIONS").await;
 }

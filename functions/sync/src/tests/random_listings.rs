@@ -116,7 +116,7 @@ fn vary_pages(rng: &mut Rng, scenario: &mut Scenario) {
 }
 
 async fn play(belvo: &mut OddBelvo, seed: u64) {
-    belvo.world.worker.access.forget_piece();
+    belvo.world.worker.session.forget_page_size();
     let Scenario { list, good, bad, is_consistent } = scenario(&mut Rng::with_seed(seed));
     let link = format!("l-{seed}");
     let shown = format!("seed {seed}: {:?} {} {} {:?}", list.cap, list.count, list.next, rows(&list));

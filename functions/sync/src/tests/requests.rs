@@ -35,7 +35,7 @@ async fn a_request_whose_data_an_earlier_listing_brought_is_completed_too() {
 #[tokio::test]
 async fn a_request_is_not_completed_before_the_last_leg_of_its_listing() {
     let mut world = World::with_transactions(2_500).await;
-    world.worker.legs.pages = Duration::ZERO;
+    world.worker.budgets.pages = Duration::ZERO;
     world.list_transactions().await;
     assert!(world.item(REQUEST, "REQUEST").await.is_empty());
     assert!(world.deliver_continuations().await > 0);
@@ -45,7 +45,7 @@ async fn a_request_is_not_completed_before_the_last_leg_of_its_listing() {
 #[tokio::test]
 async fn a_request_is_completed_when_all_parts_of_its_webhook_and_their_continuations_are_stored() {
     let mut world = World::with_transactions(1).await;
-    world.worker.legs.objects = Duration::ZERO;
+    world.worker.budgets.by_id = Duration::ZERO;
     let some: Vec<String> = (0..10).map(|n| format!("t-{n}")).collect();
     let webhook = message("TRANSACTIONS", "transactions_deleted", &ids("deleted", &some), now());
     let withheld = Some(Withheld { bytes: 1, sha256: "5".repeat(64) });

@@ -24,9 +24,9 @@ use test_aws::emf::Lines;
 use super::crashes::Calls;
 use super::throttling::Throttle;
 use crate::Worker;
-use crate::access::Access;
+use crate::belvo_session::BelvoSession;
 use crate::clients::with_throttling_retries;
-use crate::failure::Backoff;
+use crate::error::Backoff;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -83,11 +83,11 @@ impl World {
             ..belvo::Limits::default()
         };
         let worker = Worker {
-            access: Access::new(belvo.base_url().to_owned(), secrets(&secret), limits),
+            session: BelvoSession::new(belvo.base_url().to_owned(), secrets(&secret), limits),
             table: Table::new(store::client(with_throttling_retries(watched)), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
             dead_letters: queue(&Arc::default(), &dead_letters),
-            legs: crate::Legs { pages: PATIENCE, objects: PATIENCE, comparing: PATIENCE },
+            budgets: crate::TimeBudgets { pages: PATIENCE, by_id: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
             event_log: EventLog::new("a-stack".to_owned(), lines.writer()),
         };
@@ -97,7 +97,7 @@ impl World {
     /// From now on the worker asks another Belvo than ours.
     pub(crate) fn ask(&mut self, base_url: String) {
         let limits = belvo::Limits { requests_per_30s: NonZeroU32::new(30_000).unwrap(), ..belvo::Limits::default() };
-        self.worker.access = Access::new(base_url, secrets(&self.secret), limits);
+        self.worker.session = BelvoSession::new(base_url, secrets(&self.secret), limits);
     }
 
     /// The same, and each request is made once.
@@ -108,7 +108,7 @@ impl World {
     }
 
     pub(crate) fn ask_within(&mut self, base_url: String, limits: belvo::Limits) {
-        self.worker.access = Access::new(base_url, secrets(&self.secret), limits);
+        self.worker.session = BelvoSession::new(base_url, secrets(&self.secret), limits);
     }
 
     pub(crate) fn breaks(&self, rules: &str) {

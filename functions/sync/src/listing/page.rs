@@ -9,12 +9,12 @@ use belvo::{Error, Listing, Page};
 use domain::{ObjectId, Record, now};
 use tracing::warn;
 
-use crate::failure::Failure;
-use crate::isolation::{Narrowed, Step};
-use crate::listing::{MAX_PAGES, Reader, lock};
-use crate::piece::{PAGE_SIZE, Span};
-use crate::tally::{Place, Tally};
-use crate::writing::{digest, write_objects};
+use crate::error::JobError;
+use crate::listing::findings::{Findings, Place};
+use crate::listing::isolation::{Narrowed, Step};
+use crate::listing::page_size::{PAGE_SIZE, Span};
+use crate::listing::reader::{MAX_PAGES, Reader, lock};
+use crate::listing::write_page::{digest, write_objects};
 
 /// A count of more objects is no count to go by.
 const MAX_OBJECTS: u64 = MAX_PAGES * PAGE_SIZE as u64;
@@ -96,7 +96,7 @@ impl Position {
 
     /// Keeps the ids of an answer with so many objects.
     fn keep(&mut self, ids: Vec<ObjectId>, objects: usize) {
-        // Objects without a usable id cannot be told apart.
+        // ObjectFetcher without a usable id cannot be told apart.
         let can_tell = !ids.is_empty() || objects == 0;
         let is_same = can_tell && self.last_answer.is_some_and(|begin| self.ids[begin..] == ids);
         self.repeats = if is_same { self.repeats + 1 } else { 0 };
@@ -113,10 +113,15 @@ impl Position {
 impl Reader<'_> {
     /// One page of a thousand objects, in as many pieces as Belvo needs; each is dealt with before the next is asked for.
     /// None when the page is not there (any more).
-    pub(crate) async fn page(&self, number: u64, how: Use, tally: &Mutex<Tally>) -> Result<Option<PageRead>, Failure> {
+    pub(crate) async fn page(
+        &self,
+        number: u64,
+        how: Use,
+        findings: &Mutex<Findings>,
+    ) -> Result<Option<PageRead>, JobError> {
         let mut page = Position::new(number);
-        while page.offset < page.end && page.has_more(lock(tally).end()) {
-            let most = self.piece.size_in(self.list(), page.offset, now()).min(self.cap.size());
+        while page.offset < page.end && page.has_more(lock(findings).end()) {
+            let most = self.page_size.size_in(self.list(), page.offset, now()).min(self.cap.size());
             // What stands behind the page is the next one's: the digest and the end of this one would not be its own.
             let most = most.min(u32::try_from(page.end - page.offset).unwrap_or(PAGE_SIZE));
             let size = page.narrowed.size_at(page.offset, most);
@@ -125,19 +130,19 @@ impl Reader<'_> {
             }
             let listing = Listing { page_size: size, ..self.listing.clone() };
             match self.belvo.page(&listing, page.offset / u64::from(size) + 1).await {
-                Ok(answer) => self.take(answer, size, how, &mut page, tally).await?,
+                Ok(answer) => self.take(answer, size, how, &mut page, findings).await?,
                 Err(Error::NotFound { .. }) if page.offset > page.begin => {
                     // Behind an object that was left out, the list may simply end.
                     if !page.is_isolated {
-                        lock(tally).note_move();
+                        lock(findings).note_move();
                     }
                     page.has_next = Some(false);
                 }
                 Err(Error::NotFound { .. }) if page.offset > 0 => return Ok(None),
-                Err(error) => self.isolate(error, size, &mut page, tally).await?,
+                Err(error) => self.isolate(error, size, &mut page, findings).await?,
             }
         }
-        let end = lock(tally).end();
+        let end = lock(findings).end();
         Ok(Some(page.read(end)))
     }
 
@@ -148,13 +153,13 @@ impl Reader<'_> {
         size: u32,
         how: Use,
         page: &mut Position,
-        tally: &Mutex<Tally>,
-    ) -> Result<(), Failure> {
+        findings: &Mutex<Findings>,
+    ) -> Result<(), JobError> {
         if answer.has_odd_next && !self.has_logged_next.swap(true, Relaxed) {
             warn!(link_id = %self.pass.link, "the next page that Belvo names is not on Belvo; only its presence counts");
         }
         let number = page.offset / u64::from(size) + 1;
-        let listed = lock(tally).listed();
+        let listed = lock(findings).listed();
         // In the last reading `count` goes before a `next` that names no page: the next answer tells which of them is right.
         let is_full = page.offset == 0 || answer.objects.len() as u64 >= u64::from(size);
         if !self.stops_when_moved && is_full {
@@ -169,14 +174,14 @@ impl Reader<'_> {
         // The number is the same: only a first page was given in another size.
         self.note_given(number, actual.unwrap_or(size));
         let place_of_first = page.offset;
-        let place = Place { page: page.number, answer: lock(tally).page(answer.count) };
+        let place = Place { page: page.number, answer: lock(findings).page(answer.count) };
         page.count = answer.count;
         page.has_next = Some(answer.has_next);
         page.offset += u64::from(actual.unwrap_or(size));
         let objects = answer.objects.len();
-        lock(tally).reach(place_of_first + objects as u64, answer.has_next);
+        lock(findings).reach(place_of_first + objects as u64, answer.has_next);
         let ids = match how {
-            Use::Write => write_objects(self.table, self.pass, place, answer.objects, self.compares, tally).await?,
+            Use::Write => write_objects(self.table, self.pass, place, answer.objects, self.compares, findings).await?,
             Use::Compare => {
                 let records = answer.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
                 records.map(|(record, _)| record.id).collect()
@@ -187,7 +192,7 @@ impl Reader<'_> {
         let most = if are_single { MAX_SINGLE_REPEATS } else { MAX_REPEATS };
         if answer.has_next && page.repeats >= most {
             // The list says that it goes on, and only repeats itself.
-            lock(tally).note_move();
+            lock(findings).note_move();
             page.has_next = Some(false);
         }
         Ok(())
@@ -195,14 +200,20 @@ impl Reader<'_> {
 
     /// Goes on after a piece that Belvo did not give, in smaller pieces or behind it. Fails when the error is not about
     /// what is in it.
-    async fn isolate(&self, error: Error, size: u32, page: &mut Position, tally: &Mutex<Tally>) -> Result<(), Failure> {
+    async fn isolate(
+        &self,
+        error: Error,
+        size: u32,
+        page: &mut Position,
+        findings: &Mutex<Findings>,
+    ) -> Result<(), JobError> {
         if !self.isolation.may_concern_objects(&error) {
             return Err(error.into());
         }
         if error == Error::TimedOut {
-            self.piece.note_timeout(Span { list: self.list(), begin: page.offset, size }, now());
+            self.page_size.note_timeout(Span { list: self.list(), begin: page.offset, size }, now());
         }
-        let has_read = lock(tally).counts.pages > 0;
+        let has_read = lock(findings).counts.pages > 0;
         let step = self.isolation.step(&error, size, has_read, self.goes_on, Instant::now());
         // A larger answer than we take, or one that takes long, is about what is in it. Any other may be Belvo's fault.
         let is_about_size = matches!(error, Error::TooLarge(_) | Error::TimedOut);
@@ -216,14 +227,14 @@ impl Reader<'_> {
         match step {
             Step::Narrow(to) => page.narrowed.narrow(page.offset, size, to),
             Step::LeaveOut => {
-                lock(tally).unreadable(page.number);
+                lock(findings).unreadable(page.number);
                 page.leave_out(page.offset + 1);
             }
             Step::GiveUp => {
                 let failed = page.narrowed.end().unwrap_or(page.offset + u64::from(size));
-                leave_out_rest(page, failed, tally);
+                leave_out_rest(page, failed, findings);
             }
-            Step::EndPage | Step::Fail => leave_out_rest(page, page.end, tally),
+            Step::EndPage | Step::Fail => leave_out_rest(page, page.end, findings),
         }
         Ok(())
     }
@@ -258,9 +269,9 @@ impl Reader<'_> {
 }
 
 /// Goes on behind rows that Belvo did not give, up to this place.
-fn leave_out_rest(page: &mut Position, until: u64, tally: &Mutex<Tally>) {
-    let mut tally = lock(tally);
-    let end = tally.end().map_or(until, |end| until.min(end));
-    tally.unread(page.number, end.saturating_sub(page.offset));
+fn leave_out_rest(page: &mut Position, until: u64, findings: &Mutex<Findings>) {
+    let mut findings = lock(findings);
+    let end = findings.end().map_or(until, |end| until.min(end));
+    findings.unread(page.number, end.saturating_sub(page.offset));
     page.leave_out(until);
 }

@@ -9,7 +9,7 @@ use domain::{Flow, ListingCounts, ObjectId, fingerprint};
 
 /// What one leg of a listing has seen. Memory: some 20 bytes an object, and no leg sees more than Belvo gives in a minute.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct SeenIds {
     objects: HashMap<u64, Sighting>,
     pages: BTreeMap<u64, Rows>,
 }
@@ -48,7 +48,7 @@ pub(crate) enum Row {
     Repeated,
 }
 
-impl Seen {
+impl SeenIds {
     /// A row of an answer, which stands on a page. An object that stands on several pages counts on the first of them.
     pub(crate) fn note(&mut self, id: &ObjectId, page: u64, answer: u16, matches: bool, flow: Option<Flow>) -> Row {
         let fingerprint = fingerprint(id);

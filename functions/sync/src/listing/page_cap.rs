@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use belvo::Page;
 
-use crate::piece::PAGE_SIZE;
+use crate::listing::page_size::PAGE_SIZE;
 
 /// How often the size may turn out to be smaller still. A list whose pages are short for another reason, such as rows that
 /// Belvo filters out after paging, would shrink it at every page.

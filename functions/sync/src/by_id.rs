@@ -14,11 +14,11 @@ use serde_json::value::RawValue;
 use store::{Counts, Pass, PutResult, StoredRecord, Table, UpsertResult};
 use tokio::sync::OnceCell;
 
-use crate::accounts::Accounts;
-use crate::failure::Failure;
-use crate::joined;
+use crate::concurrency;
+use crate::embedded_accounts::EmbeddedAccounts;
+use crate::error::JobError;
+use crate::listing::write_page::{WRITES_AT_ONCE, fence};
 use crate::query;
-use crate::writing::{WRITES_AT_ONCE, fence};
 
 /// Requests under way at once.
 const REQUESTS_AT_ONCE: usize = 4;
@@ -28,12 +28,12 @@ const IDS_PER_REQUEST: usize = 100;
 const MAX_PAGE_SIZE: u32 = 100;
 
 /// One pass over some objects.
-pub(crate) struct Objects<'a> {
+pub(crate) struct ObjectFetcher<'a> {
     belvo: &'a Client,
     table: &'a Table,
     pass: &'a Pass,
     known: HashMap<ObjectId, StoredRecord>,
-    accounts: Mutex<Accounts>,
+    accounts: Mutex<EmbeddedAccounts>,
     link_exists: OnceCell<bool>,
     /// Is an object that Belvo cannot give left out? Otherwise it fails the message.
     pub(crate) leaves_out: bool,
@@ -54,7 +54,7 @@ pub(crate) struct Fetched {
     pub(crate) counts: Counts,
     /// The ids that were not dealt with, for want of time or because of the failure.
     pub(crate) left: Vec<ObjectId>,
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<JobError>,
 }
 
 /// What listing objects by their ids came to.
@@ -68,7 +68,7 @@ pub(crate) struct Listed {
 
 /// What became of one object.
 #[derive(Clone, Copy)]
-enum Fate {
+enum WriteResult {
     Written,
     Unchanged,
     /// An older tombstone stands there.
@@ -79,27 +79,27 @@ enum Fate {
 }
 
 /// Makes tombstones of the ids, without asking.
-pub(crate) async fn tombstone_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, Failure> {
+pub(crate) async fn tombstone_all(table: &Table, pass: &Pass, ids: &[ObjectId]) -> Result<Counts, JobError> {
     fence(table, pass).await?;
     let mut counts = Counts::default();
     let burials = ids.iter().map(|id| tombstone(table, pass, id));
-    joined::all(burials, WRITES_AT_ONCE, |fate| tell(&mut counts, fate)).await?;
+    concurrency::for_each(burials, WRITES_AT_ONCE, |fate| count(&mut counts, fate)).await?;
     Ok(counts)
 }
 
-async fn tombstone(table: &Table, pass: &Pass, id: &ObjectId) -> Result<Fate, Failure> {
+async fn tombstone(table: &Table, pass: &Pass, id: &ObjectId) -> Result<WriteResult, JobError> {
     let written = table.tombstone(&pass.link, pass.resource, id, pass.token, domain::now()).await?;
-    Ok(fate(written, Fate::Deleted))
+    Ok(fate(written, WriteResult::Deleted))
 }
 
-impl<'a> Objects<'a> {
+impl<'a> ObjectFetcher<'a> {
     /// Reads what the table knows of the objects that will be asked for.
     pub(crate) async fn prepare(
         belvo: &'a Client,
         table: &'a Table,
         pass: &'a Pass,
         ids: &[ObjectId],
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, JobError> {
         let known = table.stored_records(&pass.link, pass.resource, ids).await?;
         Ok(Self {
             belvo,
@@ -113,7 +113,7 @@ impl<'a> Objects<'a> {
     }
 
     /// Stores the accounts that the objects embed.
-    pub(crate) async fn store_accounts(self) -> Result<Counts, Failure> {
+    pub(crate) async fn store_accounts(self) -> Result<Counts, JobError> {
         self.accounts.into_inner().unwrap_or_else(PoisonError::into_inner).store(self.table, self.pass).await
     }
 
@@ -131,9 +131,9 @@ impl<'a> Objects<'a> {
         });
         let take = |(id, fate)| {
             done.insert(id);
-            tell(&mut counts, fate);
+            count(&mut counts, fate);
         };
-        let failure = joined::all(work, REQUESTS_AT_ONCE, take).await.err();
+        let failure = concurrency::for_each(work, REQUESTS_AT_ONCE, take).await.err();
         // What failed comes last, so that it does not hold back the others.
         let (begun, waiting) = ids.split_at(begun.get());
         let left = waiting.iter().chain(begun).filter(|id| !done.contains(id)).cloned().collect();
@@ -141,10 +141,10 @@ impl<'a> Objects<'a> {
     }
 
     /// Asks for many ids at once with `id__in`, as long as Belvo answers that.
-    pub(crate) async fn fetch_listed(&self, ids: &[ObjectId]) -> Result<Listed, Failure> {
+    pub(crate) async fn fetch_listed(&self, ids: &[ObjectId]) -> Result<Listed, JobError> {
         let mut listed = Listed { counts: Counts::default(), left: Vec::new(), gave_up: false };
-        for (number, piece) in ids.chunks(IDS_PER_REQUEST).enumerate() {
-            let given = match self.list_ids(piece).await? {
+        for (number, chunk) in ids.chunks(IDS_PER_REQUEST).enumerate() {
+            let given = match self.list_ids(chunk).await? {
                 Given::Records(given) => given,
                 Given::FilterRefused => {
                     listed.gave_up = true;
@@ -152,24 +152,25 @@ impl<'a> Objects<'a> {
                     return Ok(listed);
                 }
                 Given::NotTogether => {
-                    listed.left.extend_from_slice(piece);
+                    listed.left.extend_from_slice(chunk);
                     continue;
                 }
             };
             listed.counts.pages += 1;
-            listed.left.extend(piece.iter().filter(|id| !given.contains_key(id)).cloned());
+            listed.left.extend(chunk.iter().filter(|id| !given.contains_key(id)).cloned());
             fence(self.table, self.pass).await?;
             let writes = given.into_iter().map(|(id, record)| async move { Ok((id, self.upsert(record).await?)) });
             let Listed { counts, left, .. } = &mut listed;
             // A list can lag: what it says of a deleted object is asked for by its id.
-            let take = |(id, fate)| if matches!(fate, Fate::Tombstoned) { left.push(id) } else { tell(counts, fate) };
-            joined::all(writes, WRITES_AT_ONCE, take).await?;
+            let take =
+                |(id, fate)| if matches!(fate, WriteResult::Tombstoned) { left.push(id) } else { count(counts, fate) };
+            concurrency::for_each(writes, WRITES_AT_ONCE, take).await?;
         }
         Ok(listed)
     }
 
     /// One list of these ids. Belvo's firewall may refuse a filter that its schema lacks: that is no rate limit.
-    async fn list_ids(&self, ids: &[ObjectId]) -> Result<Given, Failure> {
+    async fn list_ids(&self, ids: &[ObjectId]) -> Result<Given, JobError> {
         match self.belvo.page(&self.listing(ids), 1).await {
             Ok(page) => {
                 let given = self.by_id(&page.objects);
@@ -198,18 +199,18 @@ impl<'a> Objects<'a> {
         objects.iter().filter_map(|raw| self.read(raw)).map(|record| (record.id.clone(), record)).collect()
     }
 
-    async fn fetch(&self, id: &ObjectId) -> Result<Fate, Failure> {
+    async fn fetch(&self, id: &ObjectId) -> Result<WriteResult, JobError> {
         let answer = self.belvo.object(self.pass.resource.path, id, &query::omit(self.pass.resource)).await;
         let is_gone = matches!(answer, Err(Error::NotFound { confirmed: true })) && self.link_exists().await?;
         fence(self.table, self.pass).await?;
         match answer {
             Ok(raw) => match self.read(&raw).filter(|record| record.id == *id) {
                 Some(record) => self.store(record).await,
-                None => Ok(Fate::Unreadable),
+                None => Ok(WriteResult::Unreadable),
             },
             Err(_) if is_gone => tombstone(self.table, self.pass, id).await,
             Err(error) if self.leaves_out && concerns_object(&error) && self.link_exists().await? => {
-                Ok(Fate::Unreadable)
+                Ok(WriteResult::Unreadable)
             }
             Err(error) => Err(error.into()),
         }
@@ -224,27 +225,29 @@ impl<'a> Objects<'a> {
     }
 
     /// Stores an object that Belvo gave by its id: that also brings back what was deleted.
-    async fn store(&self, record: Record) -> Result<Fate, Failure> {
+    async fn store(&self, record: Record) -> Result<WriteResult, JobError> {
         let Pass { link, resource, token, .. } = self.pass;
         match self.upsert(record.clone()).await? {
-            Fate::Tombstoned => Ok(fate(self.table.restore(link, resource, record, *token).await?, Fate::Written)),
+            WriteResult::Tombstoned => {
+                Ok(fate(self.table.restore(link, resource, record, *token).await?, WriteResult::Written))
+            }
             fate => Ok(fate),
         }
     }
 
-    async fn upsert(&self, record: Record) -> Result<Fate, Failure> {
+    async fn upsert(&self, record: Record) -> Result<WriteResult, JobError> {
         let Pass { link, resource, token, .. } = self.pass;
         if self.known.get(&record.id).is_some_and(|known| known.is_unchanged_by(&record)) {
-            return Ok(Fate::Unchanged);
+            return Ok(WriteResult::Unchanged);
         }
         Ok(match self.table.upsert(link, resource, record, *token).await? {
-            UpsertResult::Written => Fate::Written,
-            UpsertResult::Tombstoned { token: tombstone } if tombstone < *token => Fate::Tombstoned,
-            UpsertResult::Tombstoned { .. } | UpsertResult::Stale => Fate::Stale,
+            UpsertResult::Written => WriteResult::Written,
+            UpsertResult::Tombstoned { token: tombstone } if tombstone < *token => WriteResult::Tombstoned,
+            UpsertResult::Tombstoned { .. } | UpsertResult::Stale => WriteResult::Stale,
         })
     }
 
-    async fn link_exists(&self) -> Result<bool, Failure> {
+    async fn link_exists(&self) -> Result<bool, JobError> {
         let ask = || self.belvo.link_exists(&self.pass.link);
         Ok(*self.link_exists.get_or_try_init(ask).await?)
     }
@@ -263,20 +266,20 @@ fn concerns_object(error: &Error) -> bool {
     )
 }
 
-fn fate(written: PutResult, done: Fate) -> Fate {
+fn fate(written: PutResult, done: WriteResult) -> WriteResult {
     match written {
         PutResult::Written => done,
-        PutResult::Stale => Fate::Stale,
+        PutResult::Stale => WriteResult::Stale,
     }
 }
 
-fn tell(counts: &mut Counts, fate: Fate) {
+fn count(counts: &mut Counts, fate: WriteResult) {
     match fate {
-        Fate::Written => counts.written += 1,
-        Fate::Unchanged => counts.unchanged += 1,
-        Fate::Stale | Fate::Tombstoned => counts.stale += 1,
-        Fate::Deleted => counts.deleted += 1,
-        Fate::Unreadable => counts.unreadable += 1,
+        WriteResult::Written => counts.written += 1,
+        WriteResult::Unchanged => counts.unchanged += 1,
+        WriteResult::Stale | WriteResult::Tombstoned => counts.stale += 1,
+        WriteResult::Deleted => counts.deleted += 1,
+        WriteResult::Unreadable => counts.unreadable += 1,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Access to Belvo, and what was learned of how it likes to be asked.
+//! The client of Belvo, and what this execution environment has learned of the limits of Belvo.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,37 +6,37 @@ use belvo::{Client, Limits};
 use domain::EpochMillis;
 use runtime::{LogEvent, Secret};
 
-use crate::failure::Failure;
-use crate::piece::Piece;
+use crate::error::JobError;
+use crate::listing::page_size::AdaptivePageSize;
 
 /// One for the life of an execution environment.
 #[derive(Debug)]
-pub(crate) struct Access {
+pub(crate) struct BelvoSession {
     belvo: belvo::BelvoProvider,
     /// When Belvo last refused or ignored `id__in`; 0 for never.
     id_in_failed_at: AtomicI64,
-    piece: Piece,
+    page_size: AdaptivePageSize,
 }
 
 /// How long `id__in` is left alone after Belvo refused it.
 const ID_IN_PAUSE_MS: EpochMillis = 60 * 60 * 1_000;
 
-impl Access {
+impl BelvoSession {
     pub(crate) fn new(base_url: String, secret: Secret, limits: Limits) -> Self {
         Self {
             belvo: belvo::BelvoProvider::new(base_url, secret, limits),
             id_in_failed_at: AtomicI64::new(0),
-            piece: Piece::default(),
+            page_size: AdaptivePageSize::default(),
         }
     }
 
     /// The client, with the credentials as they were last read.
-    pub(crate) async fn client(&self) -> Result<&Client, Failure> {
+    pub(crate) async fn client(&self) -> Result<&Client, JobError> {
         Ok(self.belvo.client().await?)
     }
 
     /// Reads the credentials again, after Belvo refused them.
-    pub(crate) async fn renew(&self) -> Result<(), Failure> {
+    pub(crate) async fn renew(&self) -> Result<(), JobError> {
         Ok(self.belvo.renew().await?)
     }
 
@@ -46,13 +46,13 @@ impl Access {
     }
 
     /// How many objects of a list to ask for at once.
-    pub(crate) fn piece(&self) -> &Piece {
-        &self.piece
+    pub(crate) fn page_size(&self) -> &AdaptivePageSize {
+        &self.page_size
     }
 
     #[cfg(test)]
-    pub(crate) fn forget_piece(&mut self) {
-        self.piece = Piece::default();
+    pub(crate) fn forget_page_size(&mut self) {
+        self.page_size = AdaptivePageSize::default();
     }
 
     /// Is it worth listing objects with `id__in`?

@@ -10,23 +10,23 @@ use std::time::Instant;
 use domain::{AnnouncedTotals, Filter, LinkId, ObjectId, Progress, Resource, fingerprint, now};
 use store::{Checkpoint, EventKey, Outcome, Pass};
 
-use crate::ended::Ended;
-use crate::failure::Failure;
-use crate::job::{Job, Stopped};
-use crate::joined;
-use crate::leg::Start;
-use crate::tally::Tally;
-use crate::writing::{WRITES_AT_ONCE, fence};
+use crate::concurrency;
+use crate::error::JobError;
+use crate::job::{Job, PlanError};
+use crate::listing::continuation::ListingState;
+use crate::listing::findings::Findings;
+use crate::listing::write_page::{WRITES_AT_ONCE, fence};
+use crate::outcome::JobOutcome;
 
 impl Job<'_> {
     /// Marks what a whole listing lacks, of which these are the fingerprints, from an id on. Gives the id from which to go on, when the time was too short.
     pub(crate) async fn mark_missing(
         &self,
         pass: &Pass,
-        start: &Start,
+        start: &ListingState,
         listed: &HashSet<u64>,
         mut after: Option<ObjectId>,
-    ) -> Result<Option<ObjectId>, Failure> {
+    ) -> Result<Option<ObjectId>, JobError> {
         loop {
             let (ids, rest) = self.table.live_ids(&pass.link, pass.resource, after.as_ref()).await?;
             let missing: Vec<_> = ids.iter().filter(|id| !listed.contains(&fingerprint(id))).collect();
@@ -35,7 +35,7 @@ impl Job<'_> {
             }
             let mark = |id| self.table.mark_missing(&pass.link, pass.resource, start.token, id, now());
             let marks = missing.into_iter().map(|id| async move { Ok(mark(id).await?) });
-            joined::all(marks, WRITES_AT_ONCE, |_| ()).await?;
+            concurrency::for_each(marks, WRITES_AT_ONCE, |_| ()).await?;
             match rest {
                 Some(id) if Instant::now() < self.end => after = Some(id),
                 rest => return Ok(rest),
@@ -50,17 +50,17 @@ impl Job<'_> {
         link: &LinkId,
         resource: &'static Resource,
         listing: &Progress,
-    ) -> Result<Ended, Stopped> {
+    ) -> Result<JobOutcome, PlanError> {
         let pass = self.table.begin_local_pass(link, resource, self.message.webhook_at(), now()).await?;
         // Read behind the fencing token: a listing that is finished later overtakes this pass.
         if pass.before.listed_at.is_some_and(|listed_at| listed_at > listing.token) {
-            return Ok(Ended::Covered);
+            return Ok(JobOutcome::Covered);
         }
-        let start = Start::of_progress(listing, Filter::Whole);
-        let tally = Tally::new(resource, &AnnouncedTotals::default(), Some(listing), None);
+        let start = ListingState::of_progress(listing, Filter::Whole);
+        let findings = Findings::new(resource, &AnnouncedTotals::default(), Some(listing), None);
         let after = listing.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
         let rest = match start.legs() {
-            Some(_) => self.mark_missing(&pass, &start, &self.listed(&pass, &start, &tally).await?, after).await?,
+            Some(_) => self.mark_missing(&pass, &start, &self.listed(&pass, &start, &findings).await?, after).await?,
             None => None,
         };
         let outcome = match rest {
@@ -71,6 +71,6 @@ impl Job<'_> {
                 Outcome::Continued
             }
         };
-        self.finish(event, &pass, &Checkpoint::default(), outcome, tally.counts).await
+        self.finish(event, &pass, &Checkpoint::default(), outcome, findings.counts).await
     }
 }

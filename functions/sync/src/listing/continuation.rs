@@ -3,22 +3,22 @@
 use domain::{Day, EpochMillis, Filter, Progress, Resource};
 use store::{Checkpoint, FencingToken, FinishedListing, LinkChange, Pass};
 
+use crate::listing::findings::Findings;
 use crate::query;
-use crate::tally::Tally;
 
 /// A listing in more legs than this keeps no ids: it cannot tell what it lacks.
-const MAX_LEGS: usize = 1_000;
+const MAX_PARTS: usize = 1_000;
 
 /// What one invocation has read of a listing.
-pub(crate) struct Leg {
+pub(crate) struct ListingPart {
     pub(crate) pass: Pass,
-    pub(crate) tally: Tally,
-    pub(crate) start: Start,
+    pub(crate) findings: Findings,
+    pub(crate) start: ListingState,
     pub(crate) rest: Option<(u64, String)>,
 }
 
 /// Where a listing began; perhaps in an earlier leg.
-pub(crate) struct Start {
+pub(crate) struct ListingState {
     began_at: EpochMillis,
     pub(crate) token: FencingToken,
     pub(crate) is_first_load: bool,
@@ -30,14 +30,14 @@ pub(crate) struct Start {
     legs: Option<Vec<FencingToken>>,
 }
 
-impl Start {
+impl ListingState {
     pub(crate) fn of_pass(pass: &Pass, filter: Filter, relistings: usize) -> Self {
         let since = match filter {
             Filter::Whole | Filter::Flow { .. } => None,
             // The filter knows days only, and the day before may still have got something after we looked.
             Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
         };
-        // Accounts may stand there all the same: other resources embed them.
+        // EmbeddedAccounts may stand there all the same: other resources embed them.
         let is_first_load = pass.before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
         let mut start =
             Self { began_at: pass.began_at, token: pass.token, is_first_load, filter, since, relistings, legs: None };
@@ -66,7 +66,7 @@ impl Start {
 
     /// The ids of this leg are in the table.
     pub(crate) fn add_leg(&mut self, pass: &Pass) {
-        self.legs = self.legs.take().filter(|legs| legs.len() < MAX_LEGS);
+        self.legs = self.legs.take().filter(|legs| legs.len() < MAX_PARTS);
         if let Some(legs) = &mut self.legs {
             legs.push(pass.token);
         }
@@ -94,37 +94,37 @@ impl Start {
     }
 
     /// What the finished listing leaves behind. One that moved does not count as a listing.
-    pub(crate) fn checkpoint(&self, tally: &Tally) -> Checkpoint {
+    pub(crate) fn checkpoint(&self, findings: &Findings) -> Checkpoint {
         // An object that Belvo cannot give by itself holds nothing back: a listing that is in doubt is repeated whole. Rows of
         // which nothing is known do.
-        let is_read = !tally.moved() && tally.found_so_far().unread == 0;
+        let is_read = !findings.moved() && findings.found_so_far().unread == 0;
         let listed =
-            FinishedListing { token: self.token, began_at: self.began_at, count: tally.found_so_far().distinct };
+            FinishedListing { token: self.token, began_at: self.began_at, count: findings.found_so_far().distinct };
         Checkpoint {
             watermark: (is_read && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
             // What it did not find out cannot be covered by it either.
-            listing: (self.is_whole() && is_read && !tally.found_so_far().unasked).then_some(listed),
-            check: Some(tally.check()),
+            listing: (self.is_whole() && is_read && !findings.found_so_far().unasked).then_some(listed),
+            check: Some(findings.check()),
             link: LinkChange::default(),
         }
     }
 
     /// What the next leg has to know; `page` is the last that was written.
-    pub(crate) fn progress(&self, tally: &Tally, (page, digest): (u64, String), piece: u32) -> Progress {
+    pub(crate) fn progress(&self, findings: &Findings, (page, digest): (u64, String), page_size: u32) -> Progress {
         Progress {
             began_at: self.began_at,
             token: self.token,
             since: self.since.map(|day| day.to_string()),
             page,
-            count: tally.listed(),
+            count: findings.listed(),
             digest,
             relistings: self.relistings,
-            found: tally.found_so_far(),
+            found: findings.found_so_far(),
             legs: self.legs.clone(),
             is_first_load: self.is_first_load,
-            piece: Some(piece),
+            piece: Some(page_size),
             compared_to: None,
-            previous_row_sum: tally.previous_row_sum(),
+            previous_row_sum: findings.previous_row_sum(),
         }
     }
 }
@@ -152,9 +152,9 @@ mod tests {
             compared_to: None,
             previous_row_sum: None,
         };
-        let mut tally = Tally::new(resource, &AnnouncedTotals::default(), None, None);
-        tally.complete();
-        Start::of_progress(&progress, filter).checkpoint(&tally)
+        let mut findings = Findings::new(resource, &AnnouncedTotals::default(), None, None);
+        findings.complete();
+        ListingState::of_progress(&progress, filter).checkpoint(&findings)
     }
 
     #[test]

@@ -7,19 +7,19 @@
 use domain::{AnnouncedTotals, EmbeddedAccount, Flow, ListingCounts, ObjectId, Progress, Record, Resource};
 use store::{Check, Counts, UpsertResult};
 
-use crate::accounts::Accounts;
-use crate::seen::{Row, Seen};
+use crate::embedded_accounts::EmbeddedAccounts;
+use crate::listing::seen_ids::{Row, SeenIds};
 
 /// What was found so far.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Findings {
     pub(crate) counts: Counts,
     /// Tombstones that the listing met.
-    pub(crate) buried: Vec<ObjectId>,
+    pub(crate) tombstoned: Vec<ObjectId>,
     /// The accounts that the records embed.
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: EmbeddedAccounts,
     /// What this leg of the listing has seen.
-    pub(crate) seen: Seen,
+    pub(crate) seen_ids: SeenIds,
     resource: &'static Resource,
     announced: AnnouncedTotals,
     /// `count` of the first page that had one.
@@ -38,7 +38,7 @@ pub(crate) struct Tally {
     is_short: bool,
 }
 
-impl Tally {
+impl Findings {
     /// Of a listing that begins, or goes on.
     pub(crate) fn new(
         resource: &'static Resource,
@@ -48,9 +48,9 @@ impl Tally {
     ) -> Self {
         Self {
             counts: Counts::default(),
-            buried: Vec::new(),
-            accounts: Accounts::default(),
-            seen: Seen::default(),
+            tombstoned: Vec::new(),
+            accounts: EmbeddedAccounts::default(),
+            seen_ids: SeenIds::default(),
             resource,
             announced: announced.clone(),
             listed: from.and_then(|progress| progress.count),
@@ -102,7 +102,7 @@ impl Tally {
 
     /// What all legs have found.
     pub(crate) fn found_so_far(&self) -> ListingCounts {
-        self.seen.added_to(self.found)
+        self.seen_ids.added_to(self.found)
     }
 
     /// How many objects the list has, if Belvo says so.
@@ -135,13 +135,13 @@ impl Tally {
     /// back all others.
     pub(crate) fn unreadable(&mut self, page: u64) {
         self.counts.unreadable += 1;
-        self.seen.note_unreadable(page);
+        self.seen_ids.note_unreadable(page);
     }
 
     /// Rows that Belvo cannot give, and that are not isolated further.
     pub(crate) fn unread(&mut self, page: u64, rows: u64) {
         self.counts.unreadable += rows;
-        self.seen.note_unread(page, rows);
+        self.seen_ids.note_unread(page, rows);
     }
 
     /// A record was found, perhaps with its account. Gives what its row is.
@@ -150,7 +150,7 @@ impl Tally {
             self.accounts.note(account);
         }
         let flow = record.text("type").and_then(Flow::parse);
-        self.seen.note(&record.id, place.page, place.answer, self.announced.counts(self.resource, record), flow)
+        self.seen_ids.note(&record.id, place.page, place.answer, self.announced.counts(self.resource, record), flow)
     }
 
     /// What became of a record.
@@ -158,7 +158,7 @@ impl Tally {
         match upsert {
             UpsertResult::Written => self.counts.written += 1,
             UpsertResult::Stale => self.counts.stale += 1,
-            UpsertResult::Tombstoned { .. } => self.buried.push(id),
+            UpsertResult::Tombstoned { .. } => self.tombstoned.push(id),
         }
     }
 
@@ -218,54 +218,54 @@ mod tests {
     const ANNOUNCED: &str = r#"{"total_transactions":2,"total_inflow_transactions":1,"total_outflow_transactions":1,
         "first_transaction_date":"2024-01-01","last_transaction_date":"2024-01-31"}"#;
 
-    fn tally(data: &str) -> Tally {
+    fn findings(data: &str) -> Findings {
         let body = format!(
             r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","link_id":"l","data":{data}}}"#
         );
         let Plan::List { resource, announced, .. } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap()) else {
             panic!("a listing")
         };
-        Tally::new(resource, &announced, None, None)
+        Findings::new(resource, &announced, None, None)
     }
 
-    fn found(tally: &mut Tally, id: &str, day: &str, kind: &str) {
-        found_on(tally, 1, id, day, kind);
+    fn found(findings: &mut Findings, id: &str, day: &str, kind: &str) {
+        found_on(findings, 1, id, day, kind);
     }
 
-    fn found_on(tally: &mut Tally, answer: u16, id: &str, day: &str, kind: &str) {
+    fn found_on(findings: &mut Findings, answer: u16, id: &str, day: &str, kind: &str) {
         let json = format!(r#"{{"id":"{id}","value_date":"{day}","type":"{kind}"}}"#);
         let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&json).unwrap();
         let place = Place { page: u64::from(answer), answer };
-        tally.note(place, &Record::read(tally.resource, &raw).unwrap().0, None);
+        findings.note(place, &Record::read(findings.resource, &raw).unwrap().0, None);
     }
 
     #[test]
     fn as_many_as_announced_inside_the_announced_days_are_verified() {
-        let mut tally = tally(ANNOUNCED);
-        tally.page(Some(3));
-        found(&mut tally, "a", "2024-01-01", "INFLOW");
-        found(&mut tally, "b", "2024-01-31", "OUTFLOW");
-        found(&mut tally, "c", "2024-02-01", "OUTFLOW");
-        assert_eq!((tally.check(), tally.found_so_far().distinct), (Check::Verified, 3));
+        let mut findings = findings(ANNOUNCED);
+        findings.page(Some(3));
+        found(&mut findings, "a", "2024-01-01", "INFLOW");
+        found(&mut findings, "b", "2024-01-31", "OUTFLOW");
+        found(&mut findings, "c", "2024-02-01", "OUTFLOW");
+        assert_eq!((findings.check(), findings.found_so_far().distinct), (Check::Verified, 3));
     }
 
     #[test]
     fn fewer_of_one_kind_are_drift_though_the_total_is_there() {
-        let mut tally = tally(ANNOUNCED);
-        tally.page(Some(2));
-        found(&mut tally, "a", "2024-01-01", "OUTFLOW");
-        found(&mut tally, "b", "2024-01-31", "OUTFLOW");
-        assert_eq!(tally.check(), Check::Drift);
+        let mut findings = findings(ANNOUNCED);
+        findings.page(Some(2));
+        found(&mut findings, "a", "2024-01-01", "OUTFLOW");
+        found(&mut findings, "b", "2024-01-31", "OUTFLOW");
+        assert_eq!(findings.check(), Check::Drift);
     }
 
     #[test]
     fn without_an_announcement_nothing_is_verified() {
-        assert_eq!(tally("{}").check(), Check::Unverified);
+        assert_eq!(findings("{}").check(), Check::Unverified);
     }
 
     #[test]
     fn a_count_that_changes_means_that_the_list_moved_and_an_absent_one_does_not() {
-        let mut changed = tally("{}");
+        let mut changed = findings("{}");
         changed.page(Some(2));
         changed.page(None);
         assert!(!changed.moved());
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_row_that_comes_with_two_answers_means_that_the_list_moved() {
-        let mut repeated = tally("{}");
+        let mut repeated = findings("{}");
         repeated.page(Some(2));
         found_on(&mut repeated, 1, "a", "2024-01-01", "INFLOW");
         found_on(&mut repeated, 2, "a", "2024-01-01", "INFLOW");
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_row_that_stands_twice_in_one_answer_is_no_move_and_counts_as_a_row() {
-        let mut doubled = tally(r#"{"total_transactions":2,"total_inflow_transactions":2}"#);
+        let mut doubled = findings(r#"{"total_transactions":2,"total_inflow_transactions":2}"#);
         doubled.page(Some(2));
         found(&mut doubled, "a", "2024-01-01", "INFLOW");
         found(&mut doubled, "a", "2024-01-01", "INFLOW");
@@ -299,13 +299,13 @@ mod tests {
     #[test]
     fn a_second_reading_with_the_same_rows_shows_that_the_list_does_not_move() {
         let reading = |ids: &[&str], previous| {
-            let mut tally = Tally { previous_row_sum: previous, ..tally("{}") };
-            tally.page(Some(3));
+            let mut findings = Findings { previous_row_sum: previous, ..findings("{}") };
+            findings.page(Some(3));
             for (answer, id) in (1..).zip(ids) {
-                found_on(&mut tally, answer, id, "2024-01-01", "INFLOW");
+                found_on(&mut findings, answer, id, "2024-01-01", "INFLOW");
             }
-            tally.complete();
-            tally
+            findings.complete();
+            findings
         };
         let first = reading(&["a", "b", "a"], None);
         let row_sum = first.row_sum_to_confirm();
@@ -317,36 +317,36 @@ mod tests {
 
     #[test]
     fn what_belvo_could_not_give_is_no_move_but_drift() {
-        let mut tally = tally("{}");
-        tally.page(Some(5));
-        tally.unread(1, 4);
-        found(&mut tally, "a", "2024-01-01", "INFLOW");
-        tally.complete();
-        assert_eq!((tally.moved(), tally.check()), (false, Check::Drift));
+        let mut findings = findings("{}");
+        findings.page(Some(5));
+        findings.unread(1, 4);
+        found(&mut findings, "a", "2024-01-01", "INFLOW");
+        findings.complete();
+        assert_eq!((findings.moved(), findings.check()), (false, Check::Drift));
     }
 
     #[test]
     fn pages_that_will_be_read_again_are_forgotten() {
-        let mut tally = tally("{}");
-        tally.page(Some(3));
+        let mut findings = findings("{}");
+        findings.page(Some(3));
         for (page, id) in [(1_u16, "a"), (2, "b"), (3, "c"), (3, "a")] {
             let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&format!(r#"{{"id":"{id}"}}"#)).unwrap();
             let place = Place { page: page.into(), answer: page };
-            tally.note(place, &Record::read(tally.resource, &raw).unwrap().0, None);
+            findings.note(place, &Record::read(findings.resource, &raw).unwrap().0, None);
         }
-        tally.unreadable(3);
-        tally.seen.forget_after(2);
-        let ListingCounts { distinct, matching, unreadable, .. } = tally.found_so_far();
+        findings.unreadable(3);
+        findings.seen_ids.forget_after(2);
+        let ListingCounts { distinct, matching, unreadable, .. } = findings.found_so_far();
         assert_eq!((distinct, matching, unreadable), (2, 2, 0));
     }
 
     #[test]
     fn an_unreadable_object_is_no_move_but_drift() {
-        let mut tally = tally("{}");
-        tally.page(Some(1));
-        tally.unreadable(1);
-        tally.complete();
-        assert!(!tally.moved());
-        assert_eq!(tally.check(), Check::Drift);
+        let mut findings = findings("{}");
+        findings.page(Some(1));
+        findings.unreadable(1);
+        findings.complete();
+        assert!(!findings.moved());
+        assert_eq!(findings.check(), Check::Drift);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use belvo::Error;
 
-use crate::piece::{size_at, smaller};
+use crate::listing::page_size::{size_at, smaller};
 
 /// The most requests of a leg that isolate objects. One bad object of a page of 1,000 needs about 20.
 const MAX_REQUESTS: u32 = 100;

@@ -4,7 +4,7 @@ use store::{Check, Counts, Outcome};
 
 /// How a job ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum JobOutcome {
     /// A pass was finished, and its event with it: applied, or continued by a message of its own. `was_in_doubt`: the
     /// listing before it was, and no whole one has removed the doubt since.
     Finished { outcome: Outcome, counts: Counts, check: Option<Check>, was_in_doubt: bool },
@@ -22,7 +22,7 @@ pub(crate) enum Ended {
     NoLink(&'static str),
 }
 
-impl Ended {
+impl JobOutcome {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Finished { outcome, .. } | Self::Settled(outcome) => *outcome,

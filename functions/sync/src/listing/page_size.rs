@@ -12,7 +12,7 @@ use domain::EpochMillis;
 /// The smallest size that is remembered for other places. Where Belvo takes too long for so many, a page does not come to its
 /// end in time in smaller pieces either; and two objects that it takes too long for say nothing of other lists.
 const LEAST_REMEMBERED: u32 = 125;
-/// Objects a page; Belvo's largest.
+/// Objects a page; the largest page size of Belvo.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
 /// How long a smaller size is remembered: longer than a message waits for its next attempt.
 const REMEMBERED_MS: EpochMillis = 30 * 60 * 1_000;
@@ -31,7 +31,7 @@ pub(crate) fn size_at(offset: u64, most: u32) -> u32 {
 
 /// The size, for the life of an execution environment.
 #[derive(Debug, Default)]
-pub(crate) struct Piece(Mutex<Sizes>);
+pub(crate) struct AdaptivePageSize(Mutex<Sizes>);
 
 #[derive(Debug, Default)]
 struct Sizes {
@@ -77,7 +77,7 @@ impl Sizes {
     }
 }
 
-impl Piece {
+impl AdaptivePageSize {
     /// How many objects to ask for at once.
     pub(crate) fn size(&self, now: EpochMillis) -> u32 {
         self.lock().size(now)
@@ -142,58 +142,61 @@ mod tests {
 
     #[test]
     fn a_page_that_times_out_costs_only_itself_and_is_asked_for_in_smaller_ones_the_next_time() {
-        let piece = Piece::default();
+        let page_size = AdaptivePageSize::default();
         for tried in [span(1, 0, 1_000), span(1, 500, 500), span(1, 500, 250)] {
-            piece.note_timeout(tried, NOW);
+            page_size.note_timeout(tried, NOW);
         }
-        assert_eq!(piece.size(NOW), PAGE_SIZE);
-        assert_eq!([0, 500, 1_000].map(|begin| piece.size_in(1, begin, NOW)), [500, 125, PAGE_SIZE]);
-        assert_eq!((piece.size_in(2, 500, NOW), piece.size_in(1, 500, NOW + REMEMBERED_MS)), (PAGE_SIZE, PAGE_SIZE));
+        assert_eq!(page_size.size(NOW), PAGE_SIZE);
+        assert_eq!([0, 500, 1_000].map(|begin| page_size.size_in(1, begin, NOW)), [500, 125, PAGE_SIZE]);
+        assert_eq!(
+            (page_size.size_in(2, 500, NOW), page_size.size_in(1, 500, NOW + REMEMBERED_MS)),
+            (PAGE_SIZE, PAGE_SIZE)
+        );
     }
 
     #[test]
     fn a_single_object_that_timed_out_is_asked_for_by_itself_and_the_others_are_not() {
-        let piece = Piece::default();
-        piece.note_timeout(span(1, 1_234, 1), NOW);
-        let sizes = [1_000, 1_125, 1_225, 1_230, 1_234, 1_235].map(|begin| piece.size_in(1, begin, NOW));
+        let page_size = AdaptivePageSize::default();
+        page_size.note_timeout(span(1, 1_234, 1), NOW);
+        let sizes = [1_000, 1_125, 1_225, 1_230, 1_234, 1_235].map(|begin| page_size.size_in(1, begin, NOW));
         assert_eq!(sizes, [125, 25, 5, 1, 1, PAGE_SIZE]);
     }
 
     #[test]
     fn two_objects_that_timed_out_do_not_make_other_pages_small() {
-        let piece = Piece::default();
-        piece.note_timeout(span(1, 1_500, 1), NOW);
-        piece.note_timeout(span(1, 1_502, 1), NOW);
-        assert!(piece.size(NOW) >= 125, "{}", piece.size(NOW));
+        let page_size = AdaptivePageSize::default();
+        page_size.note_timeout(span(1, 1_500, 1), NOW);
+        page_size.note_timeout(span(1, 1_502, 1), NOW);
+        assert!(page_size.size(NOW) >= 125, "{}", page_size.size(NOW));
     }
 
     #[test]
     fn a_size_that_timed_out_at_two_places_is_remembered_for_half_an_hour() {
-        let piece = Piece::default();
-        piece.note_timeout(span(1, 0, 1_000), NOW);
-        piece.note_timeout(span(2, 0, 1_000), NOW);
-        assert_eq!(piece.size(NOW), 500);
-        piece.note_timeout(span(2, 0, 500), NOW + 1);
-        assert_eq!(piece.size(NOW + 1), 500, "the same place");
-        piece.note_timeout(span(2, 500, 500), NOW + 1);
-        assert_eq!((piece.size(NOW + 1), piece.size(NOW + REMEMBERED_MS)), (250, 250));
-        assert_eq!(piece.size(NOW + 1 + REMEMBERED_MS), PAGE_SIZE, "Belvo may have been slow for a moment");
+        let page_size = AdaptivePageSize::default();
+        page_size.note_timeout(span(1, 0, 1_000), NOW);
+        page_size.note_timeout(span(2, 0, 1_000), NOW);
+        assert_eq!(page_size.size(NOW), 500);
+        page_size.note_timeout(span(2, 0, 500), NOW + 1);
+        assert_eq!(page_size.size(NOW + 1), 500, "the same place");
+        page_size.note_timeout(span(2, 500, 500), NOW + 1);
+        assert_eq!((page_size.size(NOW + 1), page_size.size(NOW + REMEMBERED_MS)), (250, 250));
+        assert_eq!(page_size.size(NOW + 1 + REMEMBERED_MS), PAGE_SIZE, "Belvo may have been slow for a moment");
     }
 
     #[test]
     fn what_timed_out_long_ago_is_no_second_place() {
-        let piece = Piece::default();
-        piece.note_timeout(span(1, 0, 1_000), NOW);
-        piece.note_timeout(span(2, 0, 1_000), NOW + REMEMBERED_MS);
-        assert_eq!(piece.size(NOW + REMEMBERED_MS), PAGE_SIZE);
+        let page_size = AdaptivePageSize::default();
+        page_size.note_timeout(span(1, 0, 1_000), NOW);
+        page_size.note_timeout(span(2, 0, 1_000), NOW + REMEMBERED_MS);
+        assert_eq!(page_size.size(NOW + REMEMBERED_MS), PAGE_SIZE);
     }
 
     #[test]
     fn what_another_environment_found_counts_as_long_as_if_it_had_been_found_here() {
-        let piece = Piece::default();
-        piece.learn(25, NOW - REMEMBERED_MS, NOW);
-        assert_eq!(piece.size(NOW), PAGE_SIZE, "that was long ago");
-        piece.learn(25, NOW, NOW + 5);
-        assert_eq!((piece.size(NOW + 5), piece.size(NOW + REMEMBERED_MS)), (25, PAGE_SIZE));
+        let page_size = AdaptivePageSize::default();
+        page_size.learn(25, NOW - REMEMBERED_MS, NOW);
+        assert_eq!(page_size.size(NOW), PAGE_SIZE, "that was long ago");
+        page_size.learn(25, NOW, NOW + 5);
+        assert_eq!((page_size.size(NOW + 5), page_size.size(NOW + REMEMBERED_MS)), (25, PAGE_SIZE));
     }
 }

@@ -6,10 +6,10 @@ use domain::{ObjectId, Record, sha256_hex};
 use serde_json::value::RawValue;
 use store::{Pass, Table};
 
-use crate::failure::Failure;
-use crate::joined;
-use crate::seen::Row;
-use crate::tally::{Place, Tally};
+use crate::concurrency;
+use crate::error::JobError;
+use crate::listing::findings::{Findings, Place};
+use crate::listing::seen_ids::Row;
 
 /// Writes of one page that are under way at once, of up to four pages. As many as it takes to keep a core busy when each takes
 /// the 5 ms that it takes in a region: measured in docs/performance.md.
@@ -24,11 +24,11 @@ pub(crate) async fn write_objects(
     place: Place,
     objects: Vec<Box<RawValue>>,
     compares: bool,
-    tally: &Mutex<Tally>,
-) -> Result<Vec<ObjectId>, Failure> {
+    findings: &Mutex<Findings>,
+) -> Result<Vec<ObjectId>, JobError> {
     let mut ids = Vec::with_capacity(objects.len());
     let records = objects.into_iter().filter_map(|raw| {
-        let (record, row) = read(pass, place, &raw, tally)?;
+        let (record, row) = read(pass, place, &raw, findings)?;
         ids.push(record.id.clone());
         // Of an object that an answer has twice, the comparison below keeps the same one in each pass.
         (compares || row != Row::Doubled).then_some(record)
@@ -41,12 +41,12 @@ pub(crate) async fn write_objects(
         fence(table, pass).await?;
         let is_unchanged = |record: &Record| known.get(&record.id).is_some_and(|known| known.is_unchanged_by(record));
         let (unchanged, changed): (Vec<_>, Vec<_>) = records.into_iter().partition(is_unchanged);
-        tally.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
-        write_all(table, pass, changed.into_iter(), tally).await?;
+        findings.lock().unwrap_or_else(PoisonError::into_inner).counts.unchanged += unchanged.len() as u64;
+        write_all(table, pass, changed.into_iter(), findings).await?;
     } else {
         fence(table, pass).await?;
         // Each is read when its turn to be written comes, while the processor still has it at hand.
-        write_all(table, pass, records, tally).await?;
+        write_all(table, pass, records, findings).await?;
     }
     Ok(ids)
 }
@@ -55,9 +55,9 @@ async fn write_all(
     table: &Table,
     pass: &Pass,
     records: impl Iterator<Item = Record>,
-    tally: &Mutex<Tally>,
-) -> Result<(), Failure> {
-    joined::all(records.map(|record| write(table, pass, record, tally)), WRITES_AT_ONCE, |()| ()).await
+    findings: &Mutex<Findings>,
+) -> Result<(), JobError> {
+    concurrency::for_each(records.map(|record| write(table, pass, record, findings)), WRITES_AT_ONCE, |()| ()).await
 }
 
 /// One digest for the ids of a page, in their order.
@@ -66,23 +66,23 @@ pub(crate) fn digest<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> String {
 }
 
 /// Stops a pass that has been overtaken.
-pub(crate) async fn fence(table: &Table, pass: &Pass) -> Result<(), Failure> {
-    if table.is_current(pass).await? { Ok(()) } else { Err(Failure::Overtaken) }
+pub(crate) async fn fence(table: &Table, pass: &Pass) -> Result<(), JobError> {
+    if table.is_current(pass).await? { Ok(()) } else { Err(JobError::Overtaken) }
 }
 
-fn read(pass: &Pass, place: Place, raw: &RawValue, tally: &Mutex<Tally>) -> Option<(Record, Row)> {
-    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+fn read(pass: &Pass, place: Place, raw: &RawValue, findings: &Mutex<Findings>) -> Option<(Record, Row)> {
+    let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
     if let Ok((record, account)) = Record::read(pass.resource, raw) {
-        let row = tally.note(place, &record, account);
+        let row = findings.note(place, &record, account);
         return Some((record, row));
     }
-    tally.unreadable(place.page);
+    findings.unreadable(place.page);
     None
 }
 
-async fn write(table: &Table, pass: &Pass, record: Record, tally: &Mutex<Tally>) -> Result<(), Failure> {
+async fn write(table: &Table, pass: &Pass, record: Record, findings: &Mutex<Findings>) -> Result<(), JobError> {
     let id = record.id.clone();
     let upsert = table.upsert(&pass.link, pass.resource, record, pass.token).await?;
-    tally.lock().unwrap_or_else(PoisonError::into_inner).stored(id, upsert);
+    findings.lock().unwrap_or_else(PoisonError::into_inner).stored(id, upsert);
     Ok(())
 }

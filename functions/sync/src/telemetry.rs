@@ -11,8 +11,8 @@ use runtime::metrics::{
 use runtime::{EventLog, Level, LogEvent};
 use store::Check;
 
-use crate::ended::Ended;
-use crate::failure::Failure;
+use crate::error::JobError;
+use crate::outcome::JobOutcome;
 use crate::{Worker, attempt};
 
 /// Of every line, whatever became of its message.
@@ -20,7 +20,7 @@ const MESSAGE: &str = "worked on a message";
 
 impl Worker {
     /// A message ended.
-    pub(crate) fn log_end(&self, message: &Message, ended: &Ended, attempt: u32, elapsed: Duration) {
+    pub(crate) fn log_end(&self, message: &Message, ended: &JobOutcome, attempt: u32, elapsed: Duration) {
         let now = now();
         let mut line = self.event_log.event("sync", Level::Info, MESSAGE, now);
         describe(&mut line, message, attempt);
@@ -45,7 +45,7 @@ impl Worker {
         &self,
         sqs: &SqsMessage,
         message: Option<&Message>,
-        failure: &Failure,
+        failure: &JobError,
         delay: Duration,
         elapsed: Duration,
     ) {
@@ -65,7 +65,7 @@ impl Worker {
     }
 
     fn end(&self, mut line: LogEvent<'_>, elapsed: Duration) {
-        self.access.count_requests(&mut line);
+        self.session.count_requests(&mut line);
         line.measure(&ELAPSED_MS, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         line.write();
     }

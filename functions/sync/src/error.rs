@@ -11,7 +11,7 @@ use store::StoreError;
 
 /// Everything after which a message comes back. After `MaxReceiveCount` times it goes to the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum JobError {
     /// Not a message that this release reads. Does not pass by itself; a deployment or a person mends it.
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
@@ -23,7 +23,7 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     /// Belvo cannot be asked at all.
     #[error(transparent)]
-    Access(#[from] ProviderError),
+    Provider(#[from] ProviderError),
     /// Another pass over the link has begun: this one stopped. Passes at once.
     #[error("another pass over the link has begun")]
     Overtaken,
@@ -48,15 +48,15 @@ pub(crate) enum Failure {
     TooManyPages,
 }
 
-impl Failure {
+impl JobError {
     /// A short word for logs, metrics and the table.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Undecodable(_) => "undecodable",
             Self::Belvo(error) => error.kind(),
             Self::Store(_) => "store",
-            Self::Access(ProviderError::Secret(_)) => "secret",
-            Self::Access(ProviderError::Settings(_)) => "settings",
+            Self::Provider(ProviderError::Secret(_)) => "secret",
+            Self::Provider(ProviderError::Settings(_)) => "settings",
             Self::Overtaken => "overtaken",
             Self::LinkGone => "link_gone",
             Self::LinkStillThere => "link_still_there",

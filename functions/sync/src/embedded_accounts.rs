@@ -13,8 +13,8 @@ use domain::{EmbeddedAccount, ObjectId, Record, Resource};
 use serde_json::value::RawValue;
 use store::{Counts, Pass, StoredRecord, Table, UpsertResult};
 
-use crate::failure::Failure;
-use crate::writing::fence;
+use crate::error::JobError;
+use crate::listing::write_page::fence;
 
 /// The most accounts of one link that are kept. Further ones are left to their own listing.
 const MAX_ACCOUNTS: usize = 1_000;
@@ -23,7 +23,7 @@ const MAX_CATEGORIES: usize = 16;
 
 /// The newest copies of each account that a pass has read.
 #[derive(Debug, Default)]
-pub(crate) struct Accounts(HashMap<ObjectId, Copies>);
+pub(crate) struct EmbeddedAccounts(HashMap<ObjectId, Copies>);
 
 /// The newest copy of an account for each category under which it came.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ enum Kind {
     Other,
 }
 
-impl Accounts {
+impl EmbeddedAccounts {
     /// Keeps this copy, if it is newer than the one of its category that is kept.
     pub(crate) fn note(&mut self, account: EmbeddedAccount<'_>) {
         if let Some(copies) = self.0.get_mut(&account.id) {
@@ -58,7 +58,7 @@ impl Accounts {
     }
 
     /// Stores the copies that are newer than what is stored.
-    pub(crate) async fn store(self, table: &Table, pass: &Pass) -> Result<Counts, Failure> {
+    pub(crate) async fn store(self, table: &Table, pass: &Pass) -> Result<Counts, JobError> {
         let accounts = Resource::accounts();
         if self.0.is_empty() {
             return Ok(Counts::default());
@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn noted(copies: &[Embedded<'_>]) -> Copies {
-        let mut accounts = Accounts::default();
+        let mut accounts = EmbeddedAccounts::default();
         for copy in copies {
             let json = format!(r#"{{"id":"t","account":{}}}"#, copy.json());
             let raw: Box<RawValue> = serde_json::from_str(&json).unwrap();

@@ -9,16 +9,16 @@ use belvo::Error;
 use domain::{AnnouncedAccess, Consent, KnownConsent, LinkId, LinkStatus, Resource, Source, now};
 use store::{LinkChange, LinkPass, LinkState, Outcome, Pass, PassError, Purged};
 
-use crate::ended::Ended;
-use crate::failure::Failure;
-use crate::job::{Job, Stopped};
+use crate::error::JobError;
+use crate::job::{Job, PlanError};
+use crate::outcome::JobOutcome;
 
 /// How often a message comes back because Belvo still has a link that it announced as deleted: reads may lag.
 const RETRIES_WHILE_STILL_THERE: u32 = 3;
 
 impl Job<'_> {
     /// Reads the link's status back, beside what the webhook announces of it.
-    pub(crate) async fn link_status(&self, link: &LinkId) -> Result<Ended, Stopped> {
+    pub(crate) async fn link_status(&self, link: &LinkId) -> Result<JobOutcome, PlanError> {
         let pass = self.begin_link_pass(link).await?;
         let known = pass.link_state.announced;
         let newest = self.announced().filter(|said| known.is_none_or(|known| known.event_at < said.event_at)).or(known);
@@ -34,11 +34,11 @@ impl Job<'_> {
     }
 
     /// Notes what became of the consent, unless something newer is known.
-    pub(crate) async fn consent(&self, link: &LinkId, consent: Consent) -> Result<Ended, Stopped> {
+    pub(crate) async fn consent(&self, link: &LinkId, consent: Consent) -> Result<JobOutcome, PlanError> {
         let event_at = self.message.received_at;
         let pass = self.begin_link_pass(link).await?;
         if pass.link_state.consent.is_some_and(|known| known.event_at > event_at) {
-            return Ok(Ended::Covered);
+            return Ok(JobOutcome::Covered);
         }
         // Under a consent status it is not known whether the credentials still work.
         let read_back = match consent {
@@ -50,42 +50,42 @@ impl Job<'_> {
     }
 
     /// Removes the link's data, once Belvo says that it does not have the link.
-    pub(crate) async fn link_deleted(&self, link: &LinkId) -> Result<Ended, Stopped> {
+    pub(crate) async fn link_deleted(&self, link: &LinkId) -> Result<JobOutcome, PlanError> {
         let status = self.table.link(link).await?.status;
         if status == Some(LinkStatus::Erased) {
             return Err(PassError::Erased.into());
         }
-        if status != Some(LinkStatus::Deleted) && self.access.client().await?.link_exists(link).await? {
+        if status != Some(LinkStatus::Deleted) && self.session.client().await?.link_exists(link).await? {
             if self.attempt <= RETRIES_WHILE_STILL_THERE {
-                return Err(Failure::LinkStillThere.into());
+                return Err(JobError::LinkStillThere.into());
             }
-            return Ok(Ended::Refused("Belvo still has the link"));
+            return Ok(JobOutcome::Refused("Belvo still has the link"));
         }
         self.purge(link, LinkStatus::Deleted).await
     }
 
     /// Removes the link's data, for good.
-    pub(crate) async fn erase_link(&self, link: &LinkId) -> Result<Ended, Stopped> {
+    pub(crate) async fn erase_link(&self, link: &LinkId) -> Result<JobOutcome, PlanError> {
         self.purge(link, LinkStatus::Erased).await
     }
 
-    async fn purge(&self, link: &LinkId, status: LinkStatus) -> Result<Ended, Stopped> {
+    async fn purge(&self, link: &LinkId, status: LinkStatus) -> Result<JobOutcome, PlanError> {
         let purge = self.table.begin_purge(link, status, now()).await?;
         match self.table.purge(&purge, self.until).await? {
-            Purged::Complete if self.table.end_purge(&purge, now()).await? => Ok(Ended::Settled(Outcome::Applied)),
-            Purged::Complete | Purged::Overtaken => Err(Failure::Overtaken.into()),
+            Purged::Complete if self.table.end_purge(&purge, now()).await? => Ok(JobOutcome::Settled(Outcome::Applied)),
+            Purged::Complete | Purged::Overtaken => Err(JobError::Overtaken.into()),
             Purged::Partial => {
                 // Before this event ends: if that fails, the message comes back and does the rest itself.
                 self.go_on_with(self.message.next_leg(purge.token)).await?;
-                Ok(Ended::Settled(Outcome::Continued))
+                Ok(JobOutcome::Settled(Outcome::Continued))
             }
         }
     }
 
-    /// What a pass in which Belvo answered shows of its link. Mostly nothing; when the link was in trouble, Belvo is asked
+    /// What a pass in which Belvo answered shows of its link. Mostly nothing; when the link had a problem, Belvo is asked
     /// whether it still is, and so when the webhook gives it another `external_id` than is known. `has_news`: the webhook
     /// announced data that Belvo had just fetched from the institution.
-    pub(crate) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, Failure> {
+    pub(crate) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, JobError> {
         let LinkState { status, consent, external_id, announced, .. } = &pass.link_state;
         // Whoever has the webhook's token can write another id into it: it is only a reason to ask.
         let said = self.message.webhook.external_id();
@@ -104,13 +104,13 @@ impl Job<'_> {
                 Ok(LinkChange { consent: renewed, ..change })
             }
             // What was listed is stored all the same; the next pass asks again.
-            Err(Failure::Belvo(_)) => Ok(LinkChange::default()),
+            Err(JobError::Belvo(_)) => Ok(LinkChange::default()),
             Err(failure) => Err(failure),
         }
     }
 
     /// The row of the catalogue for the link's institution. Which that is, is asked once for each link.
-    pub(crate) async fn at_institution(&self, pass: &Pass) -> Result<&'static Resource, Failure> {
+    pub(crate) async fn at_institution(&self, pass: &Pass) -> Result<&'static Resource, JobError> {
         if !pass.resource.depends_on_country() {
             return Ok(pass.resource);
         }
@@ -126,8 +126,8 @@ impl Job<'_> {
 
     /// Asks Belvo for the link. What was `announced` of its access is over when Belvo has had access to the institution
     /// since.
-    async fn ask_for_link(&self, link: &LinkId, announced: Option<AnnouncedAccess>) -> Result<LinkChange, Failure> {
-        let given = self.access.client().await?.link(link).await?;
+    async fn ask_for_link(&self, link: &LinkId, announced: Option<AnnouncedAccess>) -> Result<LinkChange, JobError> {
+        let given = self.session.client().await?.link(link).await?;
         let access = given.status.as_deref().and_then(LinkStatus::of_belvo);
         let mended_at = given.accessed_at().filter(|at| announced.is_some_and(|known| known.is_outdated_at(*at)));
         let announced = mended_at.map(|event_at| AnnouncedAccess { status: None, event_at }).or(announced);
@@ -135,15 +135,15 @@ impl Job<'_> {
         Ok(LinkChange { access, institution, external_id, announced, consent: None })
     }
 
-    async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, Stopped> {
+    async fn begin_link_pass(&self, link: &LinkId) -> Result<LinkPass, PlanError> {
         Ok(self.table.begin_link_pass(link, self.message.webhook_at(), now()).await?)
     }
 
-    async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<Ended, Stopped> {
+    async fn finish_link_pass(&self, pass: &LinkPass, change: &LinkChange) -> Result<JobOutcome, PlanError> {
         if self.table.finish_link_pass(pass, change).await? {
-            Ok(Ended::Settled(Outcome::Applied))
+            Ok(JobOutcome::Settled(Outcome::Applied))
         } else {
-            Err(Failure::Overtaken.into())
+            Err(JobError::Overtaken.into())
         }
     }
 }

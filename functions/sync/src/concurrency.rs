@@ -4,17 +4,17 @@ use std::cell::Cell;
 
 use futures_util::{StreamExt, stream};
 
-use crate::failure::Failure;
+use crate::error::JobError;
 
 /// Runs the work, at most so many pieces at once, and hands over what each gives. After the first failure nothing new is
 /// started, but what is under way is awaited: when this returns, nothing is left running that could write later.
-pub(crate) async fn all<F, T>(
+pub(crate) async fn for_each<F, T>(
     work: impl Iterator<Item = F>,
     at_once: usize,
     mut take: impl FnMut(T),
-) -> Result<(), Failure>
+) -> Result<(), JobError>
 where
-    F: Future<Output = Result<T, Failure>>,
+    F: Future<Output = Result<T, JobError>>,
 {
     let failed = Cell::new(false);
     let mut running = stream::iter(work.take_while(|_| !failed.get())).buffer_unordered(at_once);
@@ -46,10 +46,10 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
                 ended.set(ended.get() + 1);
-                if n == 1 { Err(Failure::Overtaken) } else { Ok(()) }
+                if n == 1 { Err(JobError::Overtaken) } else { Ok(()) }
             }
         });
-        assert!(matches!(all(work, 4, |()| ()).await, Err(Failure::Overtaken)));
+        assert!(matches!(for_each(work, 4, |()| ()).await, Err(JobError::Overtaken)));
         assert_eq!(started.get(), ended.get());
         assert!((4..10).contains(&started.get()), "{}", started.get());
     }
