@@ -35,6 +35,8 @@ DEPLOYED = ("functions", "crates")
 # SDK of AWS -> the source that makes its clients.
 CONSTRUCTORS = {
     "aws_sdk_dynamodb": "crates/store/src/client.rs",
+    "aws_sdk_secretsmanager": "crates/runtime/src/secret.rs",
+    "aws_sdk_sqs": "crates/queue/src/lib.rs",
 }
 LONGEST_MAIN = 40
 

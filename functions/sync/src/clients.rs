@@ -19,13 +19,11 @@ const TABLE_TOKENS: usize = 2_500;
 const TABLE_TOKENS_A_SECOND: f32 = 50.0;
 
 pub(crate) fn secrets(aws: &SdkConfig) -> aws_sdk_secretsmanager::Client {
-    let config = aws_sdk_secretsmanager::config::Builder::from(aws).timeout_config(timeouts(CALL_LIMIT)).build();
-    aws_sdk_secretsmanager::Client::from_conf(config)
+    runtime::secrets_client(aws, CALL_LIMIT)
 }
 
 pub(crate) fn sqs(aws: &SdkConfig) -> aws_sdk_sqs::Client {
-    let config = aws_sdk_sqs::config::Builder::from(aws).timeout_config(timeouts(CALL_LIMIT)).build();
-    aws_sdk_sqs::Client::from_conf(config)
+    queue::client(aws, CALL_LIMIT)
 }
 
 pub(crate) fn dynamodb(aws: &SdkConfig) -> aws_sdk_dynamodb::Client {
