@@ -49,7 +49,7 @@ def graph(package: Path) -> Graph:
     names = {path.partition("::")[0] for path in sources}
     # What the root takes out of its modules: `pub use error::Error;` makes `crate::Error` a part of `error`.
     reexported = {path[-1]: path[0] for path in map(from_root, used_paths(root, 0)) if path[0] in names}
-    found: Graph = {name: set() for name in names}
+    found: Graph = {name: set() for name in sorted(names)}
     for place, source in sources.items():
         module, depth = place.partition("::")[0], place.count("::") + 1
         firsts = {path[0] for path in used_paths(source, depth) if path}
