@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::{EpochMillis, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s};
-use crate::expression::Expression;
 use crate::links::LinkState;
 use crate::table::call_failed;
+use crate::update_expression::UpdateExpression;
 use crate::{FencingToken, PassError, StoreError, Table, keys};
 
 /// How often a contended clock is tried.
@@ -112,17 +112,18 @@ impl Table {
 
 impl Claim {
     /// What changes on the link's item, beside the clock.
-    fn expression(self, link: &LinkId, now: EpochMillis) -> Expression {
+    fn expression(self, link: &LinkId, now: EpochMillis) -> UpdateExpression {
         match self {
             Self::Pass(webhook_at) => {
-                let mut expression = Expression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
+                let mut expression =
+                    UpdateExpression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
                 if let Some(at) = webhook_at {
                     expression = expression.set("last_event_at", n(at));
                 }
                 expression
             }
             Self::End(status) => {
-                let expression = FORGOTTEN.into_iter().fold(Expression::default(), Expression::remove);
+                let expression = FORGOTTEN.into_iter().fold(UpdateExpression::default(), UpdateExpression::remove);
                 let expression = expression.set("status", s(status.as_str()));
                 match status {
                     // Due, in case that whoever ends it does not come to the end.

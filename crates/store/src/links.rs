@@ -8,8 +8,8 @@ use domain::{AnnouncedAccess, Consent, Day, EpochMillis, KnownConsent, LinkId, L
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
-use crate::expression::Expression;
 use crate::table::{call_failed, send_if_allowed};
+use crate::update_expression::UpdateExpression;
 use crate::{FencingToken, PassError, StoreError, Table, keys};
 
 /// What the table knows of a link.
@@ -86,8 +86,8 @@ impl LinkState {
     }
 
     /// What a change makes of the link's item.
-    pub(crate) fn changed_by(&self, change: &LinkChange, link: &LinkId) -> Expression {
-        let mut expression = Expression::default();
+    pub(crate) fn changed_by(&self, change: &LinkChange, link: &LinkId) -> UpdateExpression {
+        let mut expression = UpdateExpression::default();
         if let Some(external_id) = &change.external_id {
             expression = expression.of_customer(external_id, link);
         }
@@ -171,7 +171,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn record_institution(&self, link: &LinkId, institution: &str) -> Result<(), StoreError> {
-        let expression = Expression::default().set("institution", s(institution));
+        let expression = UpdateExpression::default().set("institution", s(institution));
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
 
@@ -181,7 +181,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn set_link_status(&self, link: &LinkId, status: LinkStatus) -> Result<(), StoreError> {
-        let expression = Expression::default().set("status", s(status.as_str()));
+        let expression = UpdateExpression::default().set("status", s(status.as_str()));
         let mut expression = expression.set_or_remove("action", status.action().map(s));
         if status == LinkStatus::Gone {
             expression = expression.remove("announced_status");
@@ -195,7 +195,7 @@ impl Table {
     pub(crate) async fn update_unless(
         &self,
         link: &LinkId,
-        expression: Expression,
+        expression: UpdateExpression,
         statuses: &[LinkStatus],
     ) -> Result<(), StoreError> {
         let (expression, condition) = expression.unless(statuses);

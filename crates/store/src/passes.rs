@@ -14,9 +14,9 @@ use domain::{Day, EpochMillis, LinkId, Resource};
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
 use crate::events::{Counts, EventKey, Outcome};
-use crate::expression::Expression;
 use crate::links::{LinkChange, LinkState};
 use crate::table::{call_failed, send_if_allowed};
+use crate::update_expression::UpdateExpression;
 use crate::{FencingToken, StoreError, Table, keys};
 
 /// A pass that has begun.
@@ -261,7 +261,7 @@ impl Table {
     }
 
     fn state_success(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
-        let mut expression = Expression::default().set("last_success_at", n(now)).remove("last_error");
+        let mut expression = UpdateExpression::default().set("last_success_at", n(now)).remove("last_error");
         // Never later than the pass began, never earlier than before.
         if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
             expression = expression.set("watermark", s(day.to_string()));

@@ -16,9 +16,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::clock::Claim;
-use crate::expression::Expression;
 use crate::keys::Key;
 use crate::table::{call_failed, send_if_allowed};
+use crate::update_expression::UpdateExpression;
 use crate::{EventKey, FencingToken, PassError, StoreError, Table, keys};
 
 /// Items that are read, and then removed, before the time is looked at again.
@@ -131,7 +131,7 @@ impl Table {
     /// [`StoreError`]
     pub async fn end_purge(&self, purge: &Purge, now: EpochMillis) -> Result<bool, StoreError> {
         let none = ["records", "sync_states", "events", "requests"].map(|what| format!("purged_{what}"));
-        let expression = none.iter().fold(Expression::default().set("purged_at", n(now)), |expression, name| {
+        let expression = none.iter().fold(UpdateExpression::default().set("purged_at", n(now)), |expression, name| {
             expression.set_if_absent(name, n(0))
         });
         let erased_at = self.link_item(&purge.link).await?.and_then(|item| number(&item, "erased_at"));

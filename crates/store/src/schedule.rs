@@ -9,9 +9,9 @@ use domain::schedule::{AccessMode, KnownLink, SyncedResource, refresh_rate};
 use domain::{EpochMillis, LinkId, LinkStatus, ListedLink, RequestId, Resource};
 
 use crate::attributes::{Item, n, number, s, text};
-use crate::expression::Expression;
 use crate::links::LinkState;
 use crate::table::{call_failed, send_if_allowed};
+use crate::update_expression::UpdateExpression;
 use crate::{StoreError, Table, keys};
 
 /// While a link's messages cannot be worked on, its status is asked for no more often.
@@ -99,8 +99,8 @@ impl Table {
         overdue_since: Option<EpochMillis>,
     ) -> Result<bool, StoreError> {
         let expression = match to {
-            Some(to) => Expression::default().set("gsi2sk", s(keys::due(to))),
-            None => Expression::default().remove("gsi2pk").remove("gsi2sk"),
+            Some(to) => UpdateExpression::default().set("gsi2sk", s(keys::due(to))),
+            None => UpdateExpression::default().remove("gsi2pk").remove("gsi2sk"),
         };
         let expression = match overdue_since {
             Some(since) => expression.set("overdue_since", n(since)),
@@ -187,7 +187,7 @@ impl Table {
             return Ok(Discovery { is_new, has_other_status });
         }
         let due_at = text(&there, "gsi2sk").and_then(|due| due.parse().ok()).map_or(due_at, |due| due_at.min(due));
-        let mut expression = Expression::default()
+        let mut expression = UpdateExpression::default()
             .set_if_absent("known_since", n(now))
             .set("gsi2pk", s(keys::reconcile_shard(listed.id.as_str())))
             .set("gsi2sk", s(keys::due(due_at)));
@@ -209,7 +209,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn record_status_check(&self, link: &LinkId, now: EpochMillis) -> Result<(), StoreError> {
-        let expression = Expression::default().set("status_asked_at", n(now));
+        let expression = UpdateExpression::default().set("status_asked_at", n(now));
         self.update_unless(link, expression, &[LinkStatus::Erased, LinkStatus::Deleted]).await
     }
 
@@ -233,7 +233,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn set_discovery_cursor(&self, place: DiscoveryCursor) -> Result<(), StoreError> {
-        let expression = Expression::default()
+        let expression = UpdateExpression::default()
             .set("page", n(place.page))
             .set_or_remove("page_size", place.page_size.map(n))
             .set("failed_pages", n(place.failed_pages));

@@ -10,14 +10,14 @@ use crate::{FencingToken, keys};
 
 /// An update of some attributes. Each attribute `x` is written `#x`, and its new value `:x`.
 #[derive(Debug, Default)]
-pub(crate) struct Expression {
+pub(crate) struct UpdateExpression {
     set: Vec<String>,
     remove: Vec<String>,
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
 }
 
-impl Expression {
+impl UpdateExpression {
     /// Gives an attribute a value.
     pub(crate) fn set(self, name: &str, value: AttributeValue) -> Self {
         self.assign(name, value, format!("#{name} = :{name}"))
