@@ -22,7 +22,7 @@ SERVICES = {"dynamodb": "DynamoDB_20120810", "secretsmanager": "secretsmanager",
 # An action usually has the name of the only operation that needs it. These are the exceptions in use.
 NEEDED_FOR = {
     "SendMessageBatch": {"sqs:SendMessage"},
-    # All transactions consist of updates (crates/store/src/passes.rs).
+    # All transactions consist of updates (crates/store/src/checkpoint.rs).
     "TransactWriteItems": {"dynamodb:UpdateItem"},
 }
 

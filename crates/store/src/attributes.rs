@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::Value;
 
-/// One item or document.
+/// An item, or a map in it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// A value as DynamoDB keeps it. Numbers keep their digits: they go in as text and are never floats.
+/// Returns a value as a DynamoDB attribute. Numbers keep all digits: they are passed as text, never as floats.
 #[must_use]
 pub fn to_attribute(value: Value) -> AttributeValue {
     match value {
@@ -37,18 +37,18 @@ pub(crate) fn strings(texts: &[String]) -> AttributeValue {
     AttributeValue::L(texts.iter().map(s).collect())
 }
 
-/// The number that an attribute holds; none when it is absent or no such number.
+/// Returns the number in an attribute. `None` if the attribute is absent, or is no integer.
 pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// The text that an attribute holds; none when it is absent or no text.
+/// Returns the text in an attribute. `None` if the attribute is absent, or is no text.
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// At least what DynamoDB counts for an item or a map: names, texts, and three bytes for each value that holds others.
-/// (Source: DynamoDB developer guide, "DynamoDB item sizes and formats".)
+/// Returns an upper bound of the size that DynamoDB counts for an item or a map, in bytes: names, texts, and three bytes for
+/// each value that holds others. (Source: DynamoDB developer guide, "DynamoDB item sizes and formats".)
 pub(crate) fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
 }

@@ -1,4 +1,4 @@
-//! The client of DynamoDB, which retries what passes by itself.
+//! The DynamoDB client, with retries of write conflicts.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
@@ -10,17 +10,17 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::interceptors::context::{Error, InterceptorContext};
 
-/// Returns a client of DynamoDB. Every client of the product is made here: one that is made otherwise fails a whole message or
-/// run when a transaction writes the same item at the same moment. (`tools/check_boundaries.py` looks for others.)
+/// Returns a DynamoDB client that retries write conflicts. All clients of the product come from here. Any other client fails a
+/// whole message or run when a transaction writes the same item at the same time. (`tools/check_boundaries.py` finds others.)
 #[must_use]
 pub fn client(config: Builder) -> Client {
     Client::from_conf(config.retry_classifier(RetryConflicts).build())
 }
 
-/// Retries a write that DynamoDB refused because another call writes the same item at the same moment, and a transaction that it
-/// canceled for that or because a partition was busy. Both pass within milliseconds, and count as throttling. The SDK itself
-/// retries neither. (Sources: API reference of `UpdateItem`, "`TransactionConflictException`", and of `TransactWriteItems`,
-/// "Cancellation reasons".)
+/// Retries write conflicts, with the backoff of throttling: a write that DynamoDB rejected because another call writes the same
+/// item at the same time, and a transaction that it canceled for that reason or because a partition was throttled. Conflicts
+/// last milliseconds. The SDK itself retries neither. (Sources: API reference of `UpdateItem`,
+/// "`TransactionConflictException`", and of `TransactWriteItems`, "Cancellation reasons".)
 #[derive(Debug)]
 struct RetryConflicts;
 
@@ -32,29 +32,27 @@ impl ClassifyRetry for RetryConflicts {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let error = context.output_or_error().and_then(Result::err).and_then(|error| error.as_operation_error());
         match error {
-            Some(error) if met_a_transaction(error) || was_canceled_for_others(error) => {
-                RetryAction::throttling_error()
-            }
+            Some(error) if is_conflict(error) || is_canceled_by_others(error) => RetryAction::throttling_error(),
             _ => RetryAction::NoActionIndicated,
         }
     }
 }
 
-/// Of the calls that write a single item.
-fn met_a_transaction(error: &Error) -> bool {
+/// Returns `true` if a transaction was writing the same item. For calls that write a single item.
+fn is_conflict(error: &Error) -> bool {
     matches!(error.downcast_ref(), Some(UpdateItemError::TransactionConflictException(_)))
         || matches!(error.downcast_ref(), Some(PutItemError::TransactionConflictException(_)))
         || matches!(error.downcast_ref(), Some(DeleteItemError::TransactionConflictException(_)))
 }
 
-/// Did no condition of the transaction itself fail?
-fn was_canceled_for_others(error: &Error) -> bool {
+/// Returns `true` if DynamoDB canceled the transaction only for conflicts and throttling, and no condition of it failed.
+fn is_canceled_by_others(error: &Error) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.downcast_ref() else {
         return false;
     };
-    let passes =
+    let is_retryable =
         |code: &&str| matches!(*code, "ThrottlingError" | "ProvisionedThroughputExceeded" | "TransactionConflict");
     let reasons = canceled.cancellation_reasons().iter().filter_map(CancellationReason::code);
     let reasons: Vec<_> = reasons.filter(|code| *code != "None").collect();
-    !reasons.is_empty() && reasons.iter().all(passes)
+    !reasons.is_empty() && reasons.iter().all(is_retryable)
 }

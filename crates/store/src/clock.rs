@@ -1,4 +1,7 @@
-//! The link's clock: one number on the link's item. Whoever moves it owns the fencing token that it then shows.
+//! The clock of a link, which issues the fencing tokens.
+//!
+//! The clock is one number on the link's item, `clock`. A pass takes its token by moving the clock forward in a conditional
+//! update. So two passes never hold the same token, and the tokens of a link only grow, whatever the hosts' clocks say.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -7,17 +10,20 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::{EpochMillis, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s};
-use crate::links::LinkState;
-use crate::table::call_failed;
+use crate::error::{PassError, StoreError, call_failed};
+use crate::fencing_token::FencingToken;
+use crate::keys;
+use crate::link_state::LinkState;
+use crate::table::Table;
 use crate::update_expression::UpdateExpression;
-use crate::{FencingToken, PassError, StoreError, Table, keys};
 
-/// How often a contended clock is tried.
-const CLOCK_ATTEMPTS: usize = 5;
-/// After so long a marked link whose erasure has not ended is taken up by the schedule.
-const ERASED_WITHIN_MS: EpochMillis = 60 * 60 * 1_000;
-/// What a link's item keeps of a link that is no more: nothing that leads to its user, and no place in an index.
-const FORGOTTEN: [&str; 16] = [
+/// The maximum number of attempts to move a contended clock.
+const MAX_ATTEMPTS: usize = 5;
+/// The time after which the reconcile function repeats an erasure that has not ended.
+const ERASURE_DUE_AFTER_MS: EpochMillis = 60 * 60 * 1_000;
+/// The attributes that the item of an ended link loses: what identifies its user, the keys of its index entries, and what a
+/// schedule needs.
+const REMOVED_AT_END: [&str; 16] = [
     "external_id",
     "gsi1pk",
     "gsi1sk",
@@ -36,113 +42,115 @@ const FORGOTTEN: [&str; 16] = [
     "status_asked_at",
 ];
 
-/// What a fencing token is wanted for.
+/// The purpose for which a caller takes a fencing token.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Claim {
-    /// A look at Belvo, or a write of what a webhook says. Refused when the link is deleted or erased.
-    Pass(Option<EpochMillis>),
-    /// The end of the link, with this final status. Only what is erased cannot be deleted any more.
-    End(LinkStatus),
+pub(crate) enum TokenPurpose {
+    /// A pass over Belvo, or a write of what a webhook says.
+    Pass {
+        /// When the webhook behind the pass was received, if there is one.
+        webhook_at: Option<EpochMillis>,
+    },
+    /// The end of the link.
+    End {
+        /// The final status: deleted or erased.
+        status: LinkStatus,
+    },
+}
+
+/// The result of an attempt to move the clock.
+enum ClockUpdate {
+    /// The clock shows the token. The item of the link as it is now.
+    Moved(Item),
+    /// The clock is ahead of the token, or the status forbids the update. The unchanged item of the link.
+    Rejected(Item),
 }
 
 impl Table {
-    /// Moves the clock on and gives the fencing token, with what is known of the link.
+    /// Takes a fencing token: moves the link's clock forward. Returns the token and the state of the link.
     pub(crate) async fn take_token(
         &self,
         link: &LinkId,
-        claim: Claim,
+        purpose: TokenPurpose,
         now: EpochMillis,
     ) -> Result<(FencingToken, LinkState), PassError> {
         let mut token = now;
-        for _ in 0..CLOCK_ATTEMPTS {
-            let there = match self.move_clock(link, claim, token, now).await? {
-                Ok(moved) => return Ok((token, LinkState::read(&moved))),
-                Err(there) => there,
+        for _ in 0..MAX_ATTEMPTS {
+            let stored = match self.move_clock(link, purpose, token, now).await? {
+                ClockUpdate::Moved(item) => return Ok((token, LinkState::read(&item))),
+                ClockUpdate::Rejected(item) => item,
             };
-            match LinkState::read(&there).status {
-                Some(LinkStatus::Erased) if !matches!(claim, Claim::End(LinkStatus::Erased)) => {
-                    return Err(PassError::Erased);
-                }
-                Some(LinkStatus::Deleted) if matches!(claim, Claim::Pass(_)) => return Err(PassError::Deleted),
-                _ => {}
+            let status = LinkState::read(&stored).status;
+            match status.filter(|status| purpose.forbidden_statuses().contains(status)) {
+                Some(LinkStatus::Erased) => return Err(PassError::Erased),
+                Some(_) => return Err(PassError::Deleted),
+                None => {}
             }
-            let clock = number(&there, "clock").ok_or(StoreError::Unreadable("a link without a clock"))?;
+            let clock = number(&stored, "clock").ok_or(StoreError::Unreadable("a link without a clock"))?;
             token = now.max(clock.saturating_add(1));
         }
         Err(StoreError::Contended.into())
     }
 
-    /// Sets the clock, if that moves it on and the link's status allows it: the link as it then is. Otherwise, as an error,
-    /// the link as it stands.
     async fn move_clock(
         &self,
         link: &LinkId,
-        claim: Claim,
+        purpose: TokenPurpose,
         token: FencingToken,
         now: EpochMillis,
-    ) -> Result<Result<Item, Item>, StoreError> {
-        let mut expression = claim.expression(link, now).set("clock", n(token));
-        let mut condition = "(attribute_not_exists(clock) OR clock < :s)".to_owned();
-        if let Some(statuses) = claim.refused_by() {
-            let (both, unless) = expression.unless(statuses);
-            (expression, condition) = (both, format!("{condition} AND {unless}"));
-        }
-        let text = expression.text();
-        let (names, values) = expression.under_the_clock(token);
-        let update = self
-            .update(keys::link(link))
-            .update_expression(text)
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
+    ) -> Result<ClockUpdate, StoreError> {
+        let expression = purpose
+            .expression(link, now)
+            .set("clock", n(token))
+            .condition("(attribute_not_exists(#clock) OR #clock < :clock)")
+            .unless_status(purpose.forbidden_statuses());
+        let update = expression
+            .apply_to(self.update(keys::link(link)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(AllOld);
         match update.send().await {
-            Ok(output) => Ok(Ok(output.attributes.unwrap_or_default())),
+            Ok(output) => Ok(ClockUpdate::Moved(output.attributes.unwrap_or_default())),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let UpdateItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
                     return Err(StoreError::Unreadable("a failed condition"));
                 };
-                Ok(Err(failed.item.unwrap_or_default()))
+                Ok(ClockUpdate::Rejected(failed.item.unwrap_or_default()))
             }
             Err(error) => Err(call_failed(&error)),
         }
     }
 }
 
-impl Claim {
-    /// What changes on the link's item, beside the clock.
+impl TokenPurpose {
+    /// Returns the changes to the link's item, without the clock.
     fn expression(self, link: &LinkId, now: EpochMillis) -> UpdateExpression {
         match self {
-            Self::Pass(webhook_at) => {
-                let mut expression =
-                    UpdateExpression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
-                if let Some(at) = webhook_at {
-                    expression = expression.set("last_event_at", n(at));
+            Self::Pass { webhook_at } => {
+                let expression = UpdateExpression::default().set_if_absent("status", s(LinkStatus::Active.as_str()));
+                match webhook_at {
+                    Some(at) => expression.set("last_event_at", n(at)),
+                    None => expression,
                 }
-                expression
             }
-            Self::End(status) => {
-                let expression = FORGOTTEN.into_iter().fold(UpdateExpression::default(), UpdateExpression::remove);
+            Self::End { status } => {
+                let expression = REMOVED_AT_END.into_iter().fold(UpdateExpression::default(), UpdateExpression::remove);
                 let expression = expression.set("status", s(status.as_str()));
                 match status {
-                    // Due, in case that whoever ends it does not come to the end.
-                    LinkStatus::Erased => expression
-                        .set_if_absent("erased_at", n(now))
-                        .set("gsi2pk", s(keys::reconcile_shard(link.as_str())))
-                        .set("gsi2sk", s(keys::due(now + ERASED_WITHIN_MS))),
-                    _ => expression.remove("gsi2pk").remove("gsi2sk"),
+                    // The reconcile function repeats an erasure that stopped before its end.
+                    LinkStatus::Erased => {
+                        expression.set_if_absent("erased_at", n(now)).set_due(link, now + ERASURE_DUE_AFTER_MS)
+                    }
+                    _ => expression.remove_due(),
                 }
             }
         }
     }
 
-    /// The statuses that do not allow it.
-    fn refused_by(self) -> Option<&'static [LinkStatus]> {
+    /// Returns the statuses of a link under which no token is issued.
+    fn forbidden_statuses(self) -> &'static [LinkStatus] {
         match self {
-            Self::Pass(_) => Some(&[LinkStatus::Erased, LinkStatus::Deleted]),
-            Self::End(LinkStatus::Erased) => None,
-            Self::End(_) => Some(&[LinkStatus::Erased]),
+            Self::Pass { .. } => &[LinkStatus::Erased, LinkStatus::Deleted],
+            Self::End { status: LinkStatus::Erased } => &[],
+            Self::End { .. } => &[LinkStatus::Erased],
         }
     }
 }

@@ -1,56 +1,67 @@
-//! Event items: what became of every message, for whoever asks why a row is missing.
+//! Events: the item of a message says what became of it.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use domain::{EpochMillis, Message, Value};
 
 use crate::attributes::{Item, n, s, size, to_attribute};
-use crate::passes::BUILD_FAILED;
-use crate::table::call_failed;
-use crate::{StoreError, Table, expires_at, keys};
+use crate::error::StoreError;
+use crate::keys;
+use crate::retention::expires_at;
+use crate::table::{Table, send_update};
+use crate::update_expression::UpdateExpression;
 
-/// The largest `data` of a webhook that its event item keeps, in bytes.
+/// The maximum size of the webhook's `data` that an event keeps, in bytes.
 const MAX_DATA_BYTES: usize = 4 * 1024;
 
-/// Where an event's item is.
+/// The key of an event.
 #[derive(Debug, Clone)]
 pub struct EventKey(Item);
 
-/// How an event ended.
+/// The outcome of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything that it asked for was done.
+    /// The sync function did everything that the event requires.
     Applied,
-    /// A part of it was done; an event of its own does the rest.
+    /// The sync function did a part. A continuation, which has its own event, does the rest.
     Continued,
-    /// A whole listing that began after it was received has done it already.
+    /// A whole listing that began after the webhook was received has covered it.
     Covered,
-    /// It asks for nothing to be done here.
+    /// The event requires no work here.
     Recorded,
-    /// This release does not know what it asks for.
+    /// This release does not know the event.
     Unknown,
-    /// What it asks for cannot be done, for a reason that no retry changes.
+    /// The work is impossible, for a reason that no retry changes.
     Refused,
 }
 
-/// What a sync did.
+/// The counts of a sync.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Pages that were read.
+    /// Pages read.
     pub pages: u64,
-    /// Records that were written.
+    /// Records written.
     pub written: u64,
-    /// Records that needed no write.
+    /// Records without a change, which needed no write.
     pub unchanged: u64,
-    /// Records that a newer snapshot had overtaken.
+    /// Records not written, because the table has a newer snapshot.
     pub stale: u64,
-    /// Records that became tombstones.
+    /// Records replaced by tombstones.
     pub deleted: u64,
-    /// Objects that could not be read as records.
+    /// Objects that are no readable records.
     pub unreadable: u64,
 }
 
+/// Whether an event keeps the webhook's `data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The event keeps it.
+    Kept,
+    /// The event does not keep it: the link was deleted or erased.
+    Withheld,
+}
+
 impl Outcome {
-    /// The word in the table.
+    /// Returns the word that the table stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,7 +76,7 @@ impl Outcome {
 }
 
 impl Counts {
-    /// Each with its name in the table.
+    /// Returns each count with its name in the table.
     pub(crate) fn named(self) -> [(&'static str, u64); 6] {
         [
             ("pages", self.pages),
@@ -79,7 +90,7 @@ impl Counts {
 }
 
 impl EventKey {
-    /// The key of a message's event item: one item for each message, however often it is delivered.
+    /// Returns the key of a message's event. All deliveries of a message share one event.
     #[must_use]
     pub fn of(message: &Message) -> Self {
         Self(keys::event(message.webhook.link_id(), message.received_at, &message.key))
@@ -90,17 +101,8 @@ impl EventKey {
     }
 }
 
-/// Is what a webhook says kept with its event?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// Yes.
-    Kept,
-    /// No: its link is no more.
-    Withheld,
-}
-
 impl Table {
-    /// Notes that a message is being worked on, and what it says, if that is to be kept.
+    /// Records the start of work on a message, and counts the attempt.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -111,81 +113,64 @@ impl Table {
         now: EpochMillis,
     ) -> Result<EventKey, StoreError> {
         let key = EventKey::of(message);
-        let mut attributes = envelope(message);
-        if content == Content::Kept {
-            attributes.extend(data(message).map(|data| ("data", data)));
+        let mut expression = envelope(message)
+            .set("expires_at", n(expires_at(now)))
+            // A late delivery does not reopen an event that another delivery has ended.
+            .set_if_absent("outcome", s("processing"))
+            .add("attempts :one", ":one", n(1));
+        if let (Content::Kept, Some(data)) = (content, data(message)) {
+            expression = expression.set("data", data);
         }
-        attributes.push(("outcome", s("processing")));
-        attributes.push(("expires_at", n(expires_at(now))));
-        let assign = |name: &str| match name {
-            // A delivery that comes late does not open again what another one has ended.
-            "outcome" => "#outcome = if_not_exists(#outcome, :outcome)".to_owned(),
-            name => format!("#{name} = :{name}"),
-        };
-        let names = attributes.iter().map(|(name, _)| assign(name)).collect::<Vec<_>>().join(", ");
-        let mut update = self.update(key.0.clone()).update_expression(format!("SET {names} ADD attempts :one"));
-        for (name, value) in attributes {
-            update = update
-                .expression_attribute_names(format!("#{name}"), name)
-                .expression_attribute_values(format!(":{name}"), value);
-        }
-        update.expression_attribute_values(":one", n(1)).send().await.map_err(|error| call_failed(&error))?;
+        send_update(expression.apply_to(self.update(key.0.clone()))).await?;
         Ok(key)
     }
 
-    /// Notes how a message ended, when that needed no pass.
+    /// Records the outcome of a message that needed no pass.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn end_event(&self, event: &EventKey, outcome: Outcome, reason: Option<&str>) -> Result<(), StoreError> {
-        let mut update = self.update(event.0.clone()).expression_attribute_values(":outcome", s(outcome.as_str()));
-        update = match reason {
-            Some(reason) => update
-                .update_expression("SET outcome = :outcome, reason = :reason")
-                .expression_attribute_values(":reason", s(reason)),
-            None => update.update_expression("SET outcome = :outcome REMOVE reason"),
-        };
-        update.send().await.map_err(|error| call_failed(&error))?;
-        Ok(())
+        let expression =
+            UpdateExpression::default().set("outcome", s(outcome.as_str())).set_or_remove("reason", reason.map(s));
+        send_update(expression.apply_to(self.update(event.0.clone()))).await
     }
 
+    /// Returns the update that records the outcome of a message, as part of a transaction.
     pub(crate) fn event_outcome(
         &self,
         event: &EventKey,
         outcome: Outcome,
         counts: Counts,
     ) -> Result<Update, StoreError> {
-        let counts = counts.named();
-        let names = counts.map(|(name, _)| format!("{name} = :{name}")).join(", ");
-        let update = self
-            .update_part(event.0.clone())
-            .update_expression(format!("SET outcome = :outcome, {names} REMOVE reason"));
-        let update = update.expression_attribute_values(":outcome", s(outcome.as_str()));
-        let add = |update: aws_sdk_dynamodb::types::builders::UpdateBuilder, (name, count): (&str, u64)| {
-            update.expression_attribute_values(format!(":{name}"), n(count))
-        };
-        counts.into_iter().fold(update, add).build().map_err(|_| BUILD_FAILED)
+        let expression = UpdateExpression::default().set("outcome", s(outcome.as_str())).remove("reason");
+        let expression = counts.named().into_iter().fold(expression, |all, (name, count)| all.set(name, n(count)));
+        expression.build_part(self.update_in_transaction(event.0.clone()))
     }
 }
 
-fn envelope(message: &Message) -> Vec<(&'static str, AttributeValue)> {
+/// Returns the attributes of an event, without the webhook's `data`.
+fn envelope(message: &Message) -> UpdateExpression {
     let webhook = &message.webhook;
-    let mut attributes = vec![
-        ("webhook_type", s(webhook.webhook_type())),
-        ("webhook_code", s(webhook.webhook_code())),
-        ("source", s(message.source.as_str())),
-        ("received_at", n(message.received_at)),
-        ("part", n(message.part.index)),
-        ("parts", n(message.part.of)),
+    let present = [
+        ("webhook_id", webhook.webhook_id().map(s)),
+        ("process_type", webhook.process_type().map(s)),
+        ("request_id", webhook.request_id().map(s)),
+        ("withheld_bytes", message.withheld.as_ref().map(|withheld| n(withheld.bytes))),
     ];
-    attributes.extend(webhook.webhook_id().map(|id| ("webhook_id", s(id))));
-    attributes.extend(webhook.process_type().map(|word| ("process_type", s(word))));
-    attributes.extend(webhook.request_id().map(|id| ("request_id", s(id))));
-    attributes.extend(message.withheld.as_ref().map(|withheld| ("withheld_bytes", n(withheld.bytes))));
-    attributes
+    let expression = UpdateExpression::default()
+        .set("webhook_type", s(webhook.webhook_type()))
+        .set("webhook_code", s(webhook.webhook_code()))
+        .set("source", s(message.source.as_str()))
+        .set("received_at", n(message.received_at))
+        .set("part", n(message.part.index))
+        .set("parts", n(message.part.of));
+    present.into_iter().fold(expression, |all, (name, value)| match value {
+        Some(value) => all.set(name, value),
+        None => all,
+    })
 }
 
-/// The webhook's `data`, with lists as their length; none when it is too large to keep here.
+/// Returns the webhook's `data`, with the length of each list instead of the list. `None` if it is too large to keep.
 fn data(message: &Message) -> Option<AttributeValue> {
     let Value::Object(members) = Value::read(message.webhook.raw_data()?, &mut Vec::new()) else { return None };
     let kept = members.into_iter().map(|(name, value)| match value {

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 
 use domain::{EpochMillis, ObjectId, Record, Resource};
 
-use crate::{
-    Checkpoint, Counts, EventKey, FencingToken, Outcome, Pass, PutResult, StoreError, StoredRecord, SyncState,
-    UpsertResult,
-};
+use crate::checkpoint::Checkpoint;
+use crate::error::StoreError;
+use crate::events::{Counts, EventKey, Outcome};
+use crate::fencing_token::FencingToken;
+use crate::passes::Pass;
+use crate::records::{PutResult, UpsertResult};
+use crate::stored_records::StoredRecord;
+use crate::sync_state::SyncState;
 
 impl Pass {
     /// Returns the same pass for another resource of the link. `before` stays the state of the first resource.

@@ -1,69 +1,68 @@
-//! Attempts: what stands in the table before a request leaves for Belvo.
+//! Idempotency keys of requests to Belvo.
 //!
-//! **Guarantee.** Under one key a request leaves at most once, however often and from wherever it is asked for, until it
-//! has certainly come to nothing.
-//! **Mechanism.** A conditional item, written before. When the function dies between the two it stays behind without a
-//! result, and says so to whoever asks again: nobody can know whether Belvo was reached.
+//! **Guarantee.** For each key at most one request leaves for Belvo, until that request has certainly failed.
+//! **Mechanism.** The request function reserves the key in a conditional put before it sends the request. If the function
+//! dies before it records the result, the item stays without a result. A repetition then learns that the outcome is unknown,
+//! and sends nothing.
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::{EpochMillis, RequestId};
 
 use crate::attributes::{Item, n, number, s, text};
-use crate::table::{call_failed, send_if_allowed};
-use crate::{StoreError, Table, expires_at, keys};
+use crate::error::StoreError;
+use crate::keys;
+use crate::retention::expires_at;
+use crate::table::{Table, put_if_allowed, update_if_allowed};
 
 const BEGUN: &str = "begun";
 const DONE: &str = "done";
 const RELEASED: &str = "released";
 
-/// Something that is about to be asked of Belvo.
+/// A request to Belvo, with its idempotency key.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyedRequest<'a> {
-    /// Under this key it is asked for once.
+    /// The idempotency key.
     pub key: &'a str,
-    /// What is asked for, for whoever looks.
+    /// The action that the request asks for. Stored for operators.
     pub action: &'static str,
-    /// Equal for equal requests.
+    /// A digest of the request: equal for equal requests.
     pub fingerprint: &'a str,
 }
 
-/// May a request leave?
+/// What the caller does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
-    /// Yes: nobody has sent it under this key, which is now held.
+    /// Send it. The key was free, and is reserved now.
     Send(IdempotencyGuard),
-    /// It was sent, and this came of it; no request id when Belvo did it at once.
+    /// Return the result of the earlier, equal request.
     Replay {
-        /// Belvo's id for it.
+        /// Belvo's id of the request. `None` if Belvo completed it at once.
         request_id: Option<RequestId>,
     },
-    /// It was begun, and nobody knows what came of it.
+    /// Report that the outcome of the earlier, equal request is unknown.
     OutcomeUnknown {
-        /// When.
+        /// When the earlier request reserved the key.
         began_at: EpochMillis,
     },
-    /// The key was used for another request.
+    /// Reject it: the key belongs to a different request.
     KeyReused,
 }
 
-/// A key that was taken. Whoever holds it says what came of the request; nobody else can, not even an earlier holder
-/// whose call was late.
+/// The right to record the result of a request under a reserved key. An earlier holder, whose call returns late, has lost it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyGuard {
     key: String,
+    /// A random id of the reservation.
     mark: String,
 }
 
 impl Table {
-    /// Takes the key for a request that is about to leave.
+    /// Reserves the key of a request.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing may leave.
+    /// [`StoreError`]; the caller must not send the request then.
     pub async fn reserve_key(&self, request: &KeyedRequest<'_>, now: EpochMillis) -> Result<Reservation, StoreError> {
-        // Tells our own write from another's, when the SDK repeats a call whose answer was lost.
+        // If the SDK repeats a put whose response was lost, the mark shows that the stored item is its own.
         let mark = format!("{:016x}", fastrand::u64(..));
         let mut item = keys::idempotency(request.key);
         item.extend(
@@ -78,80 +77,69 @@ impl Table {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let put = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            // TTL removes late: what has expired does not count.
+            .put(item)
+            // DynamoDB removes expired items late, so an expired item does not count.
             .condition_expression("attribute_not_exists(pk) OR #status = :released OR expires_at < :now")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":released", s(RELEASED))
-            .expression_attribute_values(":now", n(now / 1_000))
-            .return_values_on_condition_check_failure(AllOld);
-        match put.send().await {
-            Ok(_) => Ok(Reservation::Send(IdempotencyGuard { key: request.key.to_owned(), mark })),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                let PutItemError::ConditionalCheckFailedException(failed) = error.into_err() else {
-                    return Err(StoreError::Unreadable("a failed condition"));
-                };
-                let there = failed.item.ok_or(StoreError::Unreadable("a failed condition without its item"))?;
-                classify(&there, request, mark)
-            }
-            Err(error) => Err(call_failed(&error)),
+            .expression_attribute_values(":now", n(now / 1_000));
+        match put_if_allowed(put).await? {
+            None => Ok(Reservation::Send(IdempotencyGuard { key: request.key.to_owned(), mark })),
+            Some(stored) => classify(&stored, request, mark),
         }
     }
 
-    /// Notes what came of a request, for whoever asks again.
+    /// Records the result of a request. `request_id` is absent if Belvo completed the request at once.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn complete_key(
         &self,
-        held: &IdempotencyGuard,
+        guard: &IdempotencyGuard,
         request_id: Option<&RequestId>,
     ) -> Result<(), StoreError> {
-        let update = match (self.of(held), request_id) {
+        let update = match (self.update_reservation(guard), request_id) {
             (update, None) => update.update_expression("SET #status = :done"),
             (update, Some(id)) => update
                 .update_expression("SET #status = :done, request_id = :id")
                 .expression_attribute_values(":id", s(id.as_str())),
         };
-        send_if_allowed(update.expression_attribute_values(":done", s(DONE))).await?;
+        update_if_allowed(update.expression_attribute_values(":done", s(DONE))).await?;
         Ok(())
     }
 
-    /// Gives a key back whose request certainly came to nothing.
+    /// Releases the key of a request that has certainly failed.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn release_key(&self, held: &IdempotencyGuard) -> Result<(), StoreError> {
-        let update = self.of(held).update_expression("SET #status = :released");
-        send_if_allowed(update.expression_attribute_values(":released", s(RELEASED))).await?;
+    pub async fn release_key(&self, guard: &IdempotencyGuard) -> Result<(), StoreError> {
+        let update = self.update_reservation(guard).update_expression("SET #status = :released");
+        update_if_allowed(update.expression_attribute_values(":released", s(RELEASED))).await?;
         Ok(())
     }
 
-    /// An update that is refused when somebody else holds the key by now.
-    fn of(&self, held: &IdempotencyGuard) -> UpdateItemFluentBuilder {
-        self.update(keys::idempotency(&held.key))
+    /// Returns an update on condition that the guard's reservation still holds the key.
+    fn update_reservation(&self, guard: &IdempotencyGuard) -> UpdateItemFluentBuilder {
+        self.update(keys::idempotency(&guard.key))
             .condition_expression("mark = :mark")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":mark", s(&held.mark))
+            .expression_attribute_values(":mark", s(&guard.mark))
     }
 }
 
-fn classify(there: &Item, request: &KeyedRequest<'_>, mark: String) -> Result<Reservation, StoreError> {
-    if text(there, "mark") == Some(&mark) {
+/// Returns what the caller does with a request whose key is taken.
+fn classify(stored: &Item, request: &KeyedRequest<'_>, mark: String) -> Result<Reservation, StoreError> {
+    if text(stored, "mark") == Some(&mark) {
         return Ok(Reservation::Send(IdempotencyGuard { key: request.key.to_owned(), mark }));
     }
-    if text(there, "fingerprint") != Some(request.fingerprint) {
+    if text(stored, "fingerprint") != Some(request.fingerprint) {
         return Ok(Reservation::KeyReused);
     }
-    if text(there, "status") == Some(DONE) {
-        return Ok(Reservation::Replay {
-            request_id: text(there, "request_id").and_then(|id| RequestId::parse(id).ok()),
-        });
+    if text(stored, "status") == Some(DONE) {
+        let request_id = text(stored, "request_id").and_then(|id| RequestId::parse(id).ok());
+        return Ok(Reservation::Replay { request_id });
     }
-    let began_at = number(there, "began_at").ok_or(StoreError::Unreadable("an attempt without began_at"))?;
+    let began_at = number(stored, "began_at").ok_or(StoreError::Unreadable("an attempt without began_at"))?;
     Ok(Reservation::OutcomeUnknown { began_at })
 }
 
@@ -160,13 +148,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_that_we_have_just_written_ourselves_stops_nobody() {
-        let there = Item::from(
+    fn a_repeated_put_finds_its_own_item_and_does_not_stop_the_request() {
+        let stored = Item::from(
             [("mark", s("m")), ("fingerprint", s("a")), ("began_at", n(1))]
                 .map(|(name, value)| (name.to_owned(), value)),
         );
         let request = KeyedRequest { key: "key", action: "retrieve", fingerprint: "a" };
-        let classify = |mark: &str| classify(&there, &request, mark.to_owned()).unwrap();
+        let classify = |mark: &str| classify(&stored, &request, mark.to_owned()).unwrap();
         assert!(matches!(classify("m"), Reservation::Send(_)));
         assert_eq!(classify("another"), Reservation::OutcomeUnknown { began_at: 1 });
     }

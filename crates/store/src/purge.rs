@@ -1,69 +1,70 @@
-//! Removing all that is kept of a link's user.
+//! The purge: removal of what the table keeps of a link's user.
 //!
-//! **Guarantee.** After a purge has ended nothing of the link is left but its item, with its final status and a receipt,
-//! and events without content; of an erased link no request either. It may be broken off at any point and begun again.
-//! **Mechanism.** It begins by one update that moves the link's clock and sets the final status: whoever is at work is
-//! overtaken, and nobody begins again. So what is to be removed only becomes less, and each leg starts from the beginning.
-//! An erased link is due for another purge a day later: the index that its requests are found by may lag, and a host that
-//! was frozen in the middle of a write may have finished it.
+//! **Guarantee.** After the end of a purge the table has only these items of the link: its own, with its final status and a
+//! receipt, and its events without content. The requests of an erased link are removed too. A purge may stop at any point, and
+//! begin again.
+//! **Mechanism.** A purge begins with one update, which takes a fencing token and sets the final status. It overtakes every
+//! running pass, and no pass can begin again. From then on the number of items only decreases, so each continuation starts
+//! from the beginning. An erased link is due for a second purge a day later, for two reasons: the index that finds its requests
+//! may lag, and a host that stopped in the middle of a write may have finished it.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{EpochMillis, LinkId, LinkStatus};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::attributes::{Item, n, number, s, text};
-use crate::clock::Claim;
-use crate::keys::Key;
-use crate::table::{call_failed, send_if_allowed};
+use crate::clock::TokenPurpose;
+use crate::error::{PassError, StoreError, call_failed};
+use crate::events::EventKey;
+use crate::fencing_token::FencingToken;
+use crate::keys::{self, Key};
+use crate::table::{Table, update_if_allowed};
 use crate::update_expression::UpdateExpression;
-use crate::{EventKey, FencingToken, PassError, StoreError, Table, keys};
 
-/// Items that are read, and then removed, before the time is looked at again.
-const ITEMS_PER_ROUND: i32 = 200;
-/// Removals under way at once. One link is one partition of the table, about 1,000 writes a second.
-const REMOVALS_AT_ONCE: usize = 16;
-/// So long after its first purge an erased link is swept again.
-const SWEEP_AFTER_MS: EpochMillis = 24 * 60 * 60 * 1_000;
+/// The maximum number of items that are read, and then removed, before the deadline is checked again.
+const ITEMS_PER_PAGE: i32 = 200;
+/// The maximum number of concurrent removals. A link is one partition of the table, which takes about 1,000 writes a second.
+const MAX_CONCURRENT_REMOVALS: usize = 16;
+/// The time after its marking at which an erased link is purged a second time: 24 hours.
+const SECOND_PURGE_AFTER_MS: EpochMillis = 24 * 60 * 60 * 1_000;
 
 /// A purge that has begun.
 #[derive(Debug, Clone)]
 pub struct Purge {
     link: LinkId,
-    /// Its fencing token.
+    /// The fencing token of the purge.
     pub token: FencingToken,
     status: LinkStatus,
 }
 
-/// What a purge has removed, and when the last one ended.
+/// The counts of all removals by the purges of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     /// When the last purge ended.
     pub purged_at: EpochMillis,
-    /// How many records.
+    /// Records removed.
     pub records: u64,
-    /// How many sync states.
+    /// Sync states removed.
     pub sync_states: u64,
-    /// Of how many events the content.
+    /// Events whose content was removed.
     pub events: u64,
-    /// How many requests, of an erased link.
+    /// Requests removed, of an erased link.
     pub requests: u64,
 }
 
-/// How far a purge has come.
+/// The progress of a purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purged {
     /// Nothing is left.
     Complete,
-    /// The time was up: another leg does the rest.
+    /// The deadline has passed. A continuation removes the rest.
     Partial,
-    /// Another purge of the link has begun: it does the rest.
+    /// Another purge of the link has begun. It removes the rest.
     Overtaken,
 }
 
-/// What one round removed.
+/// The counts of what one page removed.
 #[derive(Debug, Default, Clone, Copy)]
 struct Removed {
     records: u64,
@@ -72,82 +73,79 @@ struct Removed {
     requests: u64,
 }
 
-/// The parts of what there is of a link: its partition in the order of the sort keys, of which its own item and its events
-/// stay, and its requests.
+/// A part of what the table keeps of a link: its requests, and its partition in the order of the sort keys. Of the partition,
+/// the link's own item and the events stay.
 #[derive(Clone, Copy)]
 enum Part {
     Requests,
     BeforeEvents,
-    BehindEvents,
+    AfterEvents,
     Events,
 }
 
 impl Table {
-    /// Ends a link for good: from here on every pass is refused or stops, and the link's item forgets whose it was. The
-    /// status is `deleted` or `erased`; what is erased cannot be deleted any more.
+    /// Ends a link for good: every running pass is overtaken, no pass can begin, and the link's item loses what identifies its
+    /// user. `status` is `deleted` or `erased`. An erased link cannot become deleted.
     ///
     /// # Errors
     /// [`PassError`]
     pub async fn begin_purge(&self, link: &LinkId, status: LinkStatus, now: EpochMillis) -> Result<Purge, PassError> {
-        let (token, _) = self.take_token(link, Claim::End(status), now).await?;
+        let (token, _) = self.take_token(link, TokenPurpose::End { status }, now).await?;
         Ok(Purge { link: link.clone(), token, status })
     }
 
-    /// Removes the link's records and sync states, and the content of its events, until nothing is left or the time is up
-    /// (but one round that removes something in any case). The receipt on the link's item grows with every round.
+    /// Removes the link's records and sync states, the content of its events, and the requests of an erased link, until nothing
+    /// is left or the deadline has passed. At least one page of removals is done in any case. The receipt on the link's item
+    /// grows with each page.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn purge(&self, purge: &Purge, until: Instant) -> Result<Purged, StoreError> {
-        let is_erased = purge.status == LinkStatus::Erased;
-        let requests = is_erased.then_some(Part::Requests);
-        for part in requests.into_iter().chain([Part::BeforeEvents, Part::BehindEvents, Part::Events]) {
-            let mut from = None;
+    pub async fn purge(&self, purge: &Purge, deadline: Instant) -> Result<Purged, StoreError> {
+        for part in Part::of(purge.status) {
+            let mut start = None;
             loop {
-                let (items, next) = self.round(purge, part, from).await?;
-                let removed = self.remove(part, items).await?;
+                let (items, next) = self.read_page(purge, *part, start).await?;
+                let removed = self.remove(*part, items).await?;
                 if removed.any() {
                     if !self.record_removed(purge, removed).await? {
                         return Ok(Purged::Overtaken);
                     }
-                    // Behind the last round there is nothing. Each leg brings an event of its own: it must not need another.
+                    // Each continuation adds an event of its own: the last page of the events must not need another one.
                     let is_last = next.is_none() && matches!(part, Part::Events);
-                    if Instant::now() >= until && !is_last {
+                    if Instant::now() >= deadline && !is_last {
                         return Ok(Purged::Partial);
                     }
                 }
-                from = next;
-                if from.is_none() {
+                if next.is_none() {
                     break;
                 }
+                start = next;
             }
         }
         Ok(Purged::Complete)
     }
 
-    /// Notes that nothing is left. `false` when another purge has begun meanwhile.
+    /// Records that nothing is left. Returns `false` if another purge has begun.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn end_purge(&self, purge: &Purge, now: EpochMillis) -> Result<bool, StoreError> {
-        let none = ["records", "sync_states", "events", "requests"].map(|what| format!("purged_{what}"));
-        let expression = none.iter().fold(UpdateExpression::default().set("purged_at", n(now)), |expression, name| {
-            expression.set_if_absent(name, n(0))
-        });
         let erased_at = self.link_item(&purge.link).await?.and_then(|item| number(&item, "erased_at"));
-        let expression = match erased_at.filter(|erased_at| now < erased_at + SWEEP_AFTER_MS) {
-            Some(_) if purge.status == LinkStatus::Erased => expression
-                .set("gsi2pk", s(keys::reconcile_shard(purge.link.as_str())))
-                .set("gsi2sk", s(keys::due(now + SWEEP_AFTER_MS))),
-            _ => expression.remove("gsi2pk").remove("gsi2sk"),
+        let is_first = erased_at.is_some_and(|erased_at| now < erased_at + SECOND_PURGE_AFTER_MS);
+        let expression = ["records", "sync_states", "events", "requests"]
+            .into_iter()
+            .fold(UpdateExpression::default(), |all, what| all.set_if_absent(&format!("purged_{what}"), n(0)))
+            .set("purged_at", n(now))
+            .if_clock_is(purge.token);
+        let expression = if is_first && purge.status == LinkStatus::Erased {
+            expression.set_due(&purge.link, now + SECOND_PURGE_AFTER_MS)
+        } else {
+            expression.remove_due()
         };
-        let update = self.update(keys::link(&purge.link)).update_expression(expression.text());
-        let (names, values) = expression.under_the_clock(purge.token);
-        let update = update.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
-        Ok(send_if_allowed(update.condition_expression("clock = :s")).await?.is_some())
+        Ok(update_if_allowed(expression.apply_to(self.update(keys::link(&purge.link)))).await?.is_some())
     }
 
-    /// What the purges of a link have removed, read consistently; none before the first has ended.
+    /// Returns the receipt of a link's purges, read consistently. `None` before the first purge has ended.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -163,52 +161,53 @@ impl Table {
         }))
     }
 
-    /// Takes the content out of an event that came after the end of its link.
+    /// Removes the webhook's `data` from an event that came after the end of its link.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn remove_event_data(&self, event: &EventKey) -> Result<(), StoreError> {
-        self.empty(event.key().clone()).await
+        self.remove_data(event.key().clone()).await
     }
 
-    async fn round(
+    /// Reads the keys of one page of a part. Returns them, and the key to continue after.
+    async fn read_page(
         &self,
         purge: &Purge,
         part: Part,
-        from: Option<Key>,
-    ) -> Result<(Vec<Item>, Option<Key>), StoreError> {
+        start: Option<Key>,
+    ) -> Result<(Vec<Key>, Option<Key>), StoreError> {
         let query = self
             .client
             .query()
             .table_name(&self.name)
-            .limit(ITEMS_PER_ROUND)
+            .limit(ITEMS_PER_PAGE)
             .projection_expression("pk, sk")
             .key_condition_expression(part.condition())
             .expression_attribute_values(":pk", s(keys::link_pk(&purge.link)))
             .expression_attribute_values(":bound", s(part.bound()))
-            .set_exclusive_start_key(from);
+            .set_exclusive_start_key(start);
         let query = match part {
             Part::Requests => query.index_name("gsi1"),
             Part::Events => query
                 .consistent_read(true)
                 .filter_expression("attribute_exists(#data)")
                 .expression_attribute_names("#data", "data"),
-            Part::BeforeEvents | Part::BehindEvents => query.consistent_read(true),
+            Part::BeforeEvents | Part::AfterEvents => query.consistent_read(true),
         };
         let output = query.send().await.map_err(|error| call_failed(&error))?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
-    async fn remove(&self, part: Part, items: Vec<Item>) -> Result<Removed, StoreError> {
-        let keys: Vec<Item> = items.into_iter().filter(|item| text(item, "sk") != Some("LINK")).collect();
+    async fn remove(&self, part: Part, keys: Vec<Key>) -> Result<Removed, StoreError> {
+        let keys: Vec<Key> = keys.into_iter().filter(|key| text(key, "sk") != Some("LINK")).collect();
         let removed = Removed::of(part, &keys);
         let removals = keys.into_iter().map(|key| async move {
             match part {
-                Part::Events => self.empty(key).await,
-                Part::Requests | Part::BeforeEvents | Part::BehindEvents => self.delete(key).await,
+                Part::Events => self.remove_data(key).await,
+                Part::Requests | Part::BeforeEvents | Part::AfterEvents => self.delete(key).await,
             }
         });
-        stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE).try_collect::<()>().await?;
+        stream::iter(removals).buffer_unordered(MAX_CONCURRENT_REMOVALS).try_collect::<()>().await?;
         Ok(removed)
     }
 
@@ -218,29 +217,22 @@ impl Table {
         Ok(())
     }
 
-    async fn empty(&self, event: Key) -> Result<(), StoreError> {
-        let update = self
-            .update(event)
-            .update_expression("REMOVE #data")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#data", "data");
-        // One that its time to live has removed meanwhile is not made again.
-        send_if_allowed(update).await?;
+    async fn remove_data(&self, event: Key) -> Result<(), StoreError> {
+        // The condition: an event that has expired meanwhile must not be created again.
+        let expression = UpdateExpression::default().remove("data").condition("attribute_exists(pk)");
+        update_if_allowed(expression.apply_to(self.update(event))).await?;
         Ok(())
     }
 
-    /// Adds to the receipt. `false` when another purge has begun meanwhile.
+    /// Adds to the receipt. Returns `false` if another purge has begun.
     async fn record_removed(&self, purge: &Purge, removed: Removed) -> Result<bool, StoreError> {
-        let update = self
-            .update(keys::link(&purge.link))
-            .update_expression(
-                "ADD purged_records :records, purged_sync_states :sync_states, purged_events :events, \
-                 purged_requests :requests",
-            )
-            .condition_expression("clock = :s")
-            .set_expression_attribute_values(Some(removed.values()))
-            .expression_attribute_values(":s", n(purge.token));
-        Ok(send_if_allowed(update).await?.is_some())
+        let expression = UpdateExpression::default()
+            .add("purged_records :records", ":records", n(removed.records))
+            .add("purged_sync_states :sync_states", ":sync_states", n(removed.sync_states))
+            .add("purged_events :events", ":events", n(removed.events))
+            .add("purged_requests :requests", ":requests", n(removed.requests))
+            .if_clock_is(purge.token);
+        Ok(update_if_allowed(expression.apply_to(self.update(keys::link(&purge.link)))).await?.is_some())
     }
 }
 
@@ -250,9 +242,9 @@ impl Removed {
         match part {
             Part::Events => return Self { events: all, ..Self::default() },
             Part::Requests => return Self { requests: all, ..Self::default() },
-            Part::BeforeEvents | Part::BehindEvents => {}
+            Part::BeforeEvents | Part::AfterEvents => {}
         }
-        let is_sync_state = |key: &&Item| text(key, "sk").is_some_and(|sk| sk.starts_with("SYNC#"));
+        let is_sync_state = |key: &&Item| text(key, "sk").is_some_and(|sk| sk.starts_with(keys::SYNC_STATE));
         let sync_states = keys.iter().filter(is_sync_state).count() as u64;
         Self { records: all - sync_states, sync_states, ..Self::default() }
     }
@@ -260,24 +252,22 @@ impl Removed {
     fn any(self) -> bool {
         self.records + self.sync_states + self.events + self.requests > 0
     }
-
-    fn values(self) -> HashMap<String, AttributeValue> {
-        let values = [
-            (":records", self.records),
-            (":sync_states", self.sync_states),
-            (":events", self.events),
-            (":requests", self.requests),
-        ];
-        values.into_iter().map(|(name, count)| (name.to_owned(), n(count))).collect()
-    }
 }
 
 impl Part {
+    /// Returns the parts that a purge removes, in order.
+    fn of(status: LinkStatus) -> &'static [Self] {
+        match status {
+            LinkStatus::Erased => &[Self::Requests, Self::BeforeEvents, Self::AfterEvents, Self::Events],
+            _ => &[Self::BeforeEvents, Self::AfterEvents, Self::Events],
+        }
+    }
+
     fn condition(self) -> &'static str {
         match self {
             Self::Requests => "gsi1pk = :pk AND begins_with(gsi1sk, :bound)",
             Self::BeforeEvents => "pk = :pk AND sk < :bound",
-            Self::BehindEvents => "pk = :pk AND sk > :bound",
+            Self::AfterEvents => "pk = :pk AND sk > :bound",
             Self::Events => "pk = :pk AND begins_with(sk, :bound)",
         }
     }
@@ -286,8 +276,8 @@ impl Part {
         match self {
             Self::Requests => "REQUEST#",
             Self::BeforeEvents | Self::Events => "EVENT#",
-            // `$` comes after `#`.
-            Self::BehindEvents => "EVENT$",
+            // `$` is the character after `#`.
+            Self::AfterEvents => "EVENT$",
         }
     }
 }

@@ -1,79 +1,81 @@
-//! Request items: an asynchronous request at Belvo, from its acceptance to the webhook that answers it.
+//! Requests: an asynchronous request at Belvo, from its acceptance to the webhook that completes it.
 //!
-//! **Guarantee.** A request that a webhook has answered stays `completed`, whichever of the two is stored first and
-//! however often. **Mechanism.** [`Table::accept_request`] does not replace a status that a webhook left;
-//! [`Table::complete_request`] sets it whatever was there. Between the two lies no order: Belvo may answer before the
-//! function that asked has stored anything, and a request that somebody else made has no first half at all.
+//! **Guarantee.** A request that a webhook has completed stays `completed`. **Mechanism.** [`Table::accept_request`] and
+//! [`Table::complete_request`] may come in any order, and repeatedly: Belvo may send the webhook before the request function has
+//! stored the request, and a request that another client sent is never accepted here. So the acceptance does not replace the
+//! status `completed`, and the completion replaces any status.
 //!
-//! A webhook that was split completes its request when every part was worked on. The item lists those parts in a set, so
-//! that duplicates and redeliveries count once, in any order. A continuation belongs to the part that it continues.
+//! A webhook that was split completes its request when every part was processed. The item lists the processed parts in a set,
+//! so that duplicates and redeliveries count once, in any order. A continuation belongs to the part that it continues.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::{EpochMillis, LinkId, MAX_PARTS, Message, RequestId, Value};
 
 use crate::attributes::{Item, n, s, text, to_attribute};
+use crate::error::StoreError;
 use crate::events::Counts;
-use crate::table::{call_failed, send_if_allowed};
-use crate::{StoreError, Table, expires_at, keys};
+use crate::keys;
+use crate::retention::expires_at;
+use crate::table::{Table, send_update, update_if_allowed};
+use crate::update_expression::UpdateExpression;
 
-/// So long after its acceptance a request without a webhook is overdue: 6 hours. Belvo names no limit; retrievals take
-/// minutes, and its webhooks are repeated for some minutes more.
+/// The time after its acceptance at which a request without a webhook is overdue: 6 hours. Belvo documents no limit. Retrievals
+/// take minutes, and Belvo repeats its webhooks for some minutes more.
 const OVERDUE_AFTER_MS: EpochMillis = 6 * 60 * 60 * 1_000;
 
-/// How many parts of webhooks that are not complete yet one request lists: those of four webhooks of the most parts. More
-/// would only come from a sender that makes them up; they are not counted.
+/// The maximum number of parts that a request lists: those of four webhooks with the most parts. Only a forged webhook
+/// exceeds it. Further parts are not counted.
 const MAX_PARTS_LISTED: usize = 4 * MAX_PARTS;
 
 /// A request that Belvo has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRequest<'a> {
-    /// Belvo's id for it.
+    /// Belvo's id of the request.
     pub id: &'a RequestId,
-    /// What was asked for: `retrieve`, `refresh_link`, `delete_link`.
+    /// The action: `retrieve`, `refresh_link` or `delete_link`.
     pub action: &'static str,
-    /// Whose data.
+    /// The link.
     pub link: &'a LinkId,
-    /// Which resource, when it is one.
+    /// The resource, if the request is for a single one.
     pub resource: Option<&'a str>,
-    /// What was sent to Belvo.
+    /// The parameters that Belvo received.
     pub parameters: Value,
-    /// The resources that all have to arrive before it is completed; empty when any webhook completes it.
+    /// The resources that all have to arrive before the request is completed. If empty, any webhook completes it.
     pub awaited: &'a [String],
 }
 
-/// How far a request is.
+/// The status of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestStatus {
-    /// Belvo works on it.
+    /// Belvo is processing it.
     Accepted,
-    /// A webhook said that it is done, and what it announced is stored.
+    /// A webhook reported its end, and the table has what the webhook announced.
     Completed,
-    /// No webhook came in time. One that comes after all completes it.
+    /// No webhook came in time. A late webhook still completes it.
     TimedOut,
 }
 
-/// A request as it stands in the table.
+/// A stored request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// How far it is.
+    /// The status.
     pub status: RequestStatus,
-    /// What was asked for, where we asked for it.
+    /// The action. `None` if another client sent the request.
     pub action: Option<String>,
-    /// Whose data.
+    /// The link.
     pub link: Option<LinkId>,
-    /// Which resource, when it is one.
+    /// The resource, if the request is for a single one.
     pub resource: Option<String>,
     /// The resources that have not arrived yet, of a request for several.
     pub awaited: Vec<String>,
-    /// When it is overdue; none once it is no longer waited for.
+    /// When the request becomes overdue. `None` if its webhook is not awaited any more.
     pub due_at: Option<EpochMillis>,
 }
 
 impl RequestStatus {
     const ALL: [Self; 3] = [Self::Accepted, Self::Completed, Self::TimedOut];
 
-    /// The word in the table.
+    /// Returns the word that the table stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,29 +87,33 @@ impl RequestStatus {
 }
 
 impl Table {
-    /// Stores a request that Belvo has accepted. One that a webhook has completed already stays completed, and gets the
-    /// rest of its attributes. One of which some parts of a webhook have arrived is waited for all the same.
+    /// Stores a request that Belvo has accepted. If a webhook has completed the request already, it stays completed, and gets
+    /// the remaining attributes. If some parts of a webhook have arrived, the others are still awaited.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn accept_request(&self, request: &NewRequest<'_>, now: EpochMillis) -> Result<(), StoreError> {
-        let mut attributes = described(request, now);
-        let waiting = set(self.update(keys::request(request.id)), &[&attributes[..], &waiting(request, now)].concat())
-            .condition_expression(
-                "attribute_not_exists(#status) OR (#status = :status AND attribute_not_exists(accepted_at))",
-            );
-        if send_if_allowed(waiting).await?.is_none() {
-            attributes.retain(|(name, _)| *name != "expires_at");
-            let late = set(self.update(keys::request(request.id)), &attributes);
-            late.send().await.map_err(|error| call_failed(&error))?;
+        let accepted = description(request, now)
+            .set("expires_at", n(expires_at(now)))
+            .set("status", s(RequestStatus::Accepted.as_str()))
+            .set("gsi2pk", s(keys::reconcile_shard(request.id.as_str())))
+            .set("gsi2sk", s(keys::due(now.saturating_add(OVERDUE_AFTER_MS))))
+            .condition("(attribute_not_exists(#status) OR (#status = :status AND attribute_not_exists(#accepted_at)))");
+        let accepted = match request.awaited {
+            [] => accepted,
+            awaited => accepted.set("awaited", AttributeValue::Ss(awaited.to_vec())),
+        };
+        if update_if_allowed(accepted.apply_to(self.update(keys::request(request.id)))).await?.is_none() {
+            let late = description(request, now);
+            send_update(late.apply_to(self.update(keys::request(request.id)))).await?;
         }
         Ok(())
     }
 
-    /// Notes that a message has been worked on that answers a request, if it does. Of a webhook that was split, every part
-    /// has to be. `counts` is none when the work was done by an earlier message.
+    /// Records that a message was processed, which completes its request, if it belongs to one. Of a webhook that was split,
+    /// every part has to be processed. `counts` is `None` if an earlier message did the work.
     ///
-    /// Doing it twice changes nothing: what stands there of a first completion stays.
+    /// Repeating it changes nothing: the attributes of the first completion stay.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -118,23 +124,22 @@ impl Table {
         now: EpochMillis,
     ) -> Result<(), StoreError> {
         let Some(id) = message.webhook.request_id().and_then(|id| RequestId::parse(id).ok()) else { return Ok(()) };
-        if message.part.of > 1 && !self.is_last_part(&id, message, now).await? {
+        if message.part.of > 1 && !self.record_part(&id, message, now).await? {
             return Ok(());
         }
         if self.complete(&id, message, counts, now).await? {
             return Ok(());
         }
-        // It waits for several resources, each with its own webhook.
-        if self.arrived(&id, message.webhook.webhook_type()).await? {
+        // It awaits several resources, each with its own webhook.
+        if self.record_arrival(&id, message.webhook.webhook_type()).await? {
             self.complete(&id, message, counts, now).await?;
         }
         Ok(())
     }
 
-    /// Ends the waiting for an overdue request. `false` when it is not waited for any more, or not overdue yet.
+    /// Marks an overdue request as timed out. Returns `false` if the request is not awaited any more, or is not overdue yet.
     ///
-    /// Whoever has its data listed in its place does that first: if this fails then, it is listed once more, and nothing
-    /// is lost.
+    /// The caller lists the request's data first. If this call fails then, the data is listed once more, and nothing is lost.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -148,51 +153,39 @@ impl Table {
             .expression_attribute_values(":accepted", s(RequestStatus::Accepted.as_str()))
             .expression_attribute_values(":now", n(now))
             .expression_attribute_values(":due", s(keys::due(now)));
-        Ok(send_if_allowed(update).await?.is_some())
+        Ok(update_if_allowed(update).await?.is_some())
     }
 
-    /// A request as it stands, read consistently; none when the table does not know it.
+    /// Returns a request, read consistently. `None` if the table does not have it.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::request(id)));
-        let output = get.consistent_read(true).send().await.map_err(|error| call_failed(&error))?;
-        output.item.as_ref().map(Request::read).transpose()
+        self.get(keys::request(id)).await?.as_ref().map(Request::read).transpose()
     }
 
-    /// Lists this part among those that were worked on. Whether these are now all parts of its webhook; `false` also for a
-    /// request that is completed already.
-    async fn is_last_part(&self, id: &RequestId, message: &Message, now: EpochMillis) -> Result<bool, StoreError> {
+    /// Adds a part of a webhook to the processed parts. Returns `true` if these are now all parts of the webhook. Returns
+    /// `false` also if the request is completed.
+    async fn record_part(&self, id: &RequestId, message: &Message, now: EpochMillis) -> Result<bool, StoreError> {
         let webhook = webhook_name(message);
         let part = format!("{webhook}-{}", message.part.index);
-        let mut kept = vec![
-            ("status", s(RequestStatus::Accepted.as_str())),
-            ("resource", s(message.webhook.webhook_type())),
-            ("expires_at", n(expires_at(now))),
-        ];
-        if let Some(link) = message.webhook.link_id() {
-            kept.extend(of_link(id, link));
-        }
-        let names = kept.iter().map(|(name, _)| format!("#{name} = if_not_exists(#{name}, :{name})"));
-        let expression = format!("SET {} ADD parts_done :part", names.collect::<Vec<_>>().join(", "));
-        let update = bind(self.update(keys::request(id)), &kept)
-            .update_expression(expression)
-            .condition_expression(
-                "(attribute_not_exists(#status) OR #status <> :completed) \
-                 AND (attribute_not_exists(parts_done) OR size(parts_done) < :most)",
-            )
-            .expression_attribute_values(":part", AttributeValue::Ss(vec![part]))
-            .expression_attribute_values(":completed", s(RequestStatus::Completed.as_str()))
-            .expression_attribute_values(":most", n(MAX_PARTS_LISTED))
-            .return_values(ReturnValue::AllNew);
-        let item = send_if_allowed(update).await?.and_then(|output| output.attributes).unwrap_or_default();
+        let expression = set_link_if_absent(UpdateExpression::default(), id, message)
+            .set_if_absent("status", s(RequestStatus::Accepted.as_str()))
+            .set_if_absent("expires_at", n(expires_at(now)))
+            .add("parts_done :part", ":part", AttributeValue::Ss(vec![part]))
+            .condition("(attribute_not_exists(#status) OR #status <> :completed)")
+            .value(":completed", s(RequestStatus::Completed.as_str()))
+            .condition("(attribute_not_exists(parts_done) OR size(parts_done) < :most)")
+            .value(":most", n(MAX_PARTS_LISTED));
+        let update = expression.apply_to(self.update(keys::request(id))).return_values(ReturnValue::AllNew);
+        let item = update_if_allowed(update).await?.and_then(|output| output.attributes).unwrap_or_default();
+
         let done = item.get("parts_done").and_then(|parts| parts.as_ss().ok()).map(Vec::as_slice).unwrap_or_default();
-        let of_webhook = done.iter().filter(|part| part.rsplit_once('-').is_some_and(|(of, _)| of == webhook));
+        let of_webhook = done.iter().filter(|part| part.rsplit_once('-').is_some_and(|(name, _)| name == webhook));
         Ok(of_webhook.count() >= message.part.of)
     }
 
-    /// `false` when it waits for several resources.
+    /// Completes a request. Returns `false`, and changes nothing, if it awaits several resources.
     async fn complete(
         &self,
         id: &RequestId,
@@ -200,34 +193,28 @@ impl Table {
         counts: Option<Counts>,
         now: EpochMillis,
     ) -> Result<bool, StoreError> {
-        let mut first = vec![("completed_at", n(now)), ("resource", s(message.webhook.webhook_type()))];
-        first.extend(counts.into_iter().flat_map(Counts::named).map(|(name, count)| (name, n(count))));
-        if let Some(link) = message.webhook.link_id() {
-            first.extend(of_link(id, link));
-        }
-        let kept = first.iter().map(|(name, _)| format!("#{name} = if_not_exists(#{name}, :{name})"));
-        let expression = format!(
-            "SET #status = :status, #expires_at = :expires_at, {} REMOVE gsi2pk, gsi2sk, parts_done",
-            kept.collect::<Vec<_>>().join(", ")
-        );
-        first.push(("status", s(RequestStatus::Completed.as_str())));
-        first.push(("expires_at", n(expires_at(now))));
-        let update = bind(self.update(keys::request(id)), &first)
-            .update_expression(expression)
-            .condition_expression("attribute_not_exists(awaited)");
-        Ok(send_if_allowed(update).await?.is_some())
+        let expression = set_link_if_absent(UpdateExpression::default(), id, message)
+            .set_if_absent("completed_at", n(now))
+            .set("status", s(RequestStatus::Completed.as_str()))
+            .set("expires_at", n(expires_at(now)))
+            .remove_due()
+            .remove("parts_done")
+            .condition("attribute_not_exists(awaited)");
+        let counts = counts.into_iter().flat_map(Counts::named);
+        let expression = counts.fold(expression, |all, (name, count)| all.set_if_absent(name, n(count)));
+        Ok(update_if_allowed(expression.apply_to(self.update(keys::request(id)))).await?.is_some())
     }
 
-    /// Takes a resource out of those that are waited for. `true` when it was the last.
-    async fn arrived(&self, id: &RequestId, webhook_type: &str) -> Result<bool, StoreError> {
+    /// Removes a resource from the awaited ones. Returns `true` if it was the last.
+    async fn record_arrival(&self, id: &RequestId, webhook_type: &str) -> Result<bool, StoreError> {
         let update = self
             .update(keys::request(id))
             .update_expression("DELETE awaited :arrived")
             .condition_expression("attribute_exists(awaited)")
             .expression_attribute_values(":arrived", AttributeValue::Ss(vec![webhook_type.to_owned()]))
             .return_values(ReturnValue::AllNew);
-        let output = send_if_allowed(update).await?;
-        // DynamoDB keeps no empty set.
+        let output = update_if_allowed(update).await?;
+        // DynamoDB removes an empty set.
         let is_waiting = |item: Item| item.contains_key("awaited");
         Ok(!output.and_then(|output| output.attributes).is_some_and(is_waiting))
     }
@@ -248,54 +235,38 @@ impl Request {
     }
 }
 
-/// Names the webhook of which a message is a part, among those that answer a request: the beginning of its digest, which
+/// Returns a name for the webhook of a message, unique among the webhooks of a request: the first digits of its digest, which
 /// every part and every continuation carries.
 fn webhook_name(message: &Message) -> &str {
     let digest = message.withheld.as_ref().map_or("", |withheld| &withheld.sha256);
     digest.get(..16).unwrap_or(digest)
 }
 
-type Attribute = (&'static str, AttributeValue);
-
-/// What a request is, whatever has become of it.
-fn described(request: &NewRequest<'_>, now: EpochMillis) -> Vec<Attribute> {
-    let mut attributes = vec![
-        ("action", s(request.action)),
-        ("parameters", to_attribute(request.parameters.clone())),
-        ("accepted_at", n(now)),
-        ("expires_at", n(expires_at(now))),
-    ];
-    attributes.extend(of_link(request.id, request.link));
-    attributes.extend(request.resource.map(|resource| ("resource", s(resource))));
-    attributes
-}
-
-/// That it is waited for.
-fn waiting(request: &NewRequest<'_>, now: EpochMillis) -> Vec<Attribute> {
-    let mut attributes = vec![
-        ("status", s(RequestStatus::Accepted.as_str())),
-        ("gsi2pk", s(keys::reconcile_shard(request.id.as_str()))),
-        ("gsi2sk", s(keys::due(now.saturating_add(OVERDUE_AFTER_MS)))),
-    ];
-    if !request.awaited.is_empty() {
-        attributes.push(("awaited", AttributeValue::Ss(request.awaited.to_vec())));
+/// Returns the update with the attributes that describe a request, whatever its status.
+fn description(request: &NewRequest<'_>, now: EpochMillis) -> UpdateExpression {
+    let [link_id, pk, sk] = of_link(request.id, request.link);
+    let expression = UpdateExpression::default()
+        .set("action", s(request.action))
+        .set("parameters", to_attribute(request.parameters.clone()))
+        .set("accepted_at", n(now))
+        .set("link_id", link_id)
+        .set("gsi1pk", pk)
+        .set("gsi1sk", sk);
+    match request.resource {
+        Some(resource) => expression.set("resource", s(resource)),
+        None => expression,
     }
-    attributes
 }
 
-fn of_link(id: &RequestId, link: &LinkId) -> [Attribute; 3] {
-    [("link_id", s(link.as_str())), ("gsi1pk", s(keys::link_pk(link))), ("gsi1sk", s(keys::request_name(id)))]
+/// Sets the resource and the link of a request, as its webhook has them, where the item does not have them yet.
+fn set_link_if_absent(expression: UpdateExpression, id: &RequestId, message: &Message) -> UpdateExpression {
+    let expression = expression.set_if_absent("resource", s(message.webhook.webhook_type()));
+    let Some(link) = message.webhook.link_id() else { return expression };
+    let [link_id, pk, sk] = of_link(id, link);
+    expression.set_if_absent("link_id", link_id).set_if_absent("gsi1pk", pk).set_if_absent("gsi1sk", sk)
 }
 
-fn set(update: UpdateItemFluentBuilder, attributes: &[Attribute]) -> UpdateItemFluentBuilder {
-    let names = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
-    bind(update, attributes).update_expression(format!("SET {names}"))
-}
-
-fn bind(update: UpdateItemFluentBuilder, attributes: &[Attribute]) -> UpdateItemFluentBuilder {
-    attributes.iter().fold(update, |update, (name, value)| {
-        update
-            .expression_attribute_names(format!("#{name}"), *name)
-            .expression_attribute_values(format!(":{name}"), value.clone())
-    })
+/// Returns the link of a request, and its keys in `gsi1`.
+fn of_link(id: &RequestId, link: &LinkId) -> [AttributeValue; 3] {
+    [s(link.as_str()), s(keys::link_pk(link)), s(keys::request_name(id))]
 }
