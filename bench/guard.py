@@ -36,7 +36,7 @@ def main() -> None:
     if not shutil.which("valgrind"):
         sys.exit("guard: valgrind is not installed (Debian, Ubuntu: apt-get install valgrind)")
     if arguments.write is not None and not arguments.write.strip():
-        parser.error("say why")
+        parser.error("--write needs a reason")
     baseline = None if arguments.write else json.loads(BASELINE.read_text())["figures"]
     figures = measure()
     if baseline is None:
@@ -44,8 +44,8 @@ def main() -> None:
         print(f"guard: {BASELINE.relative_to(ROOT)} is written")
         return
     if moved := compare(baseline, figures):
-        sys.exit(f"guard: more than {TOLERANCE:.0%} away from the baseline: {', '.join(moved)}. If that is meant to be: "
-                 "python3 bench/guard.py --write WHY, in a commit that says why.")
+        sys.exit(f"guard: more than {TOLERANCE:.0%} away from the baseline: {', '.join(moved)}. If this is intended: "
+                 "python3 bench/guard.py --write WHY, in a commit with the reason.")
 
 
 def compare(baseline: dict[str, int], figures: dict[str, int]) -> list[str]:

@@ -297,8 +297,8 @@ def duplicates(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
 def short(arguments: argparse.Namespace, world: World) -> dict[str, Any]:
     result = load(arguments, world, SHORT_TIMEOUT_S)
     check("no invocation came to its limit", result["longest_invocation_s"] < SHORT_TIMEOUT_S, True)
-    check("messages given back", result["failures"], 0)
-    check("more than one leg", result["invocations"] > 1, True)
+    check("messages returned to the queue", result["failures"], 0)
+    check("more than one message", result["invocations"] > 1, True)
     return result
 
 
@@ -347,7 +347,7 @@ def table(runs: list[dict[str, Any]]) -> str:
         "peak MiB": lambda run: run["peak_mib"], "Belvo": lambda run: f"{run['belvo_requests']:,}",
         "Put": lambda run: f"{run['dynamodb'].get('PutItem', 0):,}",
         "other DynamoDB": lambda run: f"{sum(run['dynamodb'].values()) - run['dynamodb'].get('PutItem', 0):,}",
-        "legs": lambda run: run["invocations"],
+        "messages": lambda run: run["invocations"],
     }
     lines = [list(columns)] + [[str(value(run)) for value in columns.values()] for run in runs]
     widths = [max(map(len, column)) for column in zip(*lines)]

@@ -1,4 +1,4 @@
-"""The metrics that the alarms and the dashboard of template.yaml look at, and which of them exist."""
+"""The metrics that the alarms and the dashboard of template.yaml use, and which of them exist."""
 
 import json
 import operator

@@ -4,7 +4,7 @@
     PYTHONPATH=tools .tools/aws/bin/python tools/observability.py --check    fails when the page is not current
 
 Names, units, dimensions, thresholds and the meanings of metrics and alarms come from the sources. The meanings of log fields
-and events stand here: a field or an event without a description is an error, and so is a description without its field.
+and events are in this file. A field or an event without a description is an error, and so is a description without its field.
 """
 
 import json
@@ -19,7 +19,7 @@ from template import ROOT, read
 
 PAGE = ROOT / "docs/observability.md"
 FUNCTIONS = ("webhook", "sync", "request", "reconcile")
-# Where events are made, and where the counts of Belvo's responses are added to them.
+# The source of events; the package and the call that add the counts of Belvo's responses.
 EVENT_LOG = ROOT / "crates/runtime/src/event_log.rs"
 RESPONSE_COUNTS = ("belvo", "count_requests(")
 
@@ -28,8 +28,8 @@ HEAD = """\
 
 <!-- Written by tools/observability.py (`make observability`). Change the code, template.yaml or that tool instead. -->
 
-The functions write structured logs, and CloudWatch takes the metrics from the same log lines. Alarms and one dashboard look
-at these metrics. [operations.md](operations.md) says what to do.
+The functions write structured logs, and CloudWatch extracts the metrics from the same log lines. Alarms and one dashboard use
+these metrics. [operations.md](operations.md) is the runbook.
 
 """
 
@@ -85,7 +85,7 @@ front door, syncs, Belvo and the table, the schedule and actions, Lambda and Dyn
 
 """
 
-# What every event has (EVENT_LOG).
+# The fields of every event (EVENT_LOG).
 COMMON = {
     "timestamp": "time of the event, RFC 3339, UTC, with milliseconds",
     "level": "`INFO`: success. `WARN`: a failure that the function handled. `ERROR`: a failure that needs attention",
@@ -95,7 +95,7 @@ COMMON = {
     "_aws": "which fields are metrics (embedded metric format); absent without metrics",
 }
 
-# What makes a function write an event, by the event's message.
+# When a function writes an event, by the event's message.
 EVENTS = {
     "webhook": {
         "accepted a webhook": "SQS has stored all messages of a webhook; the response is a 202",
@@ -124,7 +124,7 @@ EVENTS = {
     },
 }
 
-# What each field holds: for all functions, or for each.
+# The meaning of each field: for all functions, or for each.
 FIELDS = {
     "action": {"request": "the action, or `unread` if the input is invalid"},
     "attempt": "how many times SQS has handed out the message, this time included",
@@ -193,7 +193,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         PAGE.write_text(page)
     elif not PAGE.is_file() or PAGE.read_text() != page:
-        sys.exit("docs/observability.md is not what the code and template.yaml say: run `make observability`")
+        sys.exit("docs/observability.md is not current: run `make observability`")
 
 
 def written_page() -> str:

@@ -79,7 +79,7 @@ def test_no_log_line_has_content_of_malformed_responses(deployment: Deployment, 
 
     deployment.post(webhook(link_id))
 
-    wait_until(lambda: deployment.depth() == 0, "the message to be put aside or done")
+    wait_until(lambda: deployment.depth() == 0, "the end of the message")
     deployment.dead_letters()
     telltales = personal_data(belvo, link_id) | {CANARY, "%PDF", "not the JSON that you are looking for"}
     assert_not_in_logs(deployment, telltales, proof=link_id)
@@ -94,7 +94,7 @@ def test_no_log_line_has_content_of_an_unreadable_object(deployment: Deployment,
 
     deployment.post(webhook(link_id))
 
-    wait_until(lambda: deployment.depth() == 0, "the message to be put aside or done")
+    wait_until(lambda: deployment.depth() == 0, "the end of the message")
     deployment.dead_letters()
     assert_not_in_logs(deployment, personal_data(belvo, link_id, at_least=10), proof=link_id)
 

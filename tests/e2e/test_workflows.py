@@ -146,7 +146,7 @@ def test_after_a_day_without_webhooks_the_schedule_updates_a_link(
     report = invoke(deployment, "ReconcileFunctionName", {})
 
     assert report["discovered"] >= 1 and report["status_reads"] == 1 and report["links"] >= 2
-    wait_until(lambda: len(deployment.events(link_id)) >= before + len(RESOURCES) + 1, "listings, and a look at the link")
+    wait_until(lambda: len(deployment.events(link_id)) >= before + len(RESOURCES) + 1, "listings, and a read of the link")
     wait_until(lambda: deployment.link_items(newer_link_id, "SYNC#TRANSACTIONS"), "a listing of the newer link")
     wait_for_rest(deployment, link_id)
     wait_for_rest(deployment, newer_link_id)
