@@ -9,7 +9,7 @@ mod secret;
 mod settings;
 mod webhook_credentials;
 
-pub use event_log::{EventLog, Level, LogEvent, Value};
+pub use event_log::{EventLog, Level, LogEvent};
 pub use secret::{Secret, SecretError, SecretText, SecretVersion, secrets_client};
 pub use settings::{InvalidSetting, bounded, optional, parsed, required};
 pub use webhook_credentials::{Authorization, Scheme, WebhookCredentials};
