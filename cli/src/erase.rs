@@ -6,6 +6,9 @@
 //! dead-letter queue. That a link is to be erased stands in the file of receipts before anything happens: whatever breaks
 //! off, and whatever is restored from a backup, the file says what has to be erased.
 
+pub(crate) mod confirm;
+mod receipts;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
@@ -16,10 +19,10 @@ use domain::{ERASE_LINK, EpochMillis, LinkId, LinkStatus, Message, Source, now};
 use queue::Queue;
 use store::{Receipt, Table};
 
+use self::receipts::{Erased, Line, append, links_of};
+use crate::dead_letters::{self, Removed};
 use crate::error::Error;
-use crate::letters::{self, Removed};
 use crate::output::Output;
-use crate::receipts::{Erased, Line, append, links_of};
 use crate::stack::Stack;
 
 /// How often somebody looks whether it is done.
@@ -55,7 +58,7 @@ pub(crate) async fn run(stack: &Stack, output: &Output, links: &[LinkId], receip
         let bar = output.progress(&format!("{} links are marked as erased and wait for their turns", marked.len()));
         let (done, failures) = next_ended(&table, &mut marked, PATIENCE).await;
         bar.set_message("looking through the dead-letter queue");
-        let removed = letters::remove_of(stack, &done.keys().collect::<Vec<_>>()).await;
+        let removed = dead_letters::remove_of(stack, &done.keys().collect::<Vec<_>>()).await;
         bar.finish_and_clear();
         failures.into_iter().for_each(&mut tell);
         for (link, receipt) in done {

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{EpochMillis, LinkId};
 
 use crate::error::{Error, failed};
-use crate::json::Item;
+use crate::item::Item;
 
 /// Which events of which link.
 pub(crate) struct Wanted<'a> {
@@ -51,7 +51,7 @@ pub(crate) async fn read(dynamodb: &Client, table_name: &str, wanted: &Wanted<'_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::text;
+    use crate::item::text;
 
     const NOON: EpochMillis = 1_795_262_400_000;
 

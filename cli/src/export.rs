@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::error::{Error, failed};
-use crate::json::{Item, line};
+use crate::item::{Item, line};
 use crate::output::Output;
 use crate::stack::Stack;
 

@@ -14,7 +14,7 @@ use domain::LinkId;
 use serde_json::json;
 
 use crate::error::{Error, failed};
-use crate::json::{Item, text};
+use crate::item::{Item, text};
 use crate::link_pages::{LinkPages, options};
 use crate::output::Output;
 use crate::stack::Stack;

@@ -5,19 +5,16 @@
 //! standard output, what it is doing to standard error.
 
 mod authorization;
-mod confirm;
+mod dead_letters;
 mod erase;
 mod error;
 mod events;
 mod export;
-mod json;
-mod letters;
+mod item;
 mod link_pages;
 mod links;
-mod look;
-mod oldest;
 mod output;
-mod receipts;
+mod queue_age;
 mod resync;
 mod rotate;
 mod stack;
@@ -58,7 +55,7 @@ enum Command {
     Links(links::Which),
     /// Looks at messages that failed for good, sends them back, or takes them out.
     #[command(subcommand)]
-    DeadLetters(letters::What),
+    DeadLetters(dead_letters::What),
     /// Has data listed again and stored, of some links or of all.
     Resync(resync::Resync),
     /// Prints the Authorization header, whose value to paste into Belvo's dashboard. It is a credential.
@@ -130,7 +127,7 @@ async fn run(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Status => status::run(&stack, output).await,
         Command::Why(why) => why::run(&stack, output, &why).await,
         Command::Links(which) => links::run(&stack, output, &which).await,
-        Command::DeadLetters(what) => letters::run(&stack, output, what).await,
+        Command::DeadLetters(what) => dead_letters::run(&stack, output, what).await,
         Command::Resync(resync) => resync::run(&stack, output, &resync).await,
         Command::AuthorizationHeader(print) => authorization::print(&stack, output, print).await,
         Command::Rotate(which) => rotate::run(&stack, output, which).await,
@@ -138,7 +135,7 @@ async fn run(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Erase { link_ids, receipts, yes } => {
             let links: Vec<_> = link_ids.into_iter().map(|LinkArgument(link)| link).collect();
             if !yes {
-                confirm::erasure(&stack, &links).await?;
+                erase::confirm::erasure(&stack, &links).await?;
             }
             erase::run(&stack, output, &links, &receipts).await
         }

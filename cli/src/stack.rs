@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use queue::Queue;
 
 use crate::error::{Error, failed};
-use crate::json::Item;
+use crate::item::Item;
 
 /// A deployed stack, and clients for its parts.
 pub(crate) struct Stack {

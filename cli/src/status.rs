@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use store::SHARDS;
 
 use crate::error::{Error, failed};
-use crate::oldest;
 use crate::output::Output;
+use crate::queue_age;
 use crate::stack::Stack;
 
 /// Shows the queues and what is due.
@@ -22,7 +22,7 @@ pub(crate) async fn run(stack: &Stack, output: &Output) -> Result<(), Error> {
     );
     let (words, object) = match waiting + in_flight {
         0 => ("none waits".to_owned(), Value::Null),
-        _ => of_oldest(oldest::waited(&stack.aws, stack.output("QueueUrl")?).await),
+        _ => of_oldest(queue_age::waited(&stack.aws, stack.output("QueueUrl")?).await),
     };
     output.result(&format!("oldest        {words}"), &json!({ "oldest_message": object }));
     let (letters, hidden) = depth(stack, "DeadLetterQueueUrl").await?;

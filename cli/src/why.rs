@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::LinkArgument;
 use crate::error::Error;
 use crate::events::{self, Found, Wanted};
-use crate::json::{Item, number, text};
+use crate::item::{Item, number, text};
 use crate::output::{Output, moment};
 use crate::stack::Stack;
 

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::LinkArgument;
+use crate::dead_letters::scan::{DeadLetters, Fate, Letter};
 use crate::error::{Error, failed};
-use crate::look::{DeadLetters, Fate, Letter};
 use crate::output::{Output, moment};
 use crate::stack::Stack;
 use crate::status::depth;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, Resource};
 
 use crate::error::{Error, failed};
-use crate::json::text;
+use crate::item::text;
 use crate::output::harmless;
 use crate::stack::Stack;
 use crate::why::of_link;
@@ -67,7 +67,7 @@ async fn records(dynamodb: &Client, table_name: &str, link: &LinkId) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Item;
+    use crate::item::Item;
 
     #[tokio::test]
     async fn records_are_counted_and_what_is_none_is_not() {
