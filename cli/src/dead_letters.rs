@@ -1,6 +1,11 @@
-//! The dead-letter queue: the commands of `dead-letters`, and the scan of the queue under them.
+//! The dead-letter queue: the commands of `dead-letters`, and the removal of an erased link's messages.
 
 mod commands;
+mod removal;
 mod scan;
 
-pub(crate) use commands::{Removed, What, remove_of, run};
+pub(crate) use commands::{Command, run};
+pub(crate) use removal::{Removal, remove_of};
+
+/// The output of the stack that names the queue.
+const QUEUE_OUTPUT: &str = "DeadLetterQueueUrl";

@@ -1,94 +1,93 @@
-//! Why a command came to nothing.
+//! The errors of the commands.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use queue::QueueError;
 use runtime::aws::describe_error;
 use store::{PassError, StoreError};
 
-/// Why a command came to nothing. Never holds a credential or anything about a person.
+/// An error that ends a command. It holds neither credentials nor personal data.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// CloudFormation does not know it, or not with what belvo-sync has.
-    #[error("there is no stack {name:?} of belvo-sync here: {why}")]
+    /// CloudFormation does not have the stack, or the stack is not one of belvo-sync.
+    #[error("there is no stack {name:?} of belvo-sync here: {reason}")]
     NoStack {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// What is missing.
-        why: String,
+        reason: String,
     },
-    /// A service of AWS did not do what it was asked.
-    #[error("{service} failed: {why}")]
+    /// A call to an AWS service failed.
+    #[error("{service} failed: {reason}")]
     Aws {
-        /// Which.
+        /// The service.
         service: &'static str,
-        /// AWS's error code and message.
-        why: String,
+        /// AWS's error code, or the stage at which the call failed.
+        reason: String,
     },
-    /// SQS did not take a message.
+    /// SQS did not accept a message.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// DynamoDB did not do what it was asked.
+    /// DynamoDB did not read or write an item.
     #[error(transparent)]
     Table(#[from] StoreError),
-    /// The link's clock could not be moved.
+    /// A pass over a link could not begin.
     #[error(transparent)]
-    Link(#[from] PassError),
-    /// A file cannot be read or written.
+    Pass(#[from] PassError),
+    /// A file could not be read or written.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// A secret is not what it should be.
+    /// A secret does not have the documented form.
     #[error("the secret does not have the documented form")]
     SecretMalformed,
-    /// What was given cannot be used.
+    /// The command line, the standard input or a given file is unusable.
     #[error("{0}")]
     Input(String),
-    /// Belvo does not accept a key, or cannot be asked.
+    /// Belvo rejected a new API key, or could not be reached.
     #[error("Belvo did not accept the new key, so nothing was changed: {0}")]
-    Belvo(belvo::Error),
-    /// Belvo did not give its list of links.
-    #[error("Belvo did not give its list of links: {0}")]
-    BelvoList(belvo::Error),
-    /// Belvo's list of links was gone through up to here.
-    #[error("{error}; to go on where this stopped: {page}")]
-    AtPage {
-        /// The options that name the page that did not come to its end.
-        page: String,
-        /// Why.
+    NewKey(belvo::Error),
+    /// Belvo did not return its list of links.
+    #[error("Belvo did not return its list of links: {0}")]
+    LinkList(belvo::Error),
+    /// A command over Belvo's list of links stopped at a page.
+    #[error("{error}; to resume: {resume}")]
+    StoppedAtPage {
+        /// The options that resume the command at the first unfinished page.
+        resume: String,
+        /// Why the command stopped.
         error: Box<Error>,
     },
-    /// Belvo gave its list of links but for some pages.
+    /// Belvo did not return some pages of its list of links.
     #[error(
-        "Belvo did not give all of its list of links: {error}; everything else was done; to go on where the first page is missing: {first}"
+        "Belvo did not return all of its list of links: {error}; the other pages are done; to resume at the first missing page: {resume}"
     )]
-    PagesLeftOut {
-        /// The options that name the first of them.
-        first: String,
-        /// Why it is missing.
+    MissingPages {
+        /// The options that resume the command at the first missing page.
+        resume: String,
+        /// Why that page is missing.
         error: belvo::Error,
     },
-    /// Something was waited for in vain.
+    /// The command ended before all its work was done.
     #[error("{0}")]
-    Waited(String),
+    Incomplete(String),
 }
 
 impl Error {
+    /// Returns a function for `map_err` on an operation on a file.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::File { path, error }
     }
-}
 
-/// For `map_err` on a call to a service.
-pub(crate) fn failed<E, R>(service: &'static str) -> impl FnOnce(aws_sdk_dynamodb::error::SdkError<E, R>) -> Error
-where
-    E: aws_sdk_dynamodb::error::ProvideErrorMetadata,
-{
-    move |error| Error::Aws { service, why: describe_error(&error) }
+    /// Returns a function for `map_err` on a call to an AWS service.
+    pub(crate) fn aws<E: ProvideErrorMetadata, R>(service: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self {
+        move |error| Self::Aws { service, reason: describe_error(&error) }
+    }
 }

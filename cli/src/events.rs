@@ -1,51 +1,53 @@
-//! The last events of a link, as far back as asked for.
+//! The latest events of a link.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{EpochMillis, LinkId};
 
-use crate::error::{Error, failed};
+use crate::error::Error;
 use crate::item::Item;
 
-/// Which events of which link.
-pub(crate) struct Wanted<'a> {
+/// Selects events of a link.
+pub(crate) struct EventQuery<'a> {
     pub(crate) link: &'a LinkId,
-    /// Received since then; without it, ever.
+    /// The earliest time of receipt. Without it, events of any age match.
     pub(crate) since: Option<EpochMillis>,
-    pub(crate) at_most: usize,
+    /// The maximum number of events.
+    pub(crate) limit: usize,
 }
 
-/// Events, the last one first.
-pub(crate) struct Found {
-    pub(crate) events: Vec<Item>,
-    /// There are older ones that were asked for.
+/// Events, latest first.
+pub(crate) struct Events {
+    pub(crate) items: Vec<Item>,
+    /// Whether older events match the query, too.
     pub(crate) has_more: bool,
 }
 
-/// Reads them from the table, consistently.
-pub(crate) async fn read(dynamodb: &Client, table_name: &str, wanted: &Wanted<'_>) -> Result<Found, Error> {
+/// Reads events from the table, consistently.
+pub(crate) async fn read(dynamodb: &Client, table_name: &str, query: &EventQuery<'_>) -> Result<Events, Error> {
     let s = |text: String| AttributeValue::S(text);
-    let query = dynamodb
+    let call = dynamodb
         .query()
         .table_name(table_name)
         .consistent_read(true)
         .scan_index_forward(false)
         .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-        .expression_attribute_values(":pk", s(format!("LINK#{}", wanted.link)))
-        .expression_attribute_values(":from", s(format!("EVENT#{:013}", wanted.since.unwrap_or_default().max(0))))
-        // Behind every digit.
+        .expression_attribute_values(":pk", s(format!("LINK#{}", query.link)))
+        .expression_attribute_values(":from", s(format!("EVENT#{:013}", query.since.unwrap_or_default().max(0))))
+        // `:` sorts after every digit.
         .expression_attribute_values(":to", s("EVENT#:".to_owned()))
-        .limit(i32::try_from(wanted.at_most + 1).unwrap_or(i32::MAX));
-    // A page ends at a megabyte, too, so one may be fewer than there are.
-    let mut items = query.into_paginator().items().send();
-    let mut events = Vec::new();
-    while let Some(item) = items.next().await {
-        if events.len() == wanted.at_most {
-            return Ok(Found { events, has_more: true });
+        .limit(i32::try_from(query.limit + 1).unwrap_or(i32::MAX));
+
+    // A page also ends at a megabyte, so it can have fewer items than the limit.
+    let mut found = call.into_paginator().items().send();
+    let mut items = Vec::new();
+    while let Some(item) = found.next().await {
+        if items.len() == query.limit {
+            return Ok(Events { items, has_more: true });
         }
-        events.push(item.map_err(failed("DynamoDB"))?);
+        items.push(item.map_err(Error::aws("DynamoDB"))?);
     }
-    Ok(Found { events, has_more: false })
+    Ok(Events { items, has_more: false })
 }
 
 #[cfg(test)]
@@ -62,7 +64,7 @@ mod tests {
             let item = Item::from([
                 ("pk".to_owned(), s("LINK#l-1".to_owned())),
                 ("sk".to_owned(), s(format!("EVENT#{:013}#k", NOON + number))),
-                // Long enough for several pages of a megabyte.
+                // Large enough for several pages of a megabyte.
                 ("data".to_owned(), s("x".repeat(100_000))),
             ]);
             dynamodb.put_item().table_name(test_aws::dynamodb::TABLE_NAME).set_item(Some(item)).send().await.unwrap();
@@ -75,23 +77,23 @@ mod tests {
         dynamodb
     }
 
-    async fn times(dynamodb: &Client, since: Option<EpochMillis>, at_most: usize) -> (Vec<EpochMillis>, bool) {
+    async fn times(dynamodb: &Client, since: Option<EpochMillis>, limit: usize) -> (Vec<EpochMillis>, bool) {
         let link = LinkId::parse("l-1").unwrap();
-        let wanted = Wanted { link: &link, since, at_most };
-        let found = read(dynamodb, test_aws::dynamodb::TABLE_NAME, &wanted).await.unwrap();
+        let query = EventQuery { link: &link, since, limit };
+        let found = read(dynamodb, test_aws::dynamodb::TABLE_NAME, &query).await.unwrap();
         let time = |event: &Item| -> Option<EpochMillis> { text(event, "sk")?.split('#').nth(1)?.parse().ok() };
-        (found.events.iter().filter_map(|event| Some(time(event)? - NOON)).collect(), found.has_more)
+        (found.items.iter().filter_map(|event| Some(time(event)? - NOON)).collect(), found.has_more)
     }
 
     #[tokio::test]
-    async fn the_last_events_come_first_over_as_many_pages_as_it_takes() {
+    async fn the_latest_events_come_first_across_pages() {
         let dynamodb = a_table(30).await;
         assert_eq!(times(&dynamodb, None, 25).await, ((5..30).rev().collect(), true));
         assert_eq!(times(&dynamodb, None, 30).await, ((0..30).rev().collect(), false));
     }
 
     #[tokio::test]
-    async fn what_was_received_before_is_left_out() {
+    async fn earlier_events_are_left_out() {
         let dynamodb = a_table(30).await;
         assert_eq!(times(&dynamodb, Some(NOON + 27), 100).await, (vec![29, 28, 27], false));
         assert_eq!(times(&dynamodb, Some(NOON + 27), 2).await, (vec![29, 28], true));

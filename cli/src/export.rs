@@ -1,7 +1,7 @@
-//! Everything that the table holds about a link, in a file.
+//! The command `export`: writes all items of a link to a file.
 //!
-//! The file is JSON, an item a line: first the link's own partition in the order of its keys, then its requests. An export
-//! that was broken off goes on behind the last whole line, which says by its keys how far it came.
+//! The file has one JSON object per line: first the link's own partition in the order of its keys, then its requests. An
+//! interrupted export resumes after the last complete line, whose keys say where that is.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -14,112 +14,116 @@ use domain::LinkId;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::error::{Error, failed};
-use crate::item::{Item, line};
+use crate::error::Error;
+use crate::item::{Item, to_json};
 use crate::output::Output;
 use crate::stack::Stack;
 
-/// Bookkeeping about no one: fingerprints of the ids that a listing has seen.
+/// The prefix of internal items, with fingerprints of listed ids. They are not data of the link.
 const NOT_EXPORTED: &str = "SEEN#";
 
-/// What an export is of.
+/// The table and the link to export.
 pub(crate) struct Source<'a> {
     pub(crate) dynamodb: &'a aws_sdk_dynamodb::Client,
     pub(crate) table_name: &'a str,
     pub(crate) link: &'a LinkId,
 }
 
-/// Where an export that was broken off goes on.
+/// The keys of an exported item, from its line in the file.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-struct Last {
+struct Keys {
     pk: String,
     sk: String,
-    /// Of a request: its link.
+    /// The link of a request.
     gsi1pk: Option<String>,
 }
 
 /// Exports a link.
-pub(crate) async fn run(stack: &Stack, output: &Output, link: &LinkId, to: &Path) -> Result<(), Error> {
+pub(crate) async fn run(stack: &Stack, output: Output, link: &LinkId, to: &Path) -> Result<(), Error> {
     if to.exists() {
-        return Err(Error::Input(format!("{} is there already", to.display())));
+        return Err(Error::Input(format!("{} exists already", to.display())));
     }
+
     let bar = output.progress("exporting");
     let source = Source { dynamodb: &stack.dynamodb, table_name: &stack.table_name, link };
     let items = export(&source, to, |items| bar.set_message(format!("{items} items"))).await?;
     bar.finish_and_clear();
+
     output.result(
-        &format!("{items} items are in {}.", to.display()),
+        &format!("Exported {items} items to {}.", to.display()),
         &json!({ "link_id": link.as_str(), "items": items, "file": to }),
     );
     Ok(())
 }
 
-/// Writes the file, and says how many items it has.
+/// Writes or completes the file. Returns the number of its items.
 pub(crate) async fn export(source: &Source<'_>, to: &Path, progress: impl Fn(u64)) -> Result<u64, Error> {
-    let mut name = to.as_os_str().to_owned();
-    name.push(".part");
-    let part = PathBuf::from(name);
-    if part.symlink_metadata().is_ok_and(|there| !there.is_file() || there.mode() & 0o077 != 0) {
-        return Err(Error::Input(format!("{} is no file that only its owner may read; remove it", part.display())));
-    }
+    let part = part_of(to)?;
     let (mut items, last) = resume(&part, source.link)?;
     let mut options = OpenOptions::new();
     let file = options.create(true).append(true).mode(0o600).open(&part).map_err(Error::file(&part))?;
     let mut file = BufWriter::new(file);
 
-    let is_requests = last.as_ref().is_some_and(|last| last.pk.starts_with("REQUEST#"));
-    let mut queries = vec![(source.requests(), last.as_ref().filter(|_| is_requests).map(|last| source.behind(last)))];
-    if !is_requests {
-        queries.insert(0, (source.partition(), last.as_ref().map(Last::key)));
-    }
-    for (query, from) in queries {
-        let mut from = from;
+    for (query, mut start_key) in source.queries_after(last.as_ref()) {
         loop {
-            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(failed("DynamoDB"))?;
+            let page = query.clone().set_exclusive_start_key(start_key).send().await;
+            let page = page.map_err(Error::aws("DynamoDB"))?;
             for item in page.items.unwrap_or_default().iter().filter(|item| is_exported(item)) {
-                writeln!(file, "{}", line(item)).map_err(Error::file(&part))?;
+                writeln!(file, "{}", to_json(item)).map_err(Error::file(&part))?;
                 items += 1;
             }
             file.flush().map_err(Error::file(&part))?;
             progress(items);
-            from = page.last_evaluated_key;
-            if from.is_none() {
+
+            start_key = page.last_evaluated_key;
+            if start_key.is_none() {
                 break;
             }
         }
     }
-    file.into_inner()
-        .map_err(|error| Error::file(&part)(error.into_error()))?
-        .sync_all()
-        .map_err(Error::file(&part))?;
+
+    let file = file.into_inner().map_err(|error| Error::file(&part)(error.into_error()))?;
+    file.sync_all().map_err(Error::file(&part))?;
     fs::rename(&part, to).map_err(Error::file(to))?;
     Ok(items)
 }
 
-/// Cuts off a line that was not finished; the items that are there, and the last of them. A file that another link's export
-/// began is not gone on with.
-fn resume(part: &Path, link: &LinkId) -> Result<(u64, Option<Last>), Error> {
+/// Returns the path of the incomplete file. Fails if another user could read a file that is there.
+fn part_of(to: &Path) -> Result<PathBuf, Error> {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    if part.symlink_metadata().is_ok_and(|found| !found.is_file() || found.mode() & 0o077 != 0) {
+        return Err(Error::Input(format!("{} is not a file that only its owner can read; remove it", part.display())));
+    }
+    Ok(part)
+}
+
+/// Removes an incomplete last line. Returns the number of items in the file and the keys of the last one. Fails if the file
+/// belongs to another link.
+fn resume(part: &Path, link: &LinkId) -> Result<(u64, Option<Keys>), Error> {
     if !part.exists() {
         return Ok((0, None));
     }
+
     let mut reader = BufReader::new(File::open(part).map_err(Error::file(part))?);
-    let (mut items, mut whole, mut last) = (0, 0, None);
+    let (mut items, mut complete_bytes, mut last) = (0, 0, None);
     let mut text = String::new();
     loop {
         text.clear();
         let bytes = reader.read_line(&mut text).map_err(Error::file(part))?;
-        let read = if text.ends_with('\n') { serde_json::from_str::<Last>(&text).ok() } else { None };
-        let Some(read) = read else { break };
-        let partition = read.gsi1pk.as_deref().filter(|_| read.pk.starts_with("REQUEST#")).unwrap_or(&read.pk);
-        if partition.strip_prefix("LINK#") != Some(link.as_str()) {
+        let keys = if text.ends_with('\n') { serde_json::from_str::<Keys>(&text).ok() } else { None };
+        let Some(keys) = keys else { break };
+        if keys.partition().strip_prefix("LINK#") != Some(link.as_str()) {
             return Err(Error::Input(format!("{} is the export of another link; remove it", part.display())));
         }
-        whole += bytes as u64;
+        complete_bytes += bytes as u64;
         items += 1;
-        last = Some(read);
+        last = Some(keys);
     }
+
     let file = OpenOptions::new().write(true).open(part);
-    file.and_then(|file| file.set_len(whole)).map_err(Error::file(part))?;
+    file.and_then(|file| file.set_len(complete_bytes)).map_err(Error::file(part))?;
     Ok((items, last))
 }
 
@@ -127,13 +131,30 @@ fn is_exported(item: &Item) -> bool {
     !matches!(item.get("sk"), Some(AttributeValue::S(sk)) if sk.starts_with(NOT_EXPORTED))
 }
 
-impl Last {
-    fn key(&self) -> Item {
+impl Keys {
+    fn is_request(&self) -> bool {
+        self.pk.starts_with("REQUEST#")
+    }
+
+    /// Returns the partition of the link that the item belongs to.
+    fn partition(&self) -> &str {
+        self.gsi1pk.as_deref().filter(|_| self.is_request()).unwrap_or(&self.pk)
+    }
+
+    fn start_key(&self) -> Item {
         Item::from([("pk".to_owned(), s(&self.pk)), ("sk".to_owned(), s(&self.sk))])
     }
 }
 
 impl Source<'_> {
+    /// Returns the queries whose items follow the last exported item, each with its start key.
+    fn queries_after(&self, last: Option<&Keys>) -> Vec<(QueryFluentBuilder, Option<Item>)> {
+        match last {
+            Some(request) if request.is_request() => vec![(self.requests(), Some(self.start_key_after(request)))],
+            _ => vec![(self.partition(), last.map(Keys::start_key)), (self.requests(), None)],
+        }
+    }
+
     fn partition(&self) -> QueryFluentBuilder {
         let query = self.dynamodb.query().table_name(self.table_name).consistent_read(true);
         query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(&self.pk()))
@@ -144,9 +165,9 @@ impl Source<'_> {
         query.key_condition_expression("gsi1pk = :pk").expression_attribute_values(":pk", s(&self.pk()))
     }
 
-    /// In the index of a link's requests, behind one.
-    fn behind(&self, request: &Last) -> Item {
-        let mut key = request.key();
+    /// Returns the start key in the index of a link's requests.
+    fn start_key_after(&self, request: &Keys) -> Item {
+        let mut key = request.start_key();
         key.extend([("gsi1pk".to_owned(), s(&self.pk())), ("gsi1sk".to_owned(), s(&request.pk))]);
         key
     }
@@ -178,13 +199,13 @@ mod tests {
         let put = async |item: Item| {
             dynamodb.put_item().table_name(test_aws::dynamodb::TABLE_NAME).set_item(Some(item)).send().await.unwrap();
         };
-        let item = |pk: &str, sk: &str| Last { pk: pk.to_owned(), sk: sk.to_owned(), gsi1pk: None }.key();
+        let item = |pk: &str, sk: &str| Keys { pk: pk.to_owned(), sk: sk.to_owned(), gsi1pk: None }.start_key();
         for sk in ["LINK", "SEEN#x", "ACCOUNTS#a"] {
             put(item("LINK#l-1", sk)).await;
         }
         for n in 0..40 {
             let mut record = item("LINK#l-1", &format!("TRANSACTIONS#{n:02}"));
-            // Long enough for several pages of a megabyte.
+            // Large enough for several pages of a megabyte.
             record.insert("data".to_owned(), s(&"x".repeat(100_000)));
             record.insert("amount".to_owned(), AttributeValue::N(format!("{n}.10000000000000000001")));
             put(record).await;
@@ -198,14 +219,14 @@ mod tests {
         dynamodb
     }
 
-    fn begun(to: &Path, text: &str) {
+    fn write_part(to: &Path, text: &str) {
         let part = to.with_extension("jsonl.part");
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(part).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 
     #[tokio::test]
-    async fn what_another_link_or_another_reader_began_is_not_gone_on_with() {
+    async fn a_file_of_another_link_or_with_other_readers_is_not_resumed() {
         let (dynamodb, link) = (a_table().await, LinkId::parse("l-2").unwrap());
         let source = Source { dynamodb: &dynamodb, table_name: test_aws::dynamodb::TABLE_NAME, link: &link };
         let to = a_file("of-another");
@@ -214,9 +235,9 @@ mod tests {
             r#"{"gsi1pk":"LINK#l-1","pk":"REQUEST#1","sk":"REQUEST"}"#,
             r#"{"pk":"REQUEST#1","sk":"REQUEST"}"#,
         ] {
-            begun(&to, &format!("{line}\n"));
-            let refused = export(&source, &to, |_| {}).await.unwrap_err().to_string();
-            assert!(refused.contains("of another link"), "{refused}");
+            write_part(&to, &format!("{line}\n"));
+            let error = export(&source, &to, |_| {}).await.unwrap_err().to_string();
+            assert!(error.contains("of another link"), "{error}");
         }
         fs::remove_file(to.with_extension("jsonl.part")).unwrap();
         fs::write(to.with_extension("jsonl.part"), "").unwrap();
@@ -224,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_export_has_every_item_once_wherever_it_was_broken_off() {
+    async fn an_export_has_every_item_once_wherever_it_was_interrupted() {
         let (dynamodb, link) = (a_table().await, LinkId::parse("l-1").unwrap());
         let source = Source { dynamodb: &dynamodb, table_name: test_aws::dynamodb::TABLE_NAME, link: &link };
         let whole = a_file("whole");
@@ -238,7 +259,7 @@ mod tests {
         );
         for bytes in [0, 10, text.len() / 3, text.len() / 2 + 7, text.len() - 400, text.len() - 10, text.len()] {
             let to = a_file(&bytes.to_string());
-            begun(&to, &text[..bytes]);
+            write_part(&to, &text[..bytes]);
             assert_eq!(export(&source, &to, |_| {}).await.unwrap(), 45, "{bytes}");
             assert!(fs::read_to_string(&to).unwrap() == text, "{bytes}");
             assert!(!to.with_extension("jsonl.part").exists());

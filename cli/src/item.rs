@@ -1,76 +1,76 @@
-//! Items of the table as JSON, number by number with the digits that the table has.
+//! Items of the table: their attributes, and their JSON form with exact numbers.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// One item.
+/// An item of the table.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The text that an attribute holds; none when it is absent or no text.
+/// Returns the value of a string attribute.
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// The number that an attribute holds; none when it is absent or no such number.
+/// Returns the value of an integer attribute.
 pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// An item on one line, its attributes in the order of their names.
-pub(crate) fn line(item: &Item) -> String {
+/// Returns an item as JSON on one line, with its attributes sorted by name.
+pub(crate) fn to_json(item: &Item) -> String {
     let mut text = String::new();
-    members(item, &mut text);
+    write_object(item, &mut text);
     text
 }
 
-fn members(members: &Item, text: &mut String) {
-    let sorted: BTreeMap<_, _> = members.iter().collect();
+fn write_object(item: &Item, text: &mut String) {
+    let sorted: BTreeMap<_, _> = item.iter().collect();
     text.push('{');
     for (index, (name, value)) in sorted.into_iter().enumerate() {
-        comma(index, text);
-        quoted(name, text);
+        write_comma(index, text);
+        write_string(name, text);
         text.push(':');
-        write(value, text);
+        write_value(value, text);
     }
     text.push('}');
 }
 
-fn write(value: &AttributeValue, text: &mut String) {
+fn write_value(value: &AttributeValue, text: &mut String) {
     match value {
-        AttributeValue::S(string) => quoted(string, text),
-        // DynamoDB's numbers are JSON numbers.
+        AttributeValue::S(string) => write_string(string, text),
+        // The digits of DynamoDB are a JSON number. Parsing them would lose precision.
         AttributeValue::N(digits) => text.push_str(digits),
         AttributeValue::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-        AttributeValue::M(map) => members(map, text),
+        AttributeValue::M(map) => write_object(map, text),
         AttributeValue::L(values) => {
             text.push('[');
             for (index, value) in values.iter().enumerate() {
-                comma(index, text);
-                write(value, text);
+                write_comma(index, text);
+                write_value(value, text);
             }
             text.push(']');
         }
         AttributeValue::Ss(strings) => {
             text.push('[');
             for (index, string) in strings.iter().enumerate() {
-                comma(index, text);
-                quoted(string, text);
+                write_comma(index, text);
+                write_string(string, text);
             }
             text.push(']');
         }
-        // The table holds binaries only in bookkeeping that is not exported.
+        // Only internal items, which are not exported, have binary attributes.
         _ => text.push_str("null"),
     }
 }
 
-fn comma(index: usize, text: &mut String) {
+fn write_comma(index: usize, text: &mut String) {
     if index > 0 {
         text.push(',');
     }
 }
 
-fn quoted(string: &str, text: &mut String) {
+fn write_string(string: &str, text: &mut String) {
     text.push_str(&serde_json::Value::from(string).to_string());
 }
 
@@ -95,7 +95,7 @@ mod tests {
             ("awaited".to_owned(), AttributeValue::Ss(vec!["OWNERS".to_owned()])),
         ]);
         let expected = r#"{"awaited":["OWNERS"],"data":{"amount":1234567890123456789012345678.0123456789,"tags":["a\"b",null,true]},"sk":"LINK"}"#;
-        assert_eq!(line(&item), expected);
-        assert!(serde_json::from_str::<serde_json::Value>(&line(&item)).is_ok());
+        assert_eq!(to_json(&item), expected);
+        assert!(serde_json::from_str::<serde_json::Value>(&to_json(&item)).is_ok());
     }
 }

@@ -1,8 +1,9 @@
-//! What a command prints: results to standard output, for people or as JSON; progress to standard error.
+//! Printing: results to standard output, as text or as JSON; progress and notes to standard error.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+use domain::EpochMillis;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,17 +11,17 @@ use serde_json::json;
 
 use crate::error::Error;
 
-/// The same without control characters.
-pub(crate) fn harmless(words: &str) -> String {
-    words.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+/// Returns the text with U+FFFD in place of each control character.
+pub(crate) fn without_control_characters(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
-/// Epoch milliseconds in ISO 8601, to the second.
-pub(crate) fn moment(at: i64) -> String {
-    Timestamp::from_second(at.div_euclid(1_000)).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+/// Formats a time in ISO 8601, in UTC, to the second.
+pub(crate) fn format_time(at: EpochMillis) -> String {
+    Timestamp::from_second(at.div_euclid(1_000)).map_or_else(|_| "?".to_owned(), |time| time.to_string())
 }
 
-/// Where a command prints.
+/// The printer of a command's results.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     is_json: bool,
@@ -31,34 +32,36 @@ impl Output {
         Self { is_json }
     }
 
-    /// A result: these words for people, this object for programs.
-    pub(crate) fn result(self, words: &str, object: &impl Serialize) {
+    /// Prints a result: the text, or with `--json` the object.
+    pub(crate) fn result(self, text: &str, object: &impl Serialize) {
         let line = if self.is_json {
             serde_json::to_string(object).unwrap_or_default()
         } else {
-            // Some of it is what a sender wrote: nothing of that may steer the terminal.
-            harmless(words)
+            // Some of the text comes from senders of webhooks: it must not control the terminal.
+            without_control_characters(text)
         };
-        // That nobody reads on (`| head`) is no reason to stop what was begun.
+
+        // A closed pipe (`| head`) does not stop a command that has begun.
         let _ = writeln!(io::stdout(), "{line}");
     }
 
-    /// What to do next. For people alone.
-    pub(crate) fn hint(self, words: &str) {
+    /// Prints advice on the next step. Omitted with `--json`.
+    pub(crate) fn hint(self, text: &str) {
         if !self.is_json {
-            eprintln!("{words}");
+            eprintln!("{text}");
         }
     }
 
-    /// What has to be known beside the result: to standard error, for people and for programs.
-    pub(crate) fn note(self, words: &str, object: &impl Serialize) {
+    /// Prints information beside the result to standard error: the text, or with `--json` the object.
+    pub(crate) fn note(self, text: &str, object: &impl Serialize) {
         if self.is_json {
             eprintln!("{}", serde_json::to_string(object).unwrap_or_default());
         } else {
-            eprintln!("{words}");
+            eprintln!("{text}");
         }
     }
 
+    /// Prints the error that ended the command.
     pub(crate) fn error(self, error: &Error) {
         if self.is_json {
             eprintln!("{}", json!({ "error": error.to_string() }));
@@ -67,11 +70,11 @@ impl Output {
         }
     }
 
-    /// Shows that something goes on, where somebody can see it.
-    pub(crate) fn progress(self, what: &str) -> ProgressBar {
+    /// Shows a spinner on a terminal. Hidden with `--json`.
+    pub(crate) fn progress(self, message: &str) -> ProgressBar {
         let bar = if self.is_json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
         bar.set_style(ProgressStyle::default_spinner());
-        bar.set_message(what.to_owned());
+        bar.set_message(message.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }
@@ -82,12 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_written_in_utc() {
-        assert_eq!(moment(1_795_262_401_999), "2026-11-21T12:00:01Z");
+    fn a_time_is_formatted_in_utc() {
+        assert_eq!(format_time(1_795_262_401_999), "2026-11-21T12:00:01Z");
     }
 
     #[test]
-    fn what_a_sender_wrote_does_not_steer_the_terminal() {
-        assert_eq!(harmless("a\u{1b}[2Jb\nc é"), "a\u{fffd}[2Jb\u{fffd}c é");
+    fn text_of_a_sender_does_not_control_the_terminal() {
+        assert_eq!(without_control_characters("a\u{1b}[2Jb\nc é"), "a\u{fffd}[2Jb\u{fffd}c é");
     }
 }

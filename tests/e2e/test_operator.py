@@ -151,7 +151,7 @@ def test_an_export_has_all_items_of_a_link(deployment: Deployment, belvo: Contro
     assert all(isinstance(item["data"]["amount"], decimal.Decimal) for item in exported.values())
     assert {item["sk"].partition("#")[0] for item in items} == {"LINK", "ACCOUNTS", "TRANSACTIONS", "SYNC", "EVENT", "REQUEST"}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "is there already" in deployment.operate("export", link_id, "--to", str(file), status=1).stderr
+    assert "exists already" in deployment.operate("export", link_id, "--to", str(file), status=1).stderr
 
 
 def test_an_erased_link_leaves_no_personal_data(deployment: Deployment, belvo: Control, tmp_path: Path):
@@ -228,7 +228,7 @@ def test_an_erasure_needs_confirmation(deployment: Deployment, belvo: Control, t
     asked = at_a_terminal(deployment, *erase, typed=new_link_id(), status=1)
     # An account and three transactions.
     assert f"{link_id}  user of {link_id}  active; " in asked and "; 4 records" in asked
-    assert "that is not its id: nothing was erased" in asked
+    assert "that is not the id of the link: nothing was erased" in asked
     assert deployment.link_items(link_id)["LINK"]["status"] == "active" and not receipts.exists()
 
     assert f"{link_id} is erased: 4 records" in at_a_terminal(deployment, *erase, typed=link_id, status=0)
@@ -319,7 +319,7 @@ def test_why_explains_a_record(deployment: Deployment, belvo: Control):
     def why(record: str) -> str:
         return deployment.operate("why", link_id, "--resource", "TRANSACTIONS", "--id", record).stdout
 
-    assert "record    there, as Belvo gave it" in why(kept)
+    assert "record    present, as fetched from Belvo" in why(kept)
     assert "record    a tombstone" in why(gone)
     assert "record    not in the table" in why("never-heard-of")
     told = why(gone)
@@ -381,7 +381,7 @@ def test_links_that_need_action_are_listed(deployment: Deployment, belvo: Contro
     deployment.post(webhook(waiting))
     deployment.wait_for_applied(waiting, 2)
     assert waiting not in found()
-    assert "Belvo did not give its list" in deployment.operate("links", "--action-needed", "--page", "999", status=1).stderr
+    assert "Belvo did not return its list" in deployment.operate("links", "--action-needed", "--page", "999", status=1).stderr
     assert "required" in deployment.operate("links", status=2).stderr
 
 
@@ -403,16 +403,16 @@ def test_status_shows_the_age_of_the_oldest_message(deployment: Deployment):
         )  # fmt: skip
 
     with deployment.paused_sync():
-        assert oldest() == "none waits"
+        assert oldest() == "no message is waiting"
         assert deployment.post(webhook(new_link_id(), "HOROSCOPES", "new_horoscopes_available")).status_code == 202
         deployment.wait_for_depth(1)
         datapoint("another.fifo", 9_999)
-        assert oldest() == "not known (no datapoint in CloudWatch)"
+        assert oldest() == "unknown (no datapoint in CloudWatch)"
         datapoint(queue, 754)
         wait_until(lambda: oldest() == "has waited for 12 min", "the datapoint")
         deployment.wait_for_depth(1)
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
-    assert oldest() == "none waits"
+    assert oldest() == "no message is waiting"
 
 
 def test_dead_letters_are_listed_redriven_and_dropped(deployment: Deployment, belvo: Control):
@@ -436,12 +436,12 @@ def test_dead_letters_are_listed_redriven_and_dropped(deployment: Deployment, be
     sent_back = json.loads(deployment.operate("--json", "dead-letters", "redrive", "--link", link_id).stdout)
     assert sent_back == {"redriven": 1, "links": {link_id: 1}}
     again = deployment.operate("dead-letters", "redrive", "--link", link_id)
-    assert f"None of the 1 dead letters that were seen is of {link_id}." in again.stderr and "0 messages" in again.stdout
+    assert f"None of the 1 scanned dead letters is of {link_id}." in again.stderr and "0 messages" in again.stdout
     deployment.wait_for_outcome(link_id, "applied")
     assert len(deployment.records(link_id, "TRANSACTIONS")) == 4
 
     [lost] = [each["message_id"] for each in listed if each["link_id"] == mistyped]
-    assert "is gone" in deployment.operate("dead-letters", "drop", lost).stdout
+    assert f"Deleted {lost}." in deployment.operate("dead-letters", "drop", lost).stdout
     assert "no dead letter" in deployment.operate("dead-letters", "drop", lost, status=1).stderr
     assert "The dead-letter queue is empty." in deployment.operate("dead-letters", "list").stderr
 
@@ -456,7 +456,7 @@ def test_hidden_dead_letters_do_not_count_as_an_empty_queue(deployment: Deployme
     assert "SQS counts 1 dead letters that were hidden" in listed and "empty" not in listed
     assert json.loads(deployment.operate("--json", "dead-letters", "list").stderr) == {"hidden": 1}
     redriven = deployment.operate("dead-letters", "redrive", status=1)
-    assert "nothing was sent back" in redriven.stderr and "SQS counts 1" in redriven.stderr
+    assert "nothing was redriven" in redriven.stderr and "SQS counts 1" in redriven.stderr
 
     sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=hidden["ReceiptHandle"], VisibilityTimeout=0)
     assert link_id in deployment.operate("dead-letters", "list").stdout
@@ -506,7 +506,7 @@ def test_a_failing_page_of_links_is_named_and_blocks_no_other(deployment: Deploy
     ended = deployment.operate(*resync, status=1)
 
     assert json.loads(ended.stdout)["links"] >= 1
-    assert "to go on where the first page is missing: --page 1 --page-size 10" in ended.stderr.splitlines()[-1]
+    assert "to resume at the first missing page: --page 1 --page-size 10" in ended.stderr.splitlines()[-1]
     ended = deployment.operate("links", "--action-needed", *begin, status=1)
     assert "links need their users" in ended.stderr and "--page 1 --page-size 10" in ended.stderr
     wait_until(lambda: deployment.depth() == 0, "an empty queue")
@@ -516,5 +516,5 @@ def test_an_interrupted_resync_of_all_links_names_the_next_page(deployment: Depl
     belvo.set_faults({"match": {"path_prefix": "/api/links/"}, "fault": {"status": 500}})
     ended = deployment.operate("--json", "resync", "--all", "--page", "7", status=1).stderr.splitlines()
     assert json.loads(ended[0]) == {"page": 7, "links": 0}
-    assert "did not give its list" in ended[-1] and "to go on where this stopped: --page 7" in ended[-1]
+    assert "did not return its list" in ended[-1] and "to resume: --page 7" in ended[-1]
     assert "--page 7" in deployment.operate("links", "--action-needed", "--page", "7", status=1).stderr

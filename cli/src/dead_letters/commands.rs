@@ -1,230 +1,180 @@
-//! The dead-letter queue: what is in it, sending it back, taking it out.
+//! The commands `dead-letters list`, `redrive` and `drop`.
 //!
-//! A FIFO queue gives no further message of a link while others of it are hidden, so a list has the first ten or so of each
-//! link, and is no whole one when the queue is long.
+//! A FIFO queue delivers no further message of a link while it has hidden others. So a list has about ten messages of each link,
+//! and is incomplete if the queue is long.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
-use clap::Subcommand;
-use domain::LinkId;
+use domain::{EpochMillis, LinkId};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::LinkArgument;
-use crate::dead_letters::scan::{DeadLetters, Fate, Letter};
-use crate::error::{Error, failed};
-use crate::output::{Output, moment};
+use super::QUEUE_OUTPUT;
+use super::scan::{DeadLetter, DeadLetterQueue, Disposition};
+use crate::arguments;
+use crate::error::Error;
+use crate::output::{Output, format_time};
 use crate::stack::Stack;
-use crate::status::depth;
 
-/// What to do with dead letters.
-#[derive(Debug, Subcommand)]
-pub(crate) enum What {
-    /// Shows the first ten or so of each link: what failed, and why.
+/// The subcommands of `dead-letters`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Shows about ten dead letters of each link, with the last error.
     List {
         /// Only those of this link.
-        #[arg(long)]
-        link: Option<LinkArgument>,
+        #[arg(long, value_parser = arguments::link_id)]
+        link: Option<LinkId>,
     },
-    /// Sends them back to the queue, each with as many attempts as a new message. Working one twice is harmless.
+    /// Sends dead letters back to the queue, with as many attempts as new messages. Processing a message twice is harmless.
     Redrive {
         /// Only those of this link.
-        #[arg(long)]
-        link: Option<LinkArgument>,
+        #[arg(long, value_parser = arguments::link_id)]
+        link: Option<LinkId>,
     },
-    /// Takes messages out for good. What they announced comes with a later listing, except deletions: resync the link.
+    /// Deletes dead letters permanently. A later listing brings what they announced, except deletions: resync the link.
     Drop {
-        /// As list shows them.
+        /// The ids of the messages, as list shows them.
         #[arg(required = true)]
         message_ids: Vec<String>,
     },
 }
 
-/// Letters that a look has hidden show again within two minutes, and SQS's count of them lags by less than one.
-const SHOWN_WITHIN: Duration = Duration::from_mins(3);
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// The output that names the queue.
-const DEAD_LETTERS: &str = "DeadLetterQueueUrl";
-
-/// How a letter is shown.
+/// A dead letter in the list.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Row<'a> {
     message_id: &'a str,
     link_id: &'a str,
     webhook_type: Option<&'a str>,
     webhook_code: Option<&'a str>,
     source: Option<&'static str>,
-    /// Epoch milliseconds.
-    received_at: Option<i64>,
-    /// What the sync state of its resource says of the last failure.
+    received_at: Option<EpochMillis>,
+    /// The last error in the sync state of the resource.
     last_error: Option<String>,
 }
 
-pub(crate) async fn run(stack: &Stack, output: &Output, what: What) -> Result<(), Error> {
-    match what {
-        What::List { link } => list(stack, output, link.as_ref()).await,
-        What::Redrive { link } => redrive(stack, output, link.as_ref()).await,
-        What::Drop { message_ids } => drop_these(stack, output, &message_ids).await,
+/// Runs a subcommand.
+pub(crate) async fn run(stack: &Stack, output: Output, command: Command) -> Result<(), Error> {
+    match command {
+        Command::List { link } => list(stack, output, link.as_ref()).await,
+        Command::Redrive { link } => redrive(stack, output, link.as_ref()).await,
+        Command::Drop { message_ids } => delete(stack, output, &message_ids).await,
     }
 }
 
-/// What was removed of some links.
-pub(crate) struct Removed {
-    /// How many of each.
-    pub(crate) counts: BTreeMap<LinkId, u64>,
-    /// Are there perhaps others that nobody has looked at?
-    pub(crate) has_more: bool,
-}
-
-/// Removes messages of links, which hold what their webhooks said.
-pub(crate) async fn remove_of(stack: &Stack, links: &[&LinkId]) -> Result<Removed, Error> {
-    let mut counts = BTreeMap::new();
-    if links.is_empty() {
-        return Ok(Removed { counts, has_more: false });
-    }
-    let letters = DeadLetters::of(stack)?;
-    let are_shown = are_shown(stack).await?;
-    let looked = letters.look(async |letter| {
-        let Some(link) = links.iter().find(|link| letter.group == link.as_str()) else { return Ok(Fate::Stays) };
-        letters.remove(letter).await?;
-        *counts.entry((*link).clone()).or_default() += 1;
-        Ok(Fate::Left)
-    });
-    let has_more = looked.await?.has_more || !are_shown;
-    Ok(Removed { counts, has_more })
-}
-
-/// Waits until no letter is hidden by a look of somebody else. `false` when that was in vain.
-async fn are_shown(stack: &Stack) -> Result<bool, Error> {
-    let until = Instant::now() + SHOWN_WITHIN;
-    loop {
-        if depth(stack, DEAD_LETTERS).await?.1 == 0 {
-            return Ok(true);
-        }
-        if Instant::now() >= until {
-            return Ok(false);
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-async fn list(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Error> {
-    let (_, hidden) = depth(stack, DEAD_LETTERS).await?;
-    let looked = DeadLetters::of(stack)?.look(async |_| Ok(Fate::Stays)).await?;
-    let seen = looked.stayed.len();
-    let letters: Vec<_> = looked.stayed.into_iter().filter(|letter| is_of(letter, link)).collect();
+async fn list(stack: &Stack, output: Output, link: Option<&LinkId>) -> Result<(), Error> {
+    let hidden = stack.queue_depth(QUEUE_OUTPUT).await?.hidden;
+    let scan = DeadLetterQueue::of(stack)?.scan(async |_| Ok(Disposition::Kept)).await?;
+    let scanned = scan.kept.len();
+    let letters: Vec<_> = scan.kept.into_iter().filter(|letter| is_of(letter, link)).collect();
     for letter in &letters {
-        let shown = letter.shown(stack).await?;
-        let words = format!(
-            "{}  {}  {} {}  received {}  {}",
-            shown.message_id,
-            shown.link_id,
-            shown.webhook_type.unwrap_or("(cannot be read)"),
-            shown.webhook_code.unwrap_or_default(),
-            shown.received_at.map_or_else(|| "?".to_owned(), moment),
-            shown.last_error.as_deref().unwrap_or("(no reason is on record)"),
-        );
-        output.result(&words, &shown);
+        let row = Row::of(letter, stack).await?;
+        output.result(&row.text(), &row);
     }
+
     output.hint(&match letters.len() {
-        0 => nothing_found(link, seen, hidden),
-        many => format!(
-            "{many} dead letters, perhaps more of a link. When the reason is gone: belvo-sync dead-letters redrive"
+        0 => nothing_found(link, scanned, hidden),
+        count => format!(
+            "{count} dead letters, perhaps more of some links. After the repair: belvo-sync dead-letters redrive"
         ),
     });
-    note_unseen(*output, looked.has_more, hidden);
+    note_incomplete(output, scan.is_incomplete, hidden);
     Ok(())
 }
 
-async fn redrive(stack: &Stack, output: &Output, link: Option<&LinkArgument>) -> Result<(), Error> {
-    let bar = output.progress("looking");
-    let (_, hidden) = depth(stack, DEAD_LETTERS).await?;
-    let letters = DeadLetters::of(stack)?;
+async fn redrive(stack: &Stack, output: Output, link: Option<&LinkId>) -> Result<(), Error> {
+    let bar = output.progress("scanning");
+    let hidden = stack.queue_depth(QUEUE_OUTPUT).await?.hidden;
+    let queue = DeadLetterQueue::of(stack)?;
     let mut links: BTreeMap<String, u64> = BTreeMap::new();
     let mut redriven: u64 = 0;
-    let looked = letters.look(async |letter| {
+    let scan = queue.scan(async |letter| {
         if !is_of(letter, link) {
-            return Ok(Fate::Stays);
+            return Ok(Disposition::Kept);
         }
-        // Sent before it is removed: broken off in between, it is there twice, which is harmless. Its own id is the
-        // deduplication id: the one of its webhook may be as young as five minutes, and would lose it silently.
-        let send = stack.sqs.send_message().queue_url(stack.output("QueueUrl")?).message_body(&letter.body);
-        let send = send.message_group_id(&letter.group).message_deduplication_id(&letter.id);
-        send.send().await.map_err(failed("SQS"))?;
-        letters.remove(letter).await?;
+        send_back(stack, letter).await?;
+        queue.delete(letter).await?;
         *links.entry(letter.group.clone()).or_default() += 1;
         redriven += 1;
         bar.set_message(format!("{redriven} sent back"));
-        Ok(Fate::Left)
+        Ok(Disposition::Deleted)
     });
-    let looked = looked.await?;
+    let scan = scan.await?;
     bar.finish_and_clear();
-    let words = format!("{redriven} messages of {} links are in the queue again.", links.len());
-    output.result(&words, &json!({ "redriven": redriven, "links": links }));
+
+    let text = format!("{redriven} messages of {} links are in the queue again.", links.len());
+    output.result(&text, &json!({ "redriven": redriven, "links": links }));
     if redriven == 0 {
-        output.hint(&nothing_found(link, looked.stayed.len(), hidden));
+        output.hint(&nothing_found(link, scan.kept.len(), hidden));
     }
-    note_unseen(*output, looked.has_more, hidden);
+    note_incomplete(output, scan.is_incomplete, hidden);
     match (redriven, hidden) {
-        (0, 1..) => Err(Error::Waited("nothing was sent back: give the command again in two minutes".to_owned())),
+        (0, 1..) => Err(Error::Incomplete("nothing was redriven: run the command again in two minutes".to_owned())),
         _ => Ok(()),
     }
 }
 
-async fn drop_these(stack: &Stack, output: &Output, ids: &[String]) -> Result<(), Error> {
-    let letters = DeadLetters::of(stack)?;
-    let (_, hidden) = depth(stack, DEAD_LETTERS).await?;
-    let mut missing: BTreeSet<_> = ids.iter().map(String::as_str).collect();
-    let looked = letters.look(async |letter| {
-        if !missing.contains(letter.id.as_str()) {
-            return Ok(Fate::Stays);
-        }
-        letters.remove(letter).await?;
-        missing.remove(letter.id.as_str());
-        output.result(&format!("{} is gone.", letter.id), &json!({ "dropped": letter.id }));
-        Ok(if missing.is_empty() { Fate::LeftLast } else { Fate::Left })
-    });
-    let looked = looked.await?;
-    let Some(id) = missing.first() else { return Ok(()) };
-    note_unseen(*output, looked.has_more, hidden);
-    Err(Error::Input(format!("there is no dead letter {id}, or it stands behind others of its link")))
+/// Sends a message to the queue, before it is deleted: an interruption in between leaves a duplicate, which is harmless. The
+/// deduplication id is the id of the dead letter. With the webhook's id SQS could silently discard the message, since it remembers
+/// ids for five minutes.
+async fn send_back(stack: &Stack, letter: &DeadLetter) -> Result<(), Error> {
+    let send = stack.sqs.send_message().queue_url(stack.output("QueueUrl")?).message_body(&letter.body);
+    let send = send.message_group_id(&letter.group).message_deduplication_id(&letter.id);
+    send.send().await.map_err(Error::aws("SQS"))?;
+    Ok(())
 }
 
-/// Why a look came to nothing.
-fn nothing_found(link: Option<&LinkArgument>, seen: usize, hidden: u64) -> String {
-    match (link, seen, hidden) {
-        (Some(LinkArgument(link)), 1.., _) => {
-            format!("None of the {seen} dead letters that were seen is of {link}.")
+async fn delete(stack: &Stack, output: Output, ids: &[String]) -> Result<(), Error> {
+    let queue = DeadLetterQueue::of(stack)?;
+    let hidden = stack.queue_depth(QUEUE_OUTPUT).await?.hidden;
+    let mut missing: BTreeSet<_> = ids.iter().map(String::as_str).collect();
+    let scan = queue.scan(async |letter| {
+        if !missing.contains(letter.id.as_str()) {
+            return Ok(Disposition::Kept);
         }
-        (_, _, 1..) => "No dead letter was seen.".to_owned(),
+        queue.delete(letter).await?;
+        missing.remove(letter.id.as_str());
+        output.result(&format!("Deleted {}.", letter.id), &json!({ "dropped": letter.id }));
+        Ok(if missing.is_empty() { Disposition::DeletedLast } else { Disposition::Deleted })
+    });
+    let scan = scan.await?;
+
+    let Some(id) = missing.first() else { return Ok(()) };
+    note_incomplete(output, scan.is_incomplete, hidden);
+    Err(Error::Input(format!("there is no dead letter {id}, or it is behind other messages of its link")))
+}
+
+/// Says why a scan found no message of the link.
+fn nothing_found(link: Option<&LinkId>, scanned: usize, hidden: u64) -> String {
+    match (link, scanned, hidden) {
+        (Some(link), 1.., _) => format!("None of the {scanned} scanned dead letters is of {link}."),
+        (_, _, 1..) => "The scan found no dead letter.".to_owned(),
         _ => "The dead-letter queue is empty.".to_owned(),
     }
 }
 
-/// Says that there are letters which nobody could look at.
-fn note_unseen(output: Output, has_more: bool, hidden: u64) {
-    if has_more {
-        let words = "That is not all: a look ends after 100 seconds, or at the first letter that it meets again. status has \
-                     the whole number; redrive without --link sees them all.";
-        output.note(words, &json!({ "more": true }));
+/// Reports messages that the scan did not reach.
+fn note_incomplete(output: Output, is_incomplete: bool, hidden: u64) {
+    if is_incomplete {
+        let text = "The scan is incomplete: it ends after 100 seconds, or at the first message that it receives again. \
+                    belvo-sync status shows the total; redrive without --link reaches all messages.";
+        output.note(text, &json!({ "more": true }));
     }
     if hidden > 0 {
-        let words = format!(
-            "SQS counts {hidden} dead letters that were hidden when the look began: somebody else looked at them, or a look \
-             was broken off. They show again within two minutes."
+        let text = format!(
+            "SQS counts {hidden} dead letters that were hidden when the scan began: another scan is running, or was \
+             interrupted. They become visible within two minutes."
         );
-        output.note(&words, &json!({ "hidden": hidden }));
+        output.note(&text, &json!({ "hidden": hidden }));
     }
 }
 
-fn is_of(letter: &Letter, link: Option<&LinkArgument>) -> bool {
-    link.is_none_or(|LinkArgument(link)| letter.group == link.as_str())
+fn is_of(letter: &DeadLetter, link: Option<&LinkId>) -> bool {
+    link.is_none_or(|link| letter.group == link.as_str())
 }
 
-impl Letter {
-    async fn shown(&self, stack: &Stack) -> Result<Shown<'_>, Error> {
-        let webhook = self.message.as_ref().map(|message| &message.webhook);
+impl<'a> Row<'a> {
+    async fn of(letter: &'a DeadLetter, stack: &Stack) -> Result<Self, Error> {
+        let webhook = letter.message.as_ref().map(|message| &message.webhook);
         let webhook_type = webhook.map(domain::Webhook::webhook_type);
         let last_error = match (webhook.and_then(domain::Webhook::link_id), webhook_type) {
             (Some(link), Some(resource)) => {
@@ -233,15 +183,27 @@ impl Letter {
             }
             _ => None,
         };
-        Ok(Shown {
-            message_id: &self.id,
-            link_id: &self.group,
+        Ok(Self {
+            message_id: &letter.id,
+            link_id: &letter.group,
             webhook_type,
             webhook_code: webhook.map(domain::Webhook::webhook_code),
-            source: self.message.as_ref().map(|message| message.source.as_str()),
-            received_at: self.message.as_ref().map(|message| message.received_at),
+            source: letter.message.as_ref().map(|message| message.source.as_str()),
+            received_at: letter.message.as_ref().map(|message| message.received_at),
             last_error,
         })
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "{}  {}  {} {}  received {}  {}",
+            self.message_id,
+            self.link_id,
+            self.webhook_type.unwrap_or("(unreadable)"),
+            self.webhook_code.unwrap_or_default(),
+            self.received_at.map_or_else(|| "?".to_owned(), format_time),
+            self.last_error.as_deref().unwrap_or("(no recorded error)"),
+        )
     }
 }
 
@@ -250,11 +212,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_queue_without_a_letter_is_called_empty() {
-        let link = LinkArgument(LinkId::parse("l-1").unwrap());
+    fn only_a_queue_without_messages_is_called_empty() {
+        let link = LinkId::parse("l-1").unwrap();
         assert_eq!(nothing_found(None, 0, 0), "The dead-letter queue is empty.");
         assert_eq!(nothing_found(Some(&link), 0, 0), "The dead-letter queue is empty.");
-        assert_eq!(nothing_found(None, 0, 3), "No dead letter was seen.");
-        assert_eq!(nothing_found(Some(&link), 2, 3), "None of the 2 dead letters that were seen is of l-1.");
+        assert_eq!(nothing_found(None, 0, 3), "The scan found no dead letter.");
+        assert_eq!(nothing_found(Some(&link), 2, 3), "None of the 2 scanned dead letters is of l-1.");
     }
 }
