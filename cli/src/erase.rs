@@ -1,9 +1,9 @@
 //! The commands `erase` and `replay-erasures`.
 //!
-//! The command records each request in the receipts file and marks each link in the table before it waits for the first. From its
-//! mark on, every pass over a link stops or is rejected. The sync function then removes the link's data, in the order of the
-//! link's messages, and once more a day later. The command itself removes the link's dead letters. After an interruption
-//! or a restore of the table, the receipts file says what to erase.
+//! The command records each request in the receipts file and marks each link in the table before it waits for the
+//! first. From its mark on, every pass over a link stops or is rejected. The sync function then removes the link's
+//! data, in the order of the link's messages, and once more a day later. The command itself removes the link's dead
+//! letters. After an interruption or a restore of the table, the receipts file says what to erase.
 
 mod confirm;
 mod receipts;
@@ -28,8 +28,8 @@ use crate::output::Output;
 use crate::stack::Stack;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The maximum time between two purged links. A message of the link that is in flight or waits for a retry blocks the link for at
-/// most 12 or 15 minutes. After the timeout the remaining links count as stuck.
+/// The maximum time between two purged links. A message of the link that is in flight or waits for a retry blocks the
+/// link for at most 12 or 15 minutes. After the timeout the remaining links count as stuck.
 const PURGE_TIMEOUT: Duration = Duration::from_mins(40);
 
 /// The marked links, each with the time of its previous purge.
@@ -111,7 +111,8 @@ impl Failures {
     }
 }
 
-/// Marks a link as erased, and sends the message that purges it. Returns the time of its previous purge, or the text of the failure.
+/// Marks a link as erased, and sends the message that purges it. Returns the time of its previous purge, or the text of
+/// the failure.
 async fn mark(table: &Table, queue: &Queue, link: &LinkId) -> Result<Option<EpochMillis>, String> {
     let unmarked = |error: &dyn Display| format!("{link} is NOT marked as erased, and is still synced: {error}");
     let previous = table.receipt(link).await.map_err(|error| unmarked(&error))?.map(|receipt| receipt.purged_at);
@@ -121,15 +122,15 @@ async fn mark(table: &Table, queue: &Queue, link: &LinkId) -> Result<Option<Epoc
     let message = Message::internal(Source::Resync, link, ("LINK", ERASE_LINK), now(), key);
     queue.send(message.as_slice()).await.map_err(|error| {
         format!(
-            "{link} is marked as erased and nothing more is stored of it, but its data stays until the reconcile function has \
-             it purged, within an hour: {error}"
+            "{link} is marked as erased and nothing more is stored of it, but its data stays until the reconcile \
+             function has it purged, within an hour: {error}"
         )
     })?;
     Ok(previous)
 }
 
-/// Waits until at least one link is purged or fails, and takes these links out of `marked`. After the timeout all links fail that
-/// are not purged. Returns the receipts, and the texts of the failures.
+/// Waits until at least one link is purged or fails, and takes these links out of `marked`. After the timeout all links
+/// fail that are not purged. Returns the receipts, and the texts of the failures.
 async fn next_purged(
     table: &Table,
     marked: &mut Marked,

@@ -66,7 +66,8 @@ pub(crate) enum Error {
     },
     /// Belvo did not return some pages of its list of links.
     #[error(
-        "Belvo did not return all of its list of links: {error}; the other pages are done; to resume at the first missing page: {resume}"
+        "Belvo did not return all of its list of links: {error}; the other pages are done; \
+         to resume at the first missing page: {resume}"
     )]
     MissingPages {
         /// The options that resume the command at the first missing page.

@@ -1,7 +1,7 @@
 //! The command `export`: writes all items of a link to a file.
 //!
-//! The file has one JSON object per line: first the link's own partition in the order of its keys, then its requests. An
-//! interrupted export resumes after the last complete line, whose keys say where that is.
+//! The file has one JSON object per line: first the link's own partition in the order of its keys, then its requests.
+//! An interrupted export resumes after the last complete line, whose keys say where that is.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -99,8 +99,8 @@ fn part_of(to: &Path) -> Result<PathBuf, Error> {
     Ok(part)
 }
 
-/// Removes an incomplete last line. Returns the number of items in the file and the keys of the last one. Fails if the file
-/// belongs to another link.
+/// Removes an incomplete last line. Returns the number of items in the file and the keys of the last one. Fails if the
+/// file belongs to another link.
 fn resume(part: &Path, link: &LinkId) -> Result<(u64, Option<Keys>), Error> {
     if !part.exists() {
         return Ok((0, None));

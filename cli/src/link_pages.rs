@@ -1,7 +1,7 @@
 //! Belvo's list of links, page by page.
 //!
-//! If Belvo does not return a page, the command continues with the next page, requests the page again at the end, and then reports
-//! what is missing.
+//! If Belvo does not return a page, the command continues with the next page, requests the page again at the end, and
+//! then reports what is missing.
 
 use std::collections::VecDeque;
 
@@ -55,7 +55,8 @@ impl LinkPages {
         }
     }
 
-    /// Returns a function for `map_err` on the work for a page. It adds the options that resume the command without a gap.
+    /// Returns a function for `map_err` on the work for a page. It adds the options that resume the command without a
+    /// gap.
     pub(crate) fn at(&self, page: LinksPage) -> impl FnOnce(Error) -> Error + use<> {
         let missing = self.missing.iter().map(|(page, _)| page);
         let unfinished = missing.chain(&self.retries).chain(&self.failed_in_a_row).chain([&page]);

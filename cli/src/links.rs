@@ -1,7 +1,7 @@
 //! The command `links`: the links of a user, and the links whose users have to act.
 //!
-//! The table has no index of required actions. The command takes all links from Belvo's own list and reads the item of each, which
-//! is cheaper than a scan of the table. A user can act only on a link that Belvo has.
+//! The table has no index of required actions. The command takes all links from Belvo's own list and reads the item of
+//! each, which is cheaper than a scan of the table. A user can act only on a link that Belvo has.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! `belvo-sync`: the command line for operators of a deployed stack.
 //!
-//! It finds the parts of the stack through CloudFormation, on AWS and on a local stack alike. AWS's usual environment variables
-//! (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`) select the account and the endpoint. Results go to standard output, progress
-//! and notes to standard error.
+//! It finds the parts of the stack through CloudFormation, on AWS and on a local stack alike. AWS's usual environment
+//! variables (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`) select the account and the endpoint. Results go to
+//! standard output, progress and notes to standard error.
 
 mod arguments;
 mod authorization;
@@ -78,14 +78,14 @@ enum Command {
     },
     /// Erases all data of links permanently. The stack stores nothing about them again.
     ///
-    /// The command does not delete the links at Belvo: the request function's action `delete_link` does. If an erasure is
-    /// interrupted, run the same command again: it is idempotent.
+    /// The command does not delete the links at Belvo: the request function's action `delete_link` does. If an erasure
+    /// is interrupted, run the same command again: it is idempotent.
     Erase {
         /// The links to erase.
         #[arg(required = true, value_parser = arguments::link_id)]
         link_ids: Vec<LinkId>,
-        /// The file that receives a receipt for each link. Keep it outside the table: replay-erasures needs it after a restore
-        /// from a backup.
+        /// The file that receives a receipt for each link. Keep it outside the table: replay-erasures needs it after a
+        /// restore from a backup.
         #[arg(long, value_name = "FILE")]
         receipts: PathBuf,
         /// Skips the confirmation. Without this option the command shows each link, and you type its id.

@@ -13,15 +13,16 @@ use domain::EpochMillis;
 
 use crate::error::Error;
 
-/// The period that is searched for a datapoint, in seconds. SQS publishes one a minute, and CloudWatch has it one or two
-/// minutes later.
+/// The period that is searched for a datapoint, in seconds. SQS publishes one a minute, and CloudWatch has it one or
+/// two minutes later.
 const WINDOW_SECONDS: i64 = 5 * 60;
 /// The length of a period of SQS's metrics, in seconds.
 const PERIOD_SECONDS: i32 = 60;
 /// The maximum time that CloudWatch may take, retries included. Without its response `status` shows the rest.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns the maximum age of the queue's oldest message within the last minutes, or `None` if CloudWatch has no datapoint.
+/// Returns the maximum age of the queue's oldest message within the last minutes, or `None` if CloudWatch has no
+/// datapoint.
 pub(crate) async fn oldest_message(
     cloudwatch: &Client,
     queue_url: &str,

@@ -1,8 +1,8 @@
 //! The command `resync`: lists links again.
 //!
-//! A resync uses the same queue and sync function as a webhook, behind the waiting messages of the link. It is idempotent.
-//! With `--all` the command walks Belvo's own list of links, at a rate that leaves the queue room for webhooks. It reports each page
-//! that it begins, and an error names the page to resume at.
+//! A resync uses the same queue and sync function as a webhook, behind the waiting messages of the link. It is
+//! idempotent. With `--all` the command walks Belvo's own list of links, at a rate that leaves the queue room for
+//! webhooks. It reports each page that it begins, and an error names the page to resume at.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub(crate) struct Arguments {
     /// All links at Belvo.
     #[arg(long)]
     all: bool,
-    /// Only this resource, such as TRANSACTIONS; repeatable. By default, all resources of the link that the table syncs or that
-    /// Belvo loads.
+    /// Only this resource, such as TRANSACTIONS; repeatable. By default, all resources of the link that the table syncs
+    /// or that Belvo loads.
     #[arg(long = "resource", value_name = "RESOURCE", value_parser = arguments::resource)]
     resources: Vec<&'static Resource>,
     /// With --all: the page of Belvo's list to start at.

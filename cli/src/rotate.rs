@@ -10,8 +10,8 @@ use crate::stack::Stack;
 /// The subcommands of `rotate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Generates a new token (or password) for the Authorization header of webhooks. The old one stays valid for the hours of the
-    /// parameter `SecretGraceHours`.
+    /// Generates a new token (or password) for the Authorization header of webhooks. The old one stays valid for the
+    /// hours of the parameter `SecretGraceHours`.
     Webhook {
         /// Rotates even while the token before the current one is still valid. That token becomes invalid immediately.
         #[arg(long)]

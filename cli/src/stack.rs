@@ -42,8 +42,8 @@ impl Stack {
         let output = |key: &str| output_of(&outputs, key, name).map(str::to_owned);
         let (table_name, queue_url) = (output("TableName")?, output("QueueUrl")?);
 
-        // The constructors of the functions' clients set timeouts for connections inside a region. Operators connect from further away:
-        // the SDK's defaults apply.
+        // The constructors of the functions' clients set timeouts for connections inside a region. Operators connect
+        // from further away: the SDK's defaults apply.
         let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Self {
             cloudwatch: aws_sdk_cloudwatch::Client::new(&aws),

@@ -46,7 +46,8 @@ async fn oldest_message(stack: &Stack, queue: QueueDepth) -> Result<(String, Val
     Ok(describe_age(age))
 }
 
-/// Describes the age of the oldest message. An error of CloudWatch is part of the description: it does not end the command.
+/// Describes the age of the oldest message. An error of CloudWatch is part of the description: it does not end the
+/// command.
 fn describe_age(age: Result<Option<Duration>, Error>) -> (String, Value) {
     match age {
         Ok(Some(age)) => {

@@ -25,13 +25,13 @@ pub(crate) struct Arguments {
     /// The link.
     #[arg(value_parser = arguments::link_id)]
     link_id: LinkId,
-    /// Only this resource, such as TRANSACTIONS.
+    /// Only the sync state of this resource, such as TRANSACTIONS.
     #[arg(long, value_parser = arguments::resource)]
     resource: Option<&'static Resource>,
     /// Also the record of this object of the resource, by Belvo's id.
     #[arg(long, requires = "resource", value_parser = object_id)]
     id: Option<ObjectId>,
-    /// The number of latest events to show. [default: 20, or 1000 with --since]
+    /// The number of latest events to show [default: 20, or 1000 with --since]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_EVENTS)))]
     events: Option<u16>,
     /// Only events received within this time, such as 90m or 48h.

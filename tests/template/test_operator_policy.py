@@ -1,6 +1,7 @@
 """The policy for operators (docs/operator-policy.json) allows the calls of `belvo-sync` on the stack's resources.
 
-The end-to-end tests run the commands with this policy, on a local AWS that enforces it.
+The end-to-end tests run the commands with this policy, on a local AWS that enforces it. It does
+not enforce `cloudwatch:GetMetricStatistics`, since it reads no action from requests in CBOR. Only this file checks that one.
 """
 
 import json

@@ -1,7 +1,7 @@
 //! The commands `dead-letters list`, `redrive` and `drop`.
 //!
-//! A FIFO queue delivers no further message of a link while it has hidden others. So a list has about ten messages of each link,
-//! and is incomplete if the queue is long.
+//! A FIFO queue delivers no further message of a link while it has hidden others. So a list has about ten messages of
+//! each link, and is incomplete if the queue is long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,8 @@ pub(crate) enum Command {
         #[arg(long, value_parser = arguments::link_id)]
         link: Option<LinkId>,
     },
-    /// Sends dead letters back to the queue, with as many attempts as new messages. Processing a message twice is harmless.
+    /// Sends dead letters back to the queue, with as many attempts as new messages. Processing a message twice is
+    /// harmless.
     Redrive {
         /// Only those of this link.
         #[arg(long, value_parser = arguments::link_id)]
@@ -113,9 +114,9 @@ async fn redrive(stack: &Stack, output: Output, link: Option<&LinkId>) -> Result
     }
 }
 
-/// Sends a message to the queue, before it is deleted: an interruption in between leaves a duplicate, which is harmless. The
-/// deduplication id is the id of the dead letter. With the webhook's id SQS could silently discard the message, since it remembers
-/// ids for five minutes.
+/// Sends a message to the queue, before it is deleted: an interruption in between leaves a duplicate, which is
+/// harmless. The deduplication id is the id of the dead letter. With the webhook's id SQS could silently discard the
+/// message, since it remembers ids for five minutes.
 async fn send_back(stack: &Stack, letter: &DeadLetter) -> Result<(), Error> {
     let send = stack.sqs.send_message().queue_url(stack.output("QueueUrl")?).message_body(&letter.body);
     let send = send.message_group_id(&letter.group).message_deduplication_id(&letter.id);

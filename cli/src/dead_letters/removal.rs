@@ -10,8 +10,8 @@ use super::scan::{DeadLetterQueue, Disposition};
 use crate::error::Error;
 use crate::stack::Stack;
 
-/// The maximum wait for messages that another scan has hidden: its visibility timeout of two minutes, and the lag of SQS's
-/// counters, which is less than one.
+/// The maximum wait for messages that another scan has hidden: its visibility timeout of two minutes, and the lag of
+/// SQS's counters, which is less than one.
 const HIDDEN_TIMEOUT: Duration = Duration::from_mins(3);
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 

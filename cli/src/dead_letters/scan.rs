@@ -1,8 +1,9 @@
 //! A scan of the dead-letter queue.
 //!
-//! Receiving a message hides it from other consumers for the visibility timeout. Meanwhile a FIFO queue delivers no further message
-//! of the same link. So the scan deletes messages as it goes, and makes the kept ones visible at its end. It ends before
-//! the visibility timeout of the first kept message: otherwise it would receive that message again, without end.
+//! Receiving a message hides it from other consumers for the visibility timeout. Meanwhile a FIFO queue delivers no
+//! further message of the same link. So the scan deletes messages as it goes, and makes the kept ones visible at its
+//! end. It ends before the visibility timeout of the first kept message: otherwise it would receive that message again,
+//! without end.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
@@ -84,8 +85,8 @@ impl DeadLetterQueue {
         Ok(Self { sqs: stack.sqs.clone(), url: stack.output(QUEUE_OUTPUT)?.to_owned() })
     }
 
-    /// Calls `handle` with each message. Deleting a message makes room for the next ones of its link. The kept messages become
-    /// visible at the end. The first error ends the scan, so that no message overtakes the failed one.
+    /// Calls `handle` with each message. Deleting a message makes room for the next ones of its link. The kept messages
+    /// become visible at the end. The first error ends the scan, so that no message overtakes the failed one.
     pub(super) async fn scan(
         &self,
         mut handle: impl AsyncFnMut(&DeadLetter) -> Result<Disposition, Error>,

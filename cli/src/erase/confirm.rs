@@ -19,7 +19,8 @@ const MAX_COUNTED: usize = 10_000;
 pub(crate) async fn confirm(stack: &Stack, links: &[LinkId]) -> Result<(), Error> {
     if !io::stdin().is_terminal() {
         return Err(Error::Input(
-            "an erasure is permanent, and there is no terminal to confirm it: nothing was erased; --yes skips the confirmation"
+            "an erasure is permanent, and there is no terminal to confirm it: nothing was erased; --yes skips the \
+             confirmation"
                 .to_owned(),
         ));
     }

@@ -29,8 +29,8 @@ pub(super) async fn rotate(stack: &Stack, output: Output, another_account: bool)
     if !another_account && is_of_another_account(&stack.dynamodb, &stack.table_name, &links).await? {
         // With such a key all links would count as gone, and the stack would believe a webhook that reports a deletion.
         return Err(Error::Input(
-            "the key is of another Belvo account or environment: the account has links, the table has links, and the table \
-             has none of the account's first thousand; nothing was changed. If it is the right key: --another-account"
+            "the key is of another Belvo account or environment: the account has links, the table has links, and the \
+             table has none of the account's first thousand; nothing was changed. If it is the right key: --another-account"
                 .to_owned(),
         ));
     }
@@ -38,12 +38,14 @@ pub(super) async fn rotate(stack: &Stack, output: Output, another_account: bool)
     let text = json!({ "secret_id": secret_id.expose_secret(), "secret_password": password.expose_secret() });
     stack.put_secret("BelvoSecretArn", text.to_string()).await?;
     output.result("Belvo accepts the new key, and it is stored.", &json!({ "rotated": "belvo" }));
-    output.hint("Running functions read it when Belvo rejects the old one. You can delete the old one in Belvo's dashboard now.");
+    output.hint(
+        "Running functions read it when Belvo rejects the old one. You can delete the old one in Belvo's dashboard now.",
+    );
     Ok(())
 }
 
-/// Returns some of Belvo's links, which is the cheapest request that needs a key. A failure on a large page says nothing about the
-/// key, so a small page is requested then.
+/// Returns some of Belvo's links, which is the cheapest request that needs a key. A failure on a large page says
+/// nothing about the key, so a small page is requested then.
 async fn some_links(client: &belvo::Client) -> Result<Vec<ListedLink>, belvo::Error> {
     match client.links(LinksPage::FIRST).await {
         Err(error) if error.concerns_one_page() => Ok(client.links(LinksPage::new(1, SMALL_PAGE)).await?.links),
@@ -51,15 +53,16 @@ async fn some_links(client: &belvo::Client) -> Result<Vec<ListedLink>, belvo::Er
     }
 }
 
-/// Returns `true` if the account and the table both have links, and the table has none of the account's. A table without links fits
-/// every account.
+/// Returns `true` if the account and the table both have links, and the table has none of the account's. A table
+/// without links fits every account.
 async fn is_of_another_account(dynamodb: &Client, table_name: &str, links: &[ListedLink]) -> Result<bool, Error> {
     let ids = links.iter().map(|link| link.id.clone()).collect();
     let is_known = links.is_empty() || !links::read_items(dynamodb, table_name, &ids).await?.is_empty();
     Ok(!is_known && has_links(dynamodb, table_name).await?)
 }
 
-/// Returns `true` if the table has a link. Nearly every item belongs to a link, so that a scan ends with its first page.
+/// Returns `true` if the table has a link. Nearly every item belongs to a link, so that a scan ends with its first
+/// page.
 async fn has_links(dynamodb: &Client, table_name: &str) -> Result<bool, Error> {
     let scan = dynamodb
         .scan()

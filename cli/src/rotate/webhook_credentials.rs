@@ -1,9 +1,9 @@
 //! Rotates the credentials of webhooks.
 //!
-//! The webhook function accepts the current version of the secret, and for `SecretGraceHours` after a rotation also the previous
-//! one. It caches the secret for five minutes. So the command stores the new token first, and the operator enters it in Belvo's
-//! dashboard five minutes later. A second rotation within the grace period would invalidate the older token, which Belvo may
-//! still send: the command refuses it unless it is forced.
+//! The webhook function accepts the current version of the secret, and for `SecretGraceHours` after a rotation also the
+//! previous one. It caches the secret for five minutes. So the command stores the new token first, and the operator
+//! enters it in Belvo's dashboard five minutes later. A second rotation within the grace period would invalidate the
+//! older token, which Belvo may still send: the command refuses it unless it is forced.
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
@@ -45,8 +45,8 @@ pub(super) async fn rotate(stack: &Stack, output: Output, force: bool) -> Result
     object["old_accepted_until"] = old_until.as_str().into();
     output.result(&header.line(), &object);
     output.hint(&format!(
-        "Enter its value in Belvo's dashboard after {enter_after}: from then on, every function accepts it. The value is the \
-         part after \"Authorization: \"; belvo-sync authorization-header --value prints it alone.\n\
+        "Enter its value in Belvo's dashboard after {enter_after}: from then on, every function accepts it. The value is \
+         the part after \"Authorization: \"; belvo-sync authorization-header --value prints it alone.\n\
          The old one stays valid until {old_until}. Do not rotate again before you have entered the new one."
     ));
     Ok(())
@@ -54,9 +54,9 @@ pub(super) async fn rotate(stack: &Stack, output: Output, force: bool) -> Result
 
 fn refusal(until: &str) -> Error {
     Error::Input(format!(
-        "the last rotation is too recent: the token before it is valid until {until}, and Belvo may still send it; another \
-         rotation would invalidate it immediately. belvo-sync authorization-header --value prints the value to enter in Belvo's \
-         dashboard; --force rotates anyway"
+        "the last rotation is too recent: the token before it is valid until {until}, and Belvo may still send it; \
+         another rotation would invalidate it immediately. belvo-sync authorization-header --value prints the value to \
+         enter in Belvo's dashboard; --force rotates anyway"
     ))
 }
 
@@ -66,8 +66,8 @@ async fn random_token(secrets: &Client) -> Result<String, Error> {
     token.filter(|token| !token.is_empty()).ok_or(Error::SecretMalformed)
 }
 
-/// Returns the end of the previous version's grace period, or `None` if the webhook function does not accept a previous version.
-/// The webhook function computes it in the same way.
+/// Returns the end of the previous version's grace period, or `None` if the webhook function does not accept a previous
+/// version. The webhook function computes it in the same way.
 async fn previous_valid_until(
     secrets: &Client,
     id: &str,

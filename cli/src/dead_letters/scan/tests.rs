@@ -6,7 +6,8 @@ use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
 use super::*;
 
-/// A queue that delivers messages in turn. Without an end it starts again after the last one, as if the visibility timeout had passed.
+/// A queue that delivers messages in turn. Without an end it starts again after the last one, as if the visibility
+/// timeout had passed.
 struct FakeQueue {
     queue: DeadLetterQueue,
     receive: Rule,
