@@ -134,8 +134,7 @@ impl World {
         };
         let message = Message::listing_of(Source::Reconcile, link, webhook_type, began_at, format!("k{began_at}"));
         let event = EventKey::of(&message.unwrap());
-        let finished =
-            self.table.finish(&pass, &checkpoint, &event, Outcome::Applied, Counts::default(), began_at).await;
+        let finished = pass.finish(&checkpoint, &event, Outcome::Applied, Counts::default(), began_at).await;
         assert!(finished.unwrap());
     }
 

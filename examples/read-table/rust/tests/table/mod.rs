@@ -104,7 +104,7 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
     let pass = table.begin_pass(id, kind, Some(NOW), NOW).await.unwrap();
     for object in &resource.listed {
         let (record, _) = Record::read(kind, object).unwrap();
-        table.upsert(id, kind, record, pass.token).await.unwrap();
+        pass.upsert(record).await.unwrap();
     }
     for object in &resource.deleted {
         let object = ObjectId::parse(object).unwrap();
@@ -112,7 +112,7 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
     }
     let belvo_said = LinkChange { external_id: Some(link.external_id.clone()), ..LinkChange::default() };
     let (checkpoint, event) = (Checkpoint { link: belvo_said, ..Checkpoint::default() }, event(id, webhook_type));
-    let finished = table.finish(&pass, &checkpoint, &event, store::Outcome::Applied, Counts::default(), NOW).await;
+    let finished = pass.finish(&checkpoint, &event, store::Outcome::Applied, Counts::default(), NOW).await;
     assert!(finished.unwrap());
     let statuses = [LinkStatus::Active, LinkStatus::InvalidCredentials];
     let status = statuses.into_iter().find(|status| status.as_str() == link.status);

@@ -1,8 +1,6 @@
-//! Whatever Belvo sends is kept without loss: what is read back is what was sent, but for what the item itself says.
+//! Objects are stored without loss: an item reads back as the JSON that Belvo sent, except for what the item lists itself.
 //!
-//! The stored item is compared with the JSON text by means of its own: a second reader, which knows nothing of the first.
-
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+//! The tests compare the item with the JSON text by a reader of their own, independent of the product's.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,10 +13,10 @@ use serde_json::value::RawValue;
 use store::{Table, UpsertResult};
 use test_aws::dynamodb::TABLE_NAME;
 
-/// How many objects a run stores, unless `PROPTEST_CASES` says otherwise.
+/// The number of objects that a run stores, unless `PROPTEST_CASES` is set.
 const OBJECTS: u32 = 200;
 
-/// Where objects are stored and read back from.
+/// The table that objects are stored in and read back from.
 struct Kept {
     client: Client,
     table: Table,
@@ -32,8 +30,7 @@ impl Kept {
         Self { client, table, link: LinkId::parse("link-1").unwrap() }
     }
 
-    /// Stores one object as Belvo would send it, and compares what stands in the table. Objects from anywhere can be put
-    /// in here: all that it takes is their text.
+    /// Stores an object, given as JSON text, and compares the stored item with it.
     async fn check(&self, resource: &'static Resource, json: &str, token: i64) -> Result<(), String> {
         let raw: Box<RawValue> = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let (record, _) = Record::read(resource, &raw).map_err(|error| error.to_string())?;
@@ -81,7 +78,7 @@ fn any_object_of_any_resource_is_kept_without_loss() {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// How many objects of each resource, shaped by Belvo's published schemas.
+/// The number of objects of each resource that follow Belvo's published schemas.
 const SHAPED: u64 = 40;
 
 #[tokio::test]
@@ -113,12 +110,12 @@ async fn the_comparison_notices_a_lost_digit_member_or_item() {
     assert!(same(&raw("null"), &AttributeValue::S("null".to_owned()), "", &[]).is_err());
 }
 
-/// An object with an id, an account perhaps, and members of every kind; as text.
+/// Generates an object as text: an id, an optional account, and members of every kind.
 fn object() -> impl Strategy<Value = String> {
     let id = "[A-Za-z0-9_-]{1,40}";
     let account = prop_oneof![Just("null".to_owned()), "[a-z0-9]{1,8}".prop_map(|id| format!(r#"{{"id":"{id}"}}"#))];
     (id, account, proptest::collection::vec((name(), value()), 0..12)).prop_map(|(id, account, members)| {
-        // An object that has a member without a name is counted as unreadable as a whole; further in, it is kept as text.
+        // An object that has a member with an empty name counts as unreadable. In a nested object it becomes text.
         let is_other = |(name, _): &(String, String)| !["\"id\"", "\"account\"", "\"\""].contains(&name.as_str());
         let members = members.into_iter().filter(is_other).map(|(name, value)| format!("{name}:{value}"));
         let ours = [format!(r#""id":"{id}""#), format!(r#""account":{account}"#)];
@@ -126,7 +123,7 @@ fn object() -> impl Strategy<Value = String> {
     })
 }
 
-/// Belvo's names, unknown ones, and any text.
+/// Generates names: Belvo's, unknown ones, and any text.
 fn name() -> impl Strategy<Value = String> {
     let known = prop_oneof![Just("pdf"), Just("xml"), Just("files"), Just("type"), Just("value_date"), Just("amount")];
     prop_oneof![
@@ -153,7 +150,7 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
-/// Amounts as Belvo sends them, and numbers that no float and no DynamoDB number holds.
+/// Generates amounts as Belvo sends them, and numbers that fit neither a float nor a DynamoDB number.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof!["-?(0|[1-9][0-9]{0,14})(\\.[0-9]{2,4})?", "-?[1-9][0-9]{0,45}(\\.[0-9]{1,10})?([eE][+-]?[0-9]{1,3})?"]
 }
@@ -163,7 +160,7 @@ fn text() -> impl Strategy<Value = String> {
         .prop_map(|text| serde_json::to_string(&text).unwrap())
 }
 
-/// Is what stands in the table what was sent?
+/// Returns an error if the stored value is not the JSON that was sent.
 fn same(raw: &RawValue, stored: &AttributeValue, path: &str, as_text: &[String]) -> Result<(), String> {
     let json = raw.get();
     let is_same = match (json.as_bytes()[0], stored) {
@@ -192,7 +189,7 @@ fn same(raw: &RawValue, stored: &AttributeValue, path: &str, as_text: &[String])
     if is_same { Ok(()) } else { Err(format!("{path}: {json} is stored as {stored:?}")) }
 }
 
-/// A name as it stands in a path: no dot of its own ends it.
+/// Returns a name as a path contains it, with escaped dots.
 fn escaped(name: &str) -> String {
     name.replace('\\', "\\\\").replace('.', "\\.")
 }
@@ -201,7 +198,7 @@ fn members(raw: &RawValue) -> Result<BTreeMap<String, Box<RawValue>>, String> {
     serde_json::from_str(raw.get()).map_err(|error| error.to_string())
 }
 
-/// Sign, digits without zeros at either end, and the power of ten of the last digit.
+/// Returns the sign, the digits without zeros at either end, and the exponent of the last digit.
 fn decimal(text: &str) -> (bool, String, i64) {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) =

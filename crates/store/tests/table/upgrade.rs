@@ -1,6 +1,4 @@
-//! Records that version 0.1 stored, under the version of today.
-
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+//! Records that version 0.1 stored, read by the current version.
 
 use std::collections::HashMap;
 
@@ -15,7 +13,7 @@ const LINK: &str = "c0ffee00-1d2e-4f3a-8b4c-5d6e7f809102";
 /// When version 0.1 wrote the fixture.
 const WRITTEN_AT: i64 = 1_784_030_460_140;
 
-/// What Belvo sent, and the item that version 0.1 made of it. As version 0.1 wrote it, and never to be made anew.
+/// An object that Belvo sent, and the item that version 0.1 stored for it. The fixture comes from version 0.1. Never regenerate it.
 struct Stored {
     resource: &'static Resource,
     sent: String,
@@ -37,7 +35,7 @@ fn stored_by_0_1() -> Vec<Stored> {
     fixture.into_iter().map(read).collect()
 }
 
-/// An attribute out of DynamoDB's JSON.
+/// Returns an attribute from DynamoDB's JSON.
 fn attribute(json: &serde_json::Value) -> AttributeValue {
     let (kind, value) = json.as_object().unwrap().iter().next().unwrap();
     let text = || value.as_str().unwrap().to_owned();
@@ -72,7 +70,7 @@ async fn known(table: &Table, resource: &Resource, record: &Record) -> StoredRec
 }
 
 #[tokio::test]
-async fn what_0_1_stored_is_unchanged_as_long_as_its_content_is() {
+async fn a_record_of_0_1_is_unchanged_while_its_content_is() {
     let (_, table) = given_a_table_of_0_1().await;
     for Stored { resource, sent, .. } in stored_by_0_1() {
         let again = record(resource, &sent);
@@ -84,7 +82,7 @@ async fn what_0_1_stored_is_unchanged_as_long_as_its_content_is() {
 }
 
 #[tokio::test]
-async fn what_0_1_stored_is_unchanged_also_when_belvo_collected_and_saved_it_again() {
+async fn a_record_of_0_1_is_unchanged_also_if_belvo_collected_and_saved_it_again() {
     let (_, table) = given_a_table_of_0_1().await;
     let mut saved_again = 0;
     for Stored { resource, sent, .. } in stored_by_0_1() {
@@ -96,14 +94,14 @@ async fn what_0_1_stored_is_unchanged_also_when_belvo_collected_and_saved_it_aga
     assert!(saved_again >= 4, "{saved_again}");
 }
 
-/// The same object with later times of its own. In its text, since numbers have to keep their digits.
+/// Returns the same object with later times. The change is made in the text, since numbers have to keep their digits.
 fn saved_later(sent: &str) -> String {
     let members: HashMap<String, Box<RawValue>> = serde_json::from_str(sent).unwrap();
     let mut text = sent.to_owned();
     for name in ["created_at", "collected_at", "last_accessed_at"] {
         let Some(time) = members.get(name).filter(|time| time.get() != "null") else { continue };
         let member = format!(r#""{name}":{}"#, time.get());
-        // Its own times stand behind those of what it holds.
+        // The object's own times come after those of nested objects.
         let at = text.rfind(&member).unwrap();
         text.replace_range(at..at + member.len(), &format!(r#""{name}":"2027-01-01T00:00:00Z""#));
     }
