@@ -1,11 +1,11 @@
-"""Yours to fill in: what your application does with a change."""
+"""Fill in what your application does with a change."""
 
 from changes import Change
 
 
 def apply(change: Change) -> None:
-    """Called for each change of a record, in the order in which they happened; now and then again for an applied one.
+    """Called for each change, in the order of the changes of a record. Delivery is at least once.
 
-    Raise, and the change is given to you again, later ones after it. README.md says what to do so that "again" does no
-    harm. Do not log `change.data` and `change.before`.
+    If this function raises, Lambda retries the change before later ones. README.md ("Twice, or late") says how to make
+    repetitions harmless. Do not log `change.data` or `change.before`.
     """

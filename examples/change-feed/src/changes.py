@@ -1,7 +1,7 @@
-"""What a record of the table's stream means: the table "Change feed" of docs/data-model.md, as code.
+"""Turns a record of the table's stream into a change, as the table "Change feed" of docs/data-model.md describes.
 
-Pure: a stream record goes in, a Change or None comes out. The event source's filters (template.yaml) leave out most of
-what is None here. They are a saving, not a promise, so everything is decided here once more.
+This module has no side effects. The event source's filters (template.yaml) drop most records for which it returns None. They
+only save invocations: this module does not depend on them.
 """
 
 import base64
@@ -13,20 +13,20 @@ from typing import Any
 
 
 class Kind(str, Enum):
-    """What has happened."""
+    """The kind of a change."""
 
-    # An object that was not there, or came back after it had been deleted.
+    # The object is new, or was restored after its deletion.
     NEW = "new"
     CHANGED = "changed"
-    # Belvo deleted the object. `before` is the last that was known of it.
+    # Belvo deleted the object. `before` is its last known state.
     DELETED = "deleted"
-    # A whole list of Belvo's lacks the object. Nobody deleted it: its data stays, and may be out of date.
+    # A whole list of Belvo lacks the object, without a deletion. Its data stays, and may be out of date.
     MISSING = "missing"
-    # It is listed again, with the data that it had.
+    # Belvo lists the object again, with the same data.
     FOUND = "found"
-    # The link was deleted or erased, and its records with it. Whoever keeps copies removes them.
+    # The link was deleted or erased, with all its records. Remove your copies.
     REMOVED = "removed"
-    # The link's status is another one: its user has to act, has acted, or the link is gone.
+    # The link's status changed: its user has to act, has acted, or the link is gone.
     LINK = "link"
 
 
@@ -36,28 +36,28 @@ class Change:
     link_id: str
     # Belvo's webhook_type, such as TRANSACTIONS; LINK for a link.
     resource: str
-    # Belvo's id of the object; of a link, the link's.
+    # Belvo's id of the object, or of the link.
     record_id: str
-    # Of this entry of the stream: the same when it is delivered again.
+    # The id of the stream record. It is the same in every delivery.
     event_id: str
-    # Larger for what is newer, of one record. See README.md, "Twice, or late".
+    # Grows with each newer state of a record. See README.md, "Twice, or late".
     version: int
     # When the object was first missing from a list, epoch milliseconds; None while it is listed.
     missing_since: int | None
-    # Belvo's object, numbers as Decimal. Not in repr(), and so in no log: it is somebody's bank account.
+    # Belvo's object, with numbers as Decimal. Left out of repr() and so of logs, because it is personal data.
     data: dict | None = field(repr=False)
     before: dict | None = field(repr=False)
 
 
 def read(record: dict) -> Change | None:
-    """None: bookkeeping, or nothing that an application has to know of."""
+    """Returns the change, or None for bookkeeping and for changes that do not concern an application."""
     if is_expiry(record):
         return None
     entry = record["dynamodb"]
     link_id = entry["Keys"]["pk"]["S"].removeprefix("LINK#")
     sort_key = entry["Keys"]["sk"]["S"]
     if entry["Keys"]["pk"]["S"] == link_id:
-        # REQUEST#, UNROUTED#, IDEMPOTENCY#, RECONCILE: not of a link.
+        # REQUEST#, UNROUTED#, IDEMPOTENCY# and RECONCILE items do not belong to a link.
         return None
     new, old = plain(entry.get("NewImage", {})), plain(entry.get("OldImage", {}))
     if sort_key == "LINK":
@@ -80,34 +80,34 @@ def read(record: dict) -> Change | None:
 
 
 def is_expiry(record: dict) -> bool:
-    """DynamoDB's TTL removed a tombstone, an event or a request: 90 days after something happened, nothing happens."""
+    """Returns True if DynamoDB's TTL removed the item: a tombstone, an event or a request that is 90 days old."""
     identity = record.get("userIdentity") or {}
     return (identity.get("type"), identity.get("principalId")) == ("Service", "dynamodb.amazonaws.com")
 
 
 def kind_of(new: dict, old: dict) -> Kind | None:
-    """Only a record has a content_hash. Tombstones have none, nor has any of the table's bookkeeping."""
+    """Returns the kind of a record's change. Only a record has a content_hash: tombstones and bookkeeping have none."""
     is_record, was_record = "content_hash" in new, "content_hash" in old
     if is_record and not was_record:
         return Kind.NEW
     if was_record and not is_record:
         return Kind.DELETED if "deleted_at" in new else Kind.REMOVED
     if not is_record:
-        # Bookkeeping; a tombstone of something that never was there; one that was confirmed, or purged.
+        # Bookkeeping, or a tombstone that is new without a record, confirmed, or purged.
         return None
     if new["content_hash"] != old["content_hash"]:
         return Kind.CHANGED
     is_missing, was_missing = "missing_since" in new, "missing_since" in old
     if is_missing == was_missing:
-        # Written again with the same content, as the first pass over a resource may do.
+        # The first pass over a resource may write a record again with the same content.
         return None
     return Kind.MISSING if is_missing else Kind.FOUND
 
 
 def link_change(event_id: str, link_id: str, new: dict, old: dict) -> Change | None:
-    """Link items change with every pass; what concerns an application is the status, and what the user has to do."""
+    """Returns the change of a link's status or action. Other attributes change with every pass."""
     state, before = link_state(new), link_state(old)
-    # A new link is `active`, and its records say so themselves. Link items are never removed.
+    # A new link is `active`, which is no change. Link items are never removed.
     if state is None or state == (before or {"status": "active", "action": None}):
         return None
     return Change(
@@ -136,14 +136,14 @@ def plain(image: dict) -> dict:
 
 
 def value_of(value: dict) -> Any:
-    """A value in DynamoDB's JSON, as boto3's TypeDeserializer has it; importing boto3 would be most of a cold start."""
+    """Converts a value from DynamoDB's JSON like boto3's TypeDeserializer. Importing boto3 would dominate a cold start."""
     [(kind, content)] = value.items()
     return CONVERSIONS[kind](content)
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "S": str,
-    # Exactly the digits that Belvo sent. Never a float.
+    # All digits that Belvo sent. Never a float.
     "N": Decimal,
     "BOOL": bool,
     "NULL": lambda _: None,

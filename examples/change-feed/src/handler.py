@@ -1,4 +1,4 @@
-"""The Lambda function: a batch of the stream in, the first record that failed out."""
+"""The Lambda function: applies a batch of the stream, and reports the first record that failed."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,12 @@ from changes import Change, read
 
 
 def handler(event: dict, _context: object) -> dict:
-    """Applies the changes one after the other and stops at the first that fails.
+    """Applies the changes in order, and stops at the first that fails.
 
-    Lambda comes back with that record and all after it, so nothing overtakes it. Then it is the first of its batch: reported
-    once more, it would in the end (MaximumRetryAttempts, template.yaml) be given up together with all that follow it. So the
-    invocation fails, and Lambda halves the batch (BisectBatchOnFunctionError) until that record is alone. Given up alone, it
-    goes to the queue of failures, and the stream moves on.
+    Lambda retries from the reported record on, so the order stays. That record is the first of the next batch. If the function
+    reported it again, Lambda would discard the whole batch after MaximumRetryAttempts (template.yaml). So the function raises
+    instead, and Lambda halves the batch (BisectBatchOnFunctionError) until the record is alone. After the last attempt Lambda
+    sends the record's position to the queue of failures, and continues behind it.
     """
     records = event["Records"]
     for record in records:
@@ -22,21 +22,21 @@ def handler(event: dict, _context: object) -> dict:
             if change is not None:
                 apply(change)
                 say("applied", change)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the record has to be reported)
+        except Exception as error:  # noqa: BLE001 (every error has to be reported)
             complain(record, error)
             if record is records[0] and len(records) > 1:
-                # From None: the error's own text may quote data, and Lambda logs what is raised.
+                # `from None`: Lambda logs the exception, and the text of its cause may contain data.
                 raise FirstOfSeveralFailed from None
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}
 
 
 class FirstOfSeveralFailed(Exception):
-    """For Lambda, which halves the batch. What failed stands in the line before."""
+    """Makes Lambda halve the batch. The log line before it names the failed record."""
 
 
 def say(message: str, change: Change) -> None:
-    """Which record, never what is in it."""
+    """Logs the key of a record, never its data."""
     print(json.dumps({
         "message": message, "kind": change.kind.value, "link_id": change.link_id,
         "resource": change.resource, "record_id": change.record_id,
@@ -44,7 +44,7 @@ def say(message: str, change: Change) -> None:
 
 
 def complain(record: dict, error: Exception) -> None:
-    """An error's own text may quote what could not be read: its type and its place have to do."""
+    """Logs the type and the place of an error. Its text may contain data."""
     trace = error.__traceback__
     while trace.tb_next:
         trace = trace.tb_next

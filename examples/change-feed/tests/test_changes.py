@@ -1,4 +1,4 @@
-"""What each record of the stream means. tests/records has them as files: see README.md, "Tests"."""
+"""The change that each stream record stands for. The records are files in tests/records: see README.md, "Tests"."""
 
 import json
 from decimal import Decimal
@@ -51,19 +51,19 @@ def test_a_change_names_the_link_the_resource_and_belvos_id():
     assert new.before is None
 
 
-def test_a_changed_object_comes_with_both_of_its_contents():
+def test_a_changed_object_has_its_old_and_its_new_content():
     changed = change("changed")
     assert changed.data["id"] == changed.before["id"] == changed.record_id
     assert changed.data != changed.before
 
 
-def test_of_a_deleted_object_the_last_that_was_known_is_handed_over():
+def test_a_deleted_object_has_its_last_known_state():
     deleted = change("deleted")
     assert deleted.data is None and deleted.before["id"] == deleted.record_id
     assert change("removed").data is None and change("removed").before["id"] == change("removed").record_id
 
 
-def test_what_is_missing_keeps_its_data_and_says_since_when():
+def test_a_missing_object_keeps_its_data_and_has_the_time():
     missing, found = change("missing"), change("found")
     assert missing.data["id"] == missing.record_id and missing.missing_since == 1795328648898
     assert found.missing_since is None and found.data == missing.data
@@ -75,7 +75,7 @@ def test_amounts_are_decimals_with_every_digit():
     assert not [value for value in everything(exact.data) if isinstance(value, float)]
 
 
-def test_a_link_tells_its_status_and_what_the_user_has_to_do():
+def test_a_link_has_its_status_and_the_action_of_its_user():
     needs, again = change("link-needs-its-user"), change("link-active-again")
     assert needs.data == {"status": "token_required", "action": "give_token"}
     assert again.before == needs.data and again.data == {"status": "active", "action": None}
@@ -88,7 +88,7 @@ def test_versions_of_a_record_grow():
     assert change("missing").version < change("found").version
 
 
-def test_what_is_missing_has_the_version_that_it_had():
+def test_a_missing_object_keeps_its_version():
     entry = record("missing")["dynamodb"]
     assert entry["OldImage"]["fetched_at"] == entry["NewImage"]["fetched_at"] == {"N": str(change("missing").version)}
 
@@ -99,7 +99,6 @@ def test_a_change_prints_without_its_data():
     texts = [value for value in everything(change("changed").data) if isinstance(value, str) and len(value) > 8]
     names = {change("changed").record_id, change("changed").link_id}
     assert len(texts) > 5 and not [text for text in texts if text in printed and text not in names]
-
 
 
 def everything(value):

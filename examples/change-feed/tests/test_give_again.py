@@ -1,4 +1,4 @@
-"""What was given up is found in the stream, whatever lies between, and given to the function in its order."""
+"""give_again.py finds the failed records in the stream, and replays them to the function in order."""
 
 import io
 import json
@@ -15,7 +15,7 @@ NOTE = {
 
 
 class Streams:
-    """A shard in pages. Sequence numbers grow in length too."""
+    """A shard in pages. The sequence numbers have different lengths."""
 
     def __init__(self, *pages: list[int]) -> None:
         self.pages = pages
@@ -33,12 +33,12 @@ class Streams:
 
 class Functions:
     def __init__(self, failing: int | None = None, error: bool = False) -> None:
-        self.given: list[list[int]] = []
+        self.invocations: list[list[int]] = []
         self.failing, self.error = failing, error
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict:
         numbers = [int(each["dynamodb"]["SequenceNumber"]) for each in json.loads(Payload)["Records"]]
-        self.given.append(numbers)
+        self.invocations.append(numbers)
         failures = [{"itemIdentifier": str(number)} for number in numbers if number == self.failing]
         response = {"Payload": io.BytesIO(json.dumps({"batchItemFailures": failures}).encode())}
         return response | ({"FunctionError": "Unhandled"} if self.error else {})
@@ -52,54 +52,54 @@ def numbered(number: int) -> dict:
     return each
 
 
-def test_all_from_the_first_to_the_last_are_given_however_much_was_filtered_out_between():
+def test_all_records_from_the_first_to_the_last_are_replayed_filtered_ones_included():
     functions = Functions()
-    given = give_again.work_on(NOTE, Streams([300, 400], [], [900, 1000], [1300, 1400]), functions, "f")
-    assert functions.given == [[300, 400, 900, 1000, 1300]]
-    assert given == 5
-    give_again.work_on(NOTE, Streams([300, 1200, 1400]), functions, "f")
-    assert functions.given[1:] == [[300, 1200]], "not what came later"
+    replayed = give_again.replay(NOTE, Streams([300, 400], [], [900, 1000], [1300, 1400]), functions, "f")
+    assert functions.invocations == [[300, 400, 900, 1000, 1300]]
+    assert replayed == 5
+    give_again.replay(NOTE, Streams([300, 1200, 1400]), functions, "f")
+    assert functions.invocations[1:] == [[300, 1200]], "no later record"
 
 
-def test_as_many_are_given_at_once_as_an_invocation_takes(monkeypatch: pytest.MonkeyPatch):
+def test_a_batch_has_at_most_what_an_invocation_accepts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(give_again, "MAX_RECORDS", 2)
     functions = Functions()
-    give_again.work_on(NOTE, Streams([300, 400, 500, 600, 1300]), functions, "f")
-    assert functions.given == [[300, 400], [500, 600], [1300]]
+    give_again.replay(NOTE, Streams([300, 400, 500, 600, 1300]), functions, "f")
+    assert functions.invocations == [[300, 400], [500, 600], [1300]]
     monkeypatch.setattr(give_again, "MAX_BYTES", 1)
     large = Functions()
-    give_again.work_on(NOTE, Streams([300, 1300]), large, "f")
-    assert large.given == [[300], [1300]], "one that is larger is tried all the same"
+    give_again.replay(NOTE, Streams([300, 1300]), large, "f")
+    assert large.invocations == [[300], [1300]], "a larger record is a batch of its own"
 
 
-def test_behind_one_that_still_fails_nothing_is_given(monkeypatch: pytest.MonkeyPatch):
+def test_no_record_behind_a_failed_one_is_replayed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(give_again, "MAX_RECORDS", 2)
     functions = Functions(failing=400)
     with pytest.raises(give_again.NotApplied, match="record 400"):
-        give_again.work_on(NOTE, Streams([300, 400, 500, 1300]), functions, "f")
-    assert functions.given == [[300, 400]]
+        give_again.replay(NOTE, Streams([300, 400, 500, 1300]), functions, "f")
+    assert functions.invocations == [[300, 400]]
     with pytest.raises(give_again.NotApplied, match="record 300"):
-        give_again.work_on(NOTE, Streams([300, 1300]), Functions(error=True), "f")
+        give_again.replay(NOTE, Streams([300, 1300]), Functions(error=True), "f")
 
 
-def test_what_the_stream_has_lost_is_not_taken_for_done():
+def test_a_record_that_the_stream_has_lost_is_an_error():
     with pytest.raises(give_again.NotApplied, match="does not have"):
-        give_again.work_on(NOTE, Streams([300, 400]), Functions(), "f")
+        give_again.replay(NOTE, Streams([300, 400]), Functions(), "f")
 
 
-def test_a_record_is_as_lambda_has_it():
+def test_a_record_gets_the_form_that_lambda_passes_on():
     each = numbered(300) | {"userIdentity": {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}}
-    given = give_again.as_lambda_has_it(each)
-    assert given["userIdentity"] == {"principalId": "dynamodb.amazonaws.com", "type": "Service"}
-    assert given["dynamodb"]["ApproximateCreationDateTime"] == 1_767_225_600
-    assert given["dynamodb"]["NewImage"] == each["dynamodb"]["NewImage"]
+    converted = give_again.to_lambda_form(each)
+    assert converted["userIdentity"] == {"principalId": "dynamodb.amazonaws.com", "type": "Service"}
+    assert converted["dynamodb"]["ApproximateCreationDateTime"] == 1_767_225_600
+    assert converted["dynamodb"]["NewImage"] == each["dynamodb"]["NewImage"]
 
 
 class Queue:
     def __init__(self, *bodies: dict) -> None:
         self.waiting = [{"ReceiptHandle": str(index), "Body": json.dumps(body)} for index, body in enumerate(bodies)]
         self.deleted: list[str] = []
-        self.given_back: list[str] = []
+        self.returned: list[str] = []
 
     def receive_message(self, **_request: object) -> dict:
         return {"Messages": [self.waiting.pop(0)]} if self.waiting else {}
@@ -108,7 +108,7 @@ class Queue:
         self.deleted.append(ReceiptHandle)
 
     def change_message_visibility(self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
-        self.given_back.append(ReceiptHandle)
+        self.returned.append(ReceiptHandle)
 
 
 class Stacks:
@@ -117,7 +117,7 @@ class Stacks:
         return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
 
 
-def test_a_note_is_deleted_when_all_of_its_records_are_applied_and_stays_otherwise(monkeypatch: pytest.MonkeyPatch):
+def test_a_message_is_deleted_only_when_all_of_its_records_are_applied(monkeypatch: pytest.MonkeyPatch):
     queue = Queue({"DDBStreamBatchInfo": NOTE}, {"DDBStreamBatchInfo": NOTE | {"endSequenceNumber": "400"}})
     clients = {
         "cloudformation": Stacks(), "sqs": queue, "dynamodbstreams": Streams([300, 400, 1300]),
@@ -127,7 +127,7 @@ def test_a_note_is_deleted_when_all_of_its_records_are_applied_and_stays_otherwi
     monkeypatch.setattr("sys.argv", ["give_again.py"])
     with pytest.raises(SystemExit, match="1300"):
         give_again.main()
-    assert (queue.deleted, queue.given_back) == ([], ["0"])
+    assert (queue.deleted, queue.returned) == ([], ["0"])
     clients["lambda"].failing = None
     give_again.main()
     assert queue.deleted == ["1"]

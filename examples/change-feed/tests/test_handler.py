@@ -1,4 +1,4 @@
-"""A batch in, the first failure out; and that doing it twice does no harm."""
+"""The function reports the first failure of a batch, and a repetition does no harm."""
 
 import json
 
@@ -17,7 +17,7 @@ def applied(monkeypatch: pytest.MonkeyPatch) -> list[Change]:
     return seen
 
 
-def test_a_batch_is_applied_in_its_order(applied: list[Change]):
+def test_a_batch_is_applied_in_order(applied: list[Change]):
     assert run(*BATCH) == []
     assert [change.kind for change in applied] == [Kind.NEW, Kind.CHANGED, Kind.DELETED, Kind.NEW]
 
@@ -37,7 +37,7 @@ def test_the_first_failure_is_reported_and_nothing_overtakes_it(monkeypatch: pyt
     assert line["error"] == "RuntimeError" and line["at"].startswith("test_handler.py:")
 
 
-def test_a_record_that_always_fails_is_given_up_alone(monkeypatch: pytest.MonkeyPatch):
+def test_a_record_that_always_fails_is_discarded_alone(monkeypatch: pytest.MonkeyPatch):
     done = []
 
     def fail_on_deletion(change: Change) -> None:
@@ -46,13 +46,13 @@ def test_a_record_that_always_fails_is_given_up_alone(monkeypatch: pytest.Monkey
         done.append(change.kind)
 
     monkeypatch.setattr(function, "apply", fail_on_deletion)
-    given_up = lambda_works_through([record(name) for name in ["deleted", *BATCH, "new", "changed"]])
-    assert [each["dynamodb"] for each in given_up] == [record("deleted")["dynamodb"]] * 2
-    assert done == [Kind.NEW, Kind.CHANGED, Kind.NEW, Kind.NEW, Kind.CHANGED], "each once, in their order"
+    discarded = records_discarded_by_lambda([record(name) for name in ["deleted", *BATCH, "new", "changed"]])
+    assert [each["dynamodb"] for each in discarded] == [record("deleted")["dynamodb"]] * 2
+    assert done == [Kind.NEW, Kind.CHANGED, Kind.NEW, Kind.NEW, Kind.CHANGED], "each once, in order"
 
 
-def lambda_works_through(batch: list[dict]) -> list[dict]:
-    """What an event source gives up that halves a batch when an invocation fails, and resumes at what is reported.
+def records_discarded_by_lambda(batch: list[dict]) -> list[dict]:
+    """Returns the records that an event source discards if it halves failed batches, and resumes at the reported record.
 
     (Lambda developer guide, "Configuring partial batch response with DynamoDB and Lambda".)
     """
@@ -60,16 +60,16 @@ def lambda_works_through(batch: list[dict]) -> list[dict]:
         failures = function.handler({"Records": batch}, None)["batchItemFailures"]
     except function.FirstOfSeveralFailed:
         middle = len(batch) // 2
-        return lambda_works_through(batch[:middle]) + lambda_works_through(batch[middle:])
+        return records_discarded_by_lambda(batch[:middle]) + records_discarded_by_lambda(batch[middle:])
     if not failures:
         return []
     numbers = [each["dynamodb"]["SequenceNumber"] for each in batch]
     at = numbers.index(failures[0]["itemIdentifier"])
-    # The first of its batch again: no attempt changes that, and after the last one all of it is given up.
-    return lambda_works_through(batch[at:]) if at > 0 else batch
+    # The first record of its batch failed again: after the last attempt Lambda discards the whole batch.
+    return records_discarded_by_lambda(batch[at:]) if at > 0 else batch
 
 
-def test_what_makes_lambda_halve_a_batch_says_nothing_of_the_record(monkeypatch: pytest.MonkeyPatch):
+def test_the_exception_that_halves_a_batch_has_no_data_of_the_record(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(function, "apply", lambda change: int(change.data["description"]))
     with pytest.raises(function.FirstOfSeveralFailed) as raised:
         run("new", "changed")
@@ -79,15 +79,15 @@ def test_what_makes_lambda_halve_a_batch_says_nothing_of_the_record(monkeypatch:
 def test_a_record_that_cannot_be_read_is_reported_and_not_skipped(applied: list[Change], capsys):
     strange = record("new")
     strange["dynamodb"]["NewImage"]["data"]["M"]["amount"] = {"FLOAT": "12.5"}
-    answer = function.handler({"Records": [strange]}, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": strange["dynamodb"]["SequenceNumber"]}]}
+    result = function.handler({"Records": [strange]}, None)
+    assert result == {"batchItemFailures": [{"itemIdentifier": strange["dynamodb"]["SequenceNumber"]}]}
     assert applied == []
     assert json.loads(capsys.readouterr().out)["error"] == "KeyError"
 
 
 def test_the_log_has_no_data(monkeypatch: pytest.MonkeyPatch, capsys):
     run(*BATCH)
-    # An error that quotes what it could not digest.
+    # The text of this error contains data.
     monkeypatch.setattr(function, "apply", lambda change: int(change.data["description"]))
     run("new")
     logged = capsys.readouterr().out
@@ -96,13 +96,13 @@ def test_the_log_has_no_data(monkeypatch: pytest.MonkeyPatch, capsys):
     assert data["id"] in logged and not [text for text in told if text in logged]
 
 
-def test_whatever_is_delivered_again_ends_in_the_same_copy(monkeypatch: pytest.MonkeyPatch):
+def test_repeated_deliveries_end_in_the_same_copy(monkeypatch: pytest.MonkeyPatch):
     batch = ["new", "changed", "missing", "found", "deleted", "came-back", "removed"]
     once, again = Copy(), Copy()
     monkeypatch.setattr(function, "apply", once.apply)
     run(*batch)
     monkeypatch.setattr(function, "apply", again.apply)
-    # Each part of it once more, from wherever Lambda resumes, to the end.
+    # Lambda may resume at any record, and then delivers the rest again.
     for resumed in range(len(batch)):
         run(*batch[: resumed + 1])
         run(*batch[resumed:])
@@ -111,7 +111,7 @@ def test_whatever_is_delivered_again_ends_in_the_same_copy(monkeypatch: pytest.M
 
 
 class Copy:
-    """An application that keeps copies as README.md advises: what is older than the copy is left alone."""
+    """An application that keeps copies as README.md advises: it ignores what is older than its copy."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str], tuple[int, object]] = {}
@@ -124,5 +124,5 @@ class Copy:
 
 
 def run(*names: str) -> list[str]:
-    answer = function.handler({"Records": [record(name) for name in names]}, None)
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    result = function.handler({"Records": [record(name) for name in names]}, None)
+    return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]

@@ -1,4 +1,4 @@
-"""The filters let every change pass and keep bookkeeping from costing an invocation; the role may only what it must."""
+"""The filters pass every change and drop bookkeeping; the role has no more rights than necessary."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ SOURCE = yaml_parse((Path(__file__).parents[1] / "template.yaml").read_text())
 EVENT_SOURCE = SOURCE["Resources"]["ChangeFeedFunction"]["Properties"]["Events"]["Changes"]["Properties"]
 PATTERNS = [json.loads(each["Pattern"]) for each in EVENT_SOURCE["FilterCriteria"]["Filters"]]
 
-# What no filter can tell, for it cannot compare the two images.
+# No filter drops these, because it cannot compare the two images.
 ONLY_THE_FUNCTION_KNOWS = {"same-content", "link-erased-bookkeeping", "record-expired"}
 
 
@@ -24,7 +24,7 @@ def test_only_changes_cost_an_invocation(name: str):
 
 
 def test_the_filters_look_at_what_lambda_looks_at():
-    """Of a table's stream that is the key `dynamodb`; five patterns of 4,096 characters are the default quota."""
+    """Lambda filters a table's stream by the key `dynamodb` only. Its default quota is five patterns of 4,096 characters."""
     assert {key for pattern in PATTERNS for key in pattern} == {"dynamodb"}
     assert len(PATTERNS) <= 5 and max(len(json.dumps(pattern)) for pattern in PATTERNS) <= 4096
 
@@ -40,10 +40,10 @@ def test_what_fails_is_retried_in_bounds_and_then_reported():
     assert EVENT_SOURCE["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["Failures", "Arn"]}
 
 
-def test_the_role_may_only_what_it_must():
+def test_the_role_has_only_necessary_rights():
     template = transformed(SOURCE)
     assert list(own_roles(template)) == list(own_logs(template)) == []
-    listing = "ChangeFeedRole may do something to resources that are not listed: ListTheStreams"
+    listing = "ChangeFeedRole has a statement with resources that are not listed: ListTheStreams"
     assert list(narrow_roles(template)) == [listing], "no action narrower than a table's streams"
 
 

@@ -1,4 +1,4 @@
-"""Reads what belvo-sync keeps in its table. ../README.md shows it at work."""
+"""Reads records from belvo-sync's table. ../README.md has examples."""
 
 import argparse
 import json
@@ -41,16 +41,16 @@ def accounts(link_id: str) -> Iterator[dict]:
 
 
 def transactions(account_id: str, from_day: date | None, to_day: date | None) -> Iterator[dict]:
-    """They stand under `<day>#<id>`, and `~` comes after every character of a key. Those without a day come first, as
-    `0000-00-00`."""
+    """Returns transactions, ordered by day. Their sort key is `<day>#<id>`, and `~` sorts after every character of a key.
+    Transactions without a day have `0000-00-00`."""
     days = Key("gsi1sk").between(f"{from_day or '0000-00-00'}", f"{to_day or '9999-12-31'}~")
     for item in query(Key("gsi1pk").eq(f"ACCOUNT#{account_id}") & days, IndexName="gsi1"):
         yield item["data"]
 
 
 def query(condition: ConditionBase, **options: str) -> Iterator[dict]:
-    """Every item, page after page, but not the tombstones of what was deleted at Belvo."""
-    # The client of a resource, unlike any other, reads a number as a Decimal.
+    """Returns all items of all pages, without the tombstones of deleted objects."""
+    # Only the client of a resource reads numbers as Decimal.
     client = boto3.resource("dynamodb").meta.client
     pages = client.get_paginator("query").paginate(
         TableName=os.environ["TABLE_NAME"],
@@ -63,7 +63,7 @@ def query(condition: ConditionBase, **options: str) -> Iterator[dict]:
 
 
 def digits(number: Decimal) -> str:
-    """The text of a number's digits: a float would round amounts."""
+    """Returns a number as text with all digits. A float would round amounts."""
     return format(number, "f")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Reads what belvo-sync keeps in its table. ../README.md shows it at work.
+// Reads records from belvo-sync's table. ../README.md has examples.
 
 import { parseArgs } from "node:util";
 
@@ -43,8 +43,8 @@ async function* accounts(linkId: string): AsyncGenerator<Row> {
   for await (const item of items) yield item.data;
 }
 
-// They stand under `<day>#<id>`, and `~` comes after every character of a key. Those without a day come first, as
-// `0000-00-00`.
+// Returns transactions, ordered by day. Their sort key is `<day>#<id>`, and `~` sorts after every character of a key.
+// Transactions without a day have `0000-00-00`.
 async function* transactions(accountId: string, from = "0000-00-00", to = "9999-12-31"): AsyncGenerator<Row> {
   const items = query({
     IndexName: "gsi1",
@@ -54,12 +54,12 @@ async function* transactions(accountId: string, from = "0000-00-00", to = "9999-
   for await (const item of items) yield item.data;
 }
 
-// Every item, page after page, but not the tombstones of what was deleted at Belvo.
+// Returns all items of all pages, without the tombstones of deleted objects.
 async function* query(input: Omit<QueryCommandInput, "TableName">) {
   const TableName = process.env.TABLE_NAME;
   if (!TableName) throw new Error("TABLE_NAME is not set");
   const client = DynamoDBDocumentClient.from(new DynamoDBClient(), {
-    // A number stays the text of its digits: a float would round amounts.
+    // Numbers stay text with all digits. A float would round amounts.
     unmarshallOptions: { wrapNumbers: String },
   });
   const pages = paginateQuery(
@@ -75,7 +75,7 @@ function readTable(args: string[]): AsyncGenerator<Row> {
   if (command === "links" && !dated) return links(id);
   if (command === "accounts" && !dated) return accounts(id);
   if (command === "transactions" && [from, to].every(isDay)) return transactions(id, from, to);
-  return refuse();
+  return failWithUsage();
 }
 
 function parseArguments(args: string[]) {
@@ -83,9 +83,9 @@ function parseArguments(args: string[]) {
     const day = { type: "string" } as const;
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { from: day, to: day } });
     const [command, id, ...more] = positionals;
-    return id === undefined || more.length > 0 ? refuse() : { command, id, ...values };
+    return id === undefined || more.length > 0 ? failWithUsage() : { command, id, ...values };
   } catch {
-    return refuse();
+    return failWithUsage();
   }
 }
 
@@ -93,7 +93,7 @@ function isDay(text: string | undefined): boolean {
   return text === undefined || new Date(text).toJSON()?.slice(0, 10) === text;
 }
 
-function refuse(): never {
+function failWithUsage(): never {
   console.error(USAGE);
   process.exit(2);
 }

@@ -1,4 +1,4 @@
-//! Reads what belvo-sync keeps in its table. `../README.md` shows it at work.
+//! Reads records from belvo-sync's table. `../README.md` has examples.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -57,8 +57,8 @@ fn accounts(query: QueryFluentBuilder, link_id: &str) -> QueryFluentBuilder {
         .expression_attribute_values(":accounts", s("ACCOUNTS#"))
 }
 
-/// They stand under `<day>#<id>`, and `~` comes after every character of a key. Those without a day come first, as
-/// `0000-00-00`.
+/// Queries transactions, ordered by day. Their sort key is `<day>#<id>`, and `~` sorts after every character of a key.
+/// Transactions without a day have `0000-00-00`.
 fn transactions(
     query: QueryFluentBuilder,
     account_id: &str,
@@ -75,7 +75,7 @@ fn transactions(
         .expression_attribute_values(":to", s(format!("{to}~")))
 }
 
-/// Prints every item, page after page, but not the tombstones of what was deleted at Belvo.
+/// Prints all items of all pages, without the tombstones of deleted objects.
 async fn print(query: QueryFluentBuilder, row: fn(&Item) -> Value) -> Result<(), Box<dyn Error>> {
     let query = query.filter_expression("attribute_not_exists(deleted_at)");
     let mut items = query.into_paginator().items().send();
@@ -98,12 +98,12 @@ fn link(item: &Item) -> Value {
     })
 }
 
-/// The object as Belvo gave it.
+/// Returns the object as Belvo sent it.
 fn data(item: &Item) -> Value {
     item.get("data").map_or(Value::Null, to_json)
 }
 
-/// A number stays the text of its digits: a float would round amounts.
+/// Returns a value as JSON. Numbers become text with all digits, because a float would round amounts.
 fn to_json(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) | AttributeValue::N(text) => json!(text),
@@ -113,7 +113,7 @@ fn to_json(value: &AttributeValue) -> Value {
             let sorted: BTreeMap<_, _> = members.iter().collect();
             sorted.into_iter().map(|(name, value)| (name.as_str(), to_json(value))).collect()
         }
-        // The table holds neither sets nor binaries.
+        // Records contain neither sets nor binaries.
         _ => Value::Null,
     }
 }

@@ -1,6 +1,6 @@
-//! The three programs print the same bytes: what the README shows, and every page of a long list.
+//! The three programs print the same bytes: the output in the README, and every page of a long list.
 //!
-//! Those in Python and TypeScript are left out, with a line that says so, where boto3 or Node.js is missing.
+//! The programs in Python and TypeScript are skipped, with a message, if boto3 or Node.js is missing.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-/// Packages are installed again only when they have changed.
+/// Installs packages only if they have changed.
 const BUILD_TYPESCRIPT: &str = "cd typescript &&
     { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci; } &&
     npm run build";
@@ -45,7 +45,7 @@ fn typescript_prints_what_the_readme_shows_and_every_page() {
     check(&["node", "typescript/dist/read-table.js"]);
 }
 
-/// Demands of a program what all of them do.
+/// Checks the output of one program.
 fn check(program: &[&str]) {
     let readme = fs::read_to_string(here("README.md")).unwrap();
     let examples = examples(&readme);
@@ -97,7 +97,7 @@ fn succeeds(program: &[&str]) -> bool {
     command(program).output().is_ok_and(|output| output.status.success())
 }
 
-/// Nothing of the AWS configuration of whoever runs this is used.
+/// Returns a command that does not use the AWS configuration of this machine.
 fn command(program: &[&str]) -> Command {
     let mut command = Command::new(program[0]);
     command
@@ -115,13 +115,13 @@ fn command(program: &[&str]) -> Command {
     command
 }
 
-/// Not by `eprintln!`, which is not shown for a test that passes.
+/// Prints that a program is skipped. `eprintln!` would show nothing for a test that passes.
 fn skip(language: &str, reason: &str) {
     let line = format!("examples/read-table: the program in {language} is skipped, since {reason}\n");
     stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// A path below `examples/read-table`.
+/// Returns a path below `examples/read-table`.
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)
 }

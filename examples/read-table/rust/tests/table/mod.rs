@@ -1,5 +1,5 @@
-//! A DynamoDB engine that serves a table with `fixture.json` and, on one account, many more transactions. They are
-//! stored by the code that does so in AWS: what the programs understand is what the sync writes.
+//! A DynamoDB engine that serves a table with `fixture.json` and, on one account, many more transactions. The product's own
+//! code stores them, so the programs read exactly what the sync function writes.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
@@ -15,7 +15,7 @@ use test_aws::dynamodb::TABLE_NAME;
 
 /// The account with many transactions, one of the fixture's first link.
 pub(crate) const ACCOUNT: &str = "0d3ffb69-f83b-456e-ad8e-208d0998d71d";
-/// Of more than a kilobyte each: a page of a query holds a megabyte.
+/// The number of transactions of that account. Each has more than 1 KB, and a page of a query has at most 1 MB.
 const MANY: u16 = 2_300;
 const NOW: i64 = 1_709_300_000_000;
 
@@ -32,14 +32,14 @@ struct Link {
     resources: BTreeMap<String, Resource>,
 }
 
-/// The objects that Belvo lists, and the ids of those that it then says were deleted.
+/// The objects that Belvo lists, and the ids of those that it then deletes.
 #[derive(Deserialize)]
 struct Resource {
     listed: Vec<Box<RawValue>>,
     deleted: Vec<String>,
 }
 
-/// Serves the table for as long as this process lives. Returns the engine's address.
+/// Serves the table until the process ends. Returns the engine's address.
 pub(crate) fn serve() -> String {
     let (sender, receiver) = channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -47,14 +47,14 @@ pub(crate) fn serve() -> String {
         runtime.unwrap().block_on(async {
             let client = test_aws::dynamodb::start().await;
             fill(&client).await;
-            tell_address(&client, sender).await;
+            send_address(&client, sender).await;
             std::future::pending::<()>().await;
         });
     });
     receiver.recv().expect("the table is filled")
 }
 
-/// Numbers as large and as small as the table keeps them, and beyond: as Belvo sends them, and as they are to be printed.
+/// Returns the largest and smallest numbers that the table stores as numbers, and some beyond: as sent, and as printed.
 fn extremes() -> [(String, String); 6] {
     let (nines, digits) = ("9".repeat(38), "12345678901234567890123456789012345678");
     let zeros = |count| "0".repeat(count);
@@ -62,14 +62,14 @@ fn extremes() -> [(String, String); 6] {
         ("1e37".to_owned(), format!("1{}", zeros(37))),
         (nines.clone(), nines),
         (format!("{digits}e-165"), format!("0.{}{digits}", zeros(127))),
-        // As text: a reader would have to round these when they are written out.
+        // Stored as text: DynamoDB or a reader would round these.
         ("1e38".to_owned(), "1e38".to_owned()),
         ("1e39".to_owned(), "1e39".to_owned()),
         ("1e-129".to_owned(), "1e-129".to_owned()),
     ]
 }
 
-/// [`MANY`] transactions in the order of their days: each as Belvo lists it, and the line that is to be printed for it.
+/// Returns [`MANY`] transactions, ordered by day: each as Belvo lists it, and the line that a program prints for it.
 pub(crate) fn many() -> impl Iterator<Item = (String, String)> {
     let (text, extremes) = ("Pix ".repeat(300), extremes());
     (0..MANY).map(move |n| {
@@ -97,7 +97,7 @@ async fn fill(client: &Client) {
     assert_takes_several_pages(client).await;
 }
 
-/// One whole pass, as the sync function does it.
+/// Writes a complete pass, like the sync function.
 async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resource) {
     let id = &LinkId::parse(&link.id).unwrap();
     let kind = domain::Resource::of_webhook_type(webhook_type).unwrap();
@@ -110,8 +110,8 @@ async fn sync(table: &Table, link: &Link, webhook_type: &str, resource: &Resourc
         let object = ObjectId::parse(object).unwrap();
         table.tombstone(id, kind, &object, pass.token + 1, NOW).await.unwrap();
     }
-    let belvo_said = LinkChange { external_id: Some(link.external_id.clone()), ..LinkChange::default() };
-    let (checkpoint, event) = (Checkpoint { link: belvo_said, ..Checkpoint::default() }, event(id, webhook_type));
+    let change = LinkChange { external_id: Some(link.external_id.clone()), ..LinkChange::default() };
+    let (checkpoint, event) = (Checkpoint { link: change, ..Checkpoint::default() }, event(id, webhook_type));
     let finished = pass.finish(&checkpoint, &event, store::Outcome::Applied, Counts::default(), NOW).await;
     assert!(finished.unwrap());
     let statuses = [LinkStatus::Active, LinkStatus::InvalidCredentials];
@@ -125,7 +125,7 @@ fn event(link: &LinkId, webhook_type: &str) -> EventKey {
     EventKey::of(&Message::from_webhook(&webhook, body.as_bytes(), NOW)[0])
 }
 
-/// Otherwise nothing would show that the programs go on to the last page.
+/// Checks that the transactions need several pages. Otherwise the tests would not cover paging.
 async fn assert_takes_several_pages(client: &Client) {
     let query = client
         .query()
@@ -137,8 +137,8 @@ async fn assert_takes_several_pages(client: &Client) {
     assert!(first_page.count() < i32::from(MANY) / 2 && first_page.last_evaluated_key().is_some());
 }
 
-/// `test_aws::dynamodb` hands out a client only; the requests of the client say where it sends them.
-async fn tell_address(client: &Client, sender: Sender<String>) {
+/// Sends the engine's address. `test_aws::dynamodb` only returns a client, so the address comes from one of its requests.
+async fn send_address(client: &Client, sender: Sender<String>) {
     let request = client.list_tables().customize().mutate_request(move |request| {
         sender.send(request.uri().trim_end_matches('/').to_owned()).unwrap();
     });
