@@ -114,8 +114,8 @@ impl UpdateExpression {
         update
             .update_expression(self.text())
             .set_condition_expression(self.condition_text())
-            .set_expression_attribute_names(Some(self.names))
-            .set_expression_attribute_values(Some(self.values))
+            .set_expression_attribute_names(non_empty(self.names))
+            .set_expression_attribute_values(non_empty(self.values))
     }
 
     /// Puts the expression into a part of a transaction.
@@ -123,8 +123,8 @@ impl UpdateExpression {
         update
             .update_expression(self.text())
             .set_condition_expression(self.condition_text())
-            .set_expression_attribute_names(Some(self.names))
-            .set_expression_attribute_values(Some(self.values))
+            .set_expression_attribute_names(non_empty(self.names))
+            .set_expression_attribute_values(non_empty(self.values))
             .build()
             .map_err(|_| BUILD_FAILED)
     }
@@ -141,4 +141,9 @@ impl UpdateExpression {
     fn condition_text(&self) -> Option<String> {
         (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "))
     }
+}
+
+/// Returns the map, or `None` if it is empty: DynamoDB rejects an empty map.
+fn non_empty<V>(map: HashMap<String, V>) -> Option<HashMap<String, V>> {
+    (!map.is_empty()).then_some(map)
 }
