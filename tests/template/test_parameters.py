@@ -41,8 +41,8 @@ def test_every_number_has_both_limits():
 
 # The constant with the limits of the environment variable.
 IN_CODE = {
-    "RetryBaseSeconds": ("functions/sync/src/error.rs", "BASE_SECONDS"),
-    "RetryCapSeconds": ("functions/sync/src/error.rs", "CAP_SECONDS"),
+    "RetryBaseSeconds": ("functions/sync/src/backoff.rs", "BASE_SECONDS"),
+    "RetryCapSeconds": ("functions/sync/src/backoff.rs", "CAP_SECONDS"),
     "BelvoRequestsPer30s": ("functions/sync/src/lib.rs", "BUDGETS"),
     "SyncMaxConcurrency": ("functions/sync/src/lib.rs", "ENVIRONMENTS"),
     "SecretGraceHours": ("functions/webhook/src/authenticator.rs", "GRACE_HOURS"),

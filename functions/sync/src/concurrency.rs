@@ -1,4 +1,4 @@
-//! Running many small things side by side, and always to their end.
+//! Concurrent work that always runs to its end.
 
 use std::cell::Cell;
 
@@ -6,25 +6,26 @@ use futures_util::{StreamExt, stream};
 
 use crate::error::JobError;
 
-/// Runs the work, at most so many pieces at once, and hands over what each gives. After the first failure nothing new is
-/// started, but what is under way is awaited: when this returns, nothing is left running that could write later.
+/// Runs the futures, at most `limit` at once, and passes each output to `take`. After the first error no further future is
+/// started, but those that run are awaited: when this returns, nothing still runs that could write later.
 pub(crate) async fn for_each<F, T>(
     work: impl Iterator<Item = F>,
-    at_once: usize,
+    limit: usize,
     mut take: impl FnMut(T),
 ) -> Result<(), JobError>
 where
     F: Future<Output = Result<T, JobError>>,
 {
-    let failed = Cell::new(false);
-    let mut running = stream::iter(work.take_while(|_| !failed.get())).buffer_unordered(at_once);
+    let has_failed = Cell::new(false);
+    let mut running = stream::iter(work.take_while(|_| !has_failed.get())).buffer_unordered(limit);
     let mut result = Ok(());
+
     while let Some(output) = running.next().await {
         match output {
             Ok(output) => take(output),
-            Err(failure) => {
-                failed.set(true);
-                result = result.and(Err(failure));
+            Err(error) => {
+                has_failed.set(true);
+                result = result.and(Err(error));
             }
         }
     }

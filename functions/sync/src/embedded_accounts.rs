@@ -1,31 +1,31 @@
 //! Accounts that other objects embed.
 //!
-//! Every transaction carries its whole account, with a balance for which Belvo has no webhook. So each pass keeps the
-//! newest copy of each account, and in the end stores it, if it is newer than what is stored.
+//! Every transaction contains its whole account, with a balance for which Belvo has no webhook. So each pass keeps the newest
+//! copy of each account, and stores it at its end if it is newer than the stored account.
 //!
-//! The account's own list is what decides about an account. A copy refreshes what is stored, and does not make another
-//! kind of account of it: see [`Copies::choose`].
+//! The list of accounts decides about an account. A copy refreshes the stored account and does not change its kind: see
+//! [`Copies::choose`].
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use domain::{EmbeddedAccount, ObjectId, Record, Resource};
 use serde_json::value::RawValue;
-use store::{Counts, Pass, StoredRecord, Table, UpsertResult};
+use store::{Counts, Pass, StoredRecord, UpsertResult};
 
 use crate::error::JobError;
-use crate::listing::write_page::fence;
+use crate::write::{WriteResult, count, ensure_current};
 
-/// The most accounts of one link that are kept. Further ones are left to their own listing.
+/// Maximum number of accounts of one link of which a pass keeps copies. The list of accounts brings further ones.
 const MAX_ACCOUNTS: usize = 1_000;
-/// The most categories of one account of which a copy is kept. Belvo documents nine.
+/// Maximum number of categories of one account of which a pass keeps a copy. Belvo documents nine.
 const MAX_CATEGORIES: usize = 16;
 
 /// The newest copies of each account that a pass has read.
 #[derive(Debug, Default)]
 pub(crate) struct EmbeddedAccounts(HashMap<ObjectId, Copies>);
 
-/// The newest copy of an account for each category under which it came.
+/// The newest copy of one account for each category that Belvo gave it.
 #[derive(Debug, Default)]
 struct Copies(Vec<AccountCopy>);
 
@@ -34,21 +34,29 @@ struct AccountCopy {
     category: Option<String>,
     as_of: Option<i64>,
     raw: Box<RawValue>,
-    /// Whether copies without a time came with several contents, so that nothing tells which is the newest.
+    /// Copies without a time came with several contents, so nothing shows which is the newest.
     is_ambiguous: bool,
 }
 
-/// What is known of an account's kind when a copy of it is compared.
+/// How the category of a copy compares with the stored category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The copy has the stored category, or one of both names none.
+    /// They are equal, or one of them is absent.
     Same,
     /// The copy contradicts the stored category.
     Other,
 }
 
+/// The stored side of the comparison, read once for each pass.
+struct Stored {
+    /// The pass, for the accounts.
+    pass: Pass,
+    /// Whether a whole list of accounts was ever read; `None` until it matters.
+    has_own_list: Option<bool>,
+}
+
 impl EmbeddedAccounts {
-    /// Keeps this copy, if it is newer than the one of its category that is kept.
+    /// Keeps this copy if it is the newest of its category.
     pub(crate) fn note(&mut self, account: EmbeddedAccount<'_>) {
         if let Some(copies) = self.0.get_mut(&account.id) {
             copies.note(account);
@@ -57,41 +65,47 @@ impl EmbeddedAccounts {
         }
     }
 
-    /// Stores the copies that are newer than what is stored.
-    pub(crate) async fn store(self, table: &Table, pass: &Pass) -> Result<Counts, JobError> {
-        let accounts = Resource::accounts();
-        if self.0.is_empty() {
-            return Ok(Counts::default());
-        }
-        let ids: Vec<_> = self.0.keys().cloned().collect();
-        let known = table.stored_records(&pass.link, accounts, &ids).await?;
-        fence(table, pass).await?;
-
+    /// Stores the copies that are newer than the stored accounts.
+    pub(crate) async fn store(self, pass: &Pass) -> Result<Counts, JobError> {
         let mut counts = Counts::default();
-        let mut own_list_was_read = None;
+        if self.0.is_empty() {
+            return Ok(counts);
+        }
+
+        let mut stored = Stored { pass: pass.with_resource(Resource::accounts()), has_own_list: None };
+        let ids: Vec<_> = self.0.keys().cloned().collect();
+        let records = stored.pass.stored_records(&ids).await?;
+        ensure_current(pass).await?;
+
         for (id, copies) in self.0 {
-            let stored = known.get(&id);
-            let Some((copy, kind)) = copies.choose(stored) else { continue };
-            let Ok((record, _)) = Record::read(accounts, &copy.raw) else { continue };
-            if !is_news(stored, &record, &copy, kind) {
-                counts.unchanged += 1;
-                continue;
-            }
-            if kind == Kind::Other {
-                if own_list_was_read.is_none() {
-                    own_list_was_read = Some(table.sync_state(&pass.link, accounts).await?.listed_at.is_some());
-                }
-                if own_list_was_read == Some(true) {
-                    counts.unchanged += 1;
-                    continue;
-                }
-            }
-            match table.upsert(&pass.link, accounts, record, pass.token).await? {
-                UpsertResult::Written => counts.written += 1,
-                UpsertResult::Stale | UpsertResult::Tombstoned { .. } => counts.stale += 1,
-            }
+            let Some(result) = stored.refresh(records.get(&id), copies).await? else { continue };
+            count(&mut counts, result);
         }
         Ok(counts)
+    }
+}
+
+impl Stored {
+    /// Writes the copy that refreshes the stored account, if any does. Returns `None` if no copy can be read.
+    async fn refresh(&mut self, known: Option<&StoredRecord>, copies: Copies) -> Result<Option<WriteResult>, JobError> {
+        let Some((copy, kind)) = copies.choose(known) else { return Ok(None) };
+        let Ok((record, _)) = Record::read(Resource::accounts(), &copy.raw) else { return Ok(None) };
+        if !is_news(known, &record, &copy, kind) || (kind == Kind::Other && self.has_own_list().await?) {
+            return Ok(Some(WriteResult::Unchanged));
+        }
+        Ok(Some(match self.pass.upsert(record).await? {
+            UpsertResult::Written => WriteResult::Written,
+            UpsertResult::Stale | UpsertResult::Tombstoned { .. } => WriteResult::Stale,
+        }))
+    }
+
+    async fn has_own_list(&mut self) -> Result<bool, JobError> {
+        if let Some(known) = self.has_own_list {
+            return Ok(known);
+        }
+        let has_own_list = self.pass.sync_state().await?.listed_at.is_some();
+        self.has_own_list = Some(has_own_list);
+        Ok(has_own_list)
     }
 }
 
@@ -110,9 +124,9 @@ impl Copies {
         }
     }
 
-    /// Chooses the copy that may refresh what is stored: one of the stored category, else one that names no category, else
-    /// the first category by name. The choice depends on no time, so that two copies which Belvo collects a few
-    /// milliseconds apart do not replace each other from pass to pass.
+    /// Returns the copy that may refresh the stored account: the one of the stored category, else one without a category, else
+    /// the first category by name. The choice does not depend on time: otherwise two copies that Belvo collects a few
+    /// milliseconds apart would replace each other in every pass.
     fn choose(self, stored: Option<&StoredRecord>) -> Option<(AccountCopy, Kind)> {
         let stored = stored.and_then(|known| known.category.as_deref());
         let rank = |copy: &AccountCopy| match (stored, copy.category.as_deref()) {
@@ -131,7 +145,7 @@ impl Copies {
 }
 
 impl AccountCopy {
-    /// Takes the place of this copy with a newer one. Of two contents with one time the same one is kept whatever their order.
+    /// Replaces this copy by a newer one. Of two contents with the same time it keeps the same one, in whatever order they come.
     fn compare_with(&mut self, other: &EmbeddedAccount<'_>) {
         let is_replaced = match self.as_of.cmp(&other.as_of) {
             Ordering::Less => true,
@@ -155,10 +169,10 @@ fn has_same_content(one: &RawValue, other: &RawValue) -> bool {
     hash(one) == hash(other)
 }
 
-/// Whether a copy is worth a write. What differs must also be newer: a transaction may embed an old copy of its account.
+/// Returns `true` if a copy is worth a write: it differs and is newer. A transaction may embed an old copy of its account.
 ///
-/// When one of the two has no time that can be read, the copy counts as newer, since the pass is. Otherwise a time in an
-/// unknown form would freeze the balance. Copies without a time that contradict each other are left to the account's list.
+/// If one of the two has no readable time, the copy counts as newer, because the pass is. Otherwise a time in an unknown format
+/// would freeze the balance. Ambiguous copies are left to the list of accounts.
 fn is_news(known: Option<&StoredRecord>, record: &Record, copy: &AccountCopy, kind: Kind) -> bool {
     known.is_none_or(|known| {
         let is_newer = match (known.as_of, copy.as_of) {
@@ -172,123 +186,4 @@ fn is_news(known: Option<&StoredRecord>, record: &Record, copy: &AccountCopy, ki
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::moment_micros;
-
-    use super::*;
-
-    const NOON: &str = "2024-01-01T12:00:00Z";
-
-    /// An account as a transaction embeds it.
-    struct Embedded<'a> {
-        category: &'a str,
-        collected_at: &'a str,
-        balance: u32,
-    }
-
-    const CHECKING: Embedded<'_> = Embedded { category: "CHECKING_ACCOUNT", collected_at: NOON, balance: 1 };
-    const LOAN: Embedded<'_> = Embedded { category: "LOAN_ACCOUNT", ..CHECKING };
-
-    impl Embedded<'_> {
-        fn json(&self) -> String {
-            let Self { category, collected_at, balance } = self;
-            format!(r#"{{"id":"a","category":"{category}","collected_at":"{collected_at}","balance":{balance}}}"#)
-        }
-    }
-
-    fn noted(copies: &[Embedded<'_>]) -> Copies {
-        let mut accounts = EmbeddedAccounts::default();
-        for copy in copies {
-            let json = format!(r#"{{"id":"t","account":{}}}"#, copy.json());
-            let raw: Box<RawValue> = serde_json::from_str(&json).unwrap();
-            let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
-            accounts.note(Record::read(transactions, &raw).unwrap().1.unwrap());
-        }
-        accounts.0.into_values().next().unwrap()
-    }
-
-    fn known(stored: &Embedded<'_>) -> StoredRecord {
-        let raw: Box<RawValue> = serde_json::from_str(&stored.json()).unwrap();
-        let record = Record::read(Resource::accounts(), &raw).unwrap().0;
-        StoredRecord {
-            content_hash: Some(record.content_hash),
-            is_missing: false,
-            created_at: None,
-            as_of: moment_micros(stored.collected_at),
-            category: Some(stored.category.to_owned()),
-        }
-    }
-
-    /// The balance that is written, if it is.
-    fn refreshed(stored: Option<&Embedded<'_>>, copies: &[Embedded<'_>]) -> Option<String> {
-        let stored = stored.map(known);
-        let (copy, kind) = noted(copies).choose(stored.as_ref()).unwrap();
-        let (record, _) = Record::read(Resource::accounts(), &copy.raw).unwrap();
-        let is_news = is_news(stored.as_ref(), &record, &copy, kind);
-        let domain::Value::Number(balance) = &record.data["balance"] else { panic!("a number") };
-        is_news.then(|| format!("{} {}", record.text("category").unwrap(), balance.as_str()))
-    }
-
-    #[test]
-    fn only_another_content_that_was_collected_later_is_news() {
-        let later = "2024-01-01T12:00:00.001Z";
-        let news =
-            |collected_at, balance| refreshed(Some(&CHECKING), &[Embedded { collected_at, balance, ..CHECKING }]);
-        assert!(refreshed(None, &[CHECKING]).is_some());
-        assert_eq!(news(later, 2).as_deref(), Some("CHECKING_ACCOUNT 2"));
-        assert_eq!(news("2023-01-01T12:00:00Z", 2), None);
-        assert_eq!(news(later, 1), None, "the same content");
-    }
-
-    #[test]
-    fn a_copy_whose_time_has_no_zone_refreshes_the_balance() {
-        let copy = Embedded { collected_at: "2024-01-01T12:00:00.123456", balance: 2, ..CHECKING };
-        assert_eq!(refreshed(Some(&CHECKING), &[copy]).as_deref(), Some("CHECKING_ACCOUNT 2"));
-        let earlier = Embedded { collected_at: "2024-01-01T11:59:59.999999", balance: 2, ..CHECKING };
-        assert_eq!(refreshed(Some(&CHECKING), &[earlier]), None);
-    }
-
-    #[test]
-    fn a_time_that_cannot_be_read_does_not_freeze_the_balance() {
-        let odd = |balance| Embedded { collected_at: "noon", balance, ..CHECKING };
-        for stored in [&CHECKING, &odd(1)] {
-            assert_eq!(refreshed(Some(stored), &[odd(2), odd(2)]).as_deref(), Some("CHECKING_ACCOUNT 2"));
-            assert_eq!(refreshed(Some(stored), &[odd(1)]), None, "the same content");
-            assert_eq!(refreshed(Some(stored), &[odd(2), odd(3)]), None, "which of them is newer?");
-        }
-        assert_eq!(
-            refreshed(Some(&odd(1)), &[Embedded { balance: 2, ..CHECKING }]).as_deref(),
-            Some("CHECKING_ACCOUNT 2")
-        );
-        let dated = Embedded { collected_at: "2024-01-02", balance: 4, ..CHECKING };
-        assert_eq!(refreshed(Some(&CHECKING), &[odd(2), odd(3), dated]).as_deref(), Some("CHECKING_ACCOUNT 4"));
-    }
-
-    #[test]
-    fn the_copy_that_was_collected_last_is_kept_and_of_one_time_always_the_same() {
-        let copy = |collected_at, balance| Embedded { collected_at, balance, ..CHECKING };
-        let copies = || [copy("2024-01-02", 2), copy("2024-01-03", 3), copy("2024-01-01", 1)];
-        assert_eq!(refreshed(None, &copies()).as_deref(), Some("CHECKING_ACCOUNT 3"));
-        for order in [[4, 5], [5, 4]] {
-            let copies = order.map(|balance| copy(NOON, balance));
-            assert_eq!(refreshed(None, &copies).as_deref(), Some("CHECKING_ACCOUNT 4"));
-        }
-    }
-
-    #[test]
-    fn of_two_kinds_of_one_account_the_stored_one_is_refreshed_whichever_was_collected_later() {
-        for later in ["2024-01-01T12:00:00.003Z", "2024-01-01T12:00:00.009Z"] {
-            let checking = Embedded { collected_at: "2024-01-01T12:00:00.006Z", balance: 2, ..CHECKING };
-            let loan = Embedded { collected_at: later, balance: 3, ..LOAN };
-            for stored in [&CHECKING, &LOAN] {
-                let expected =
-                    if stored.category == CHECKING.category { "CHECKING_ACCOUNT 2" } else { "LOAN_ACCOUNT 3" };
-                let copies = || [Embedded { ..checking }, Embedded { ..loan }];
-                assert_eq!(refreshed(Some(stored), &copies()).as_deref(), Some(expected));
-                let [one, other] = copies();
-                assert_eq!(refreshed(Some(stored), &[other, one]).as_deref(), Some(expected));
-            }
-            assert_eq!(refreshed(None, &[loan, checking]).as_deref(), Some("CHECKING_ACCOUNT 2"), "by name");
-        }
-    }
-}
+mod tests;

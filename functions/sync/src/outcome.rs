@@ -1,70 +1,98 @@
-//! How a job ended, for its event item and its line in the log.
+//! How a job ended, for its event item and its log event.
 
+use domain::LinkStatus;
 use store::{Check, Counts, Outcome};
 
 /// How a job ended.
 #[derive(Debug)]
 pub(crate) enum JobOutcome {
-    /// A pass was finished, and its event with it: applied, or continued by a message of its own. `was_in_doubt`: the
-    /// listing before it was, and no whole one has removed the doubt since.
-    Finished { outcome: Outcome, counts: Counts, check: Option<Check>, was_in_doubt: bool },
-    /// The work on the link itself was done, or continued by a message of its own.
-    Settled(Outcome),
+    /// A pass ended, and its event with it. `outcome` is applied, or continued by another message.
+    PassFinished {
+        outcome: Outcome,
+        counts: Counts,
+        check: Option<Check>,
+        /// The listing before this pass was in doubt, and no whole listing has removed the doubt since.
+        was_in_doubt: bool,
+    },
+    /// The work on the link itself is applied, or continued by another message.
+    LinkUpdated(Outcome),
     /// A whole listing that began later has done it, or something newer is known.
     Covered,
-    /// There was nothing to be done.
+    /// The webhook asks for nothing.
     Recorded(&'static str),
-    /// Nothing that this release knows.
+    /// This release does not know what the webhook asks for.
     Unknown,
     /// It cannot be done, and no retry changes that.
     Refused(&'static str),
-    /// The link is no more: its event keeps no content.
-    NoLink(&'static str),
+    /// Nothing is stored for the link again. Its event keeps no content.
+    LinkEnded(LinkEnd),
+}
+
+/// Why nothing is stored for a link again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkEnd {
+    Deleted,
+    Erased,
+}
+
+impl LinkEnd {
+    /// Returns how a link with this status ended, or `None` if it has not ended.
+    pub(crate) fn of(status: Option<LinkStatus>) -> Option<Self> {
+        match status {
+            Some(LinkStatus::Erased) => Some(Self::Erased),
+            Some(LinkStatus::Deleted) => Some(Self::Deleted),
+            _ => None,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Deleted => "the link was deleted",
+            Self::Erased => "the link was erased",
+        }
+    }
 }
 
 impl JobOutcome {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Finished { outcome, .. } | Self::Settled(outcome) => *outcome,
+            Self::PassFinished { outcome, .. } | Self::LinkUpdated(outcome) => *outcome,
             Self::Covered => Outcome::Covered,
             Self::Recorded(_) => Outcome::Recorded,
             Self::Unknown => Outcome::Unknown,
-            Self::Refused(_) | Self::NoLink(_) => Outcome::Refused,
+            Self::Refused(_) | Self::LinkEnded(_) => Outcome::Refused,
         }
     }
 
-    /// Is what the message asks for in the table now?
+    /// Returns `true` if the table now holds what the message asks for.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.outcome(), Outcome::Applied | Outcome::Covered)
     }
 
-    /// What a pass has done; none when there was none.
-    pub(crate) fn finished(&self) -> Option<Counts> {
+    /// Returns what the pass did, or `None` if no pass ended.
+    pub(crate) fn counts(&self) -> Option<Counts> {
         match self {
-            Self::Finished { counts, .. } => Some(*counts),
+            Self::PassFinished { counts, .. } => Some(*counts),
             _ => None,
         }
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        self.finished().unwrap_or_default()
     }
 
     pub(crate) fn check(&self) -> Option<Check> {
         match self {
-            Self::Finished { check, .. } => *check,
+            Self::PassFinished { check, .. } => *check,
             _ => None,
         }
     }
 
-    /// Is it in doubt, as what was listed before it?
+    /// Returns `true` if the listing is in doubt, and the listing before it was too.
     pub(crate) fn drifts_again(&self) -> bool {
-        matches!(self, Self::Finished { check: Some(Check::Drift), was_in_doubt: true, .. })
+        matches!(self, Self::PassFinished { check: Some(Check::Drift), was_in_doubt: true, .. })
     }
 
     pub(crate) fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Recorded(reason) | Self::Refused(reason) | Self::NoLink(reason) => Some(reason),
+            Self::Recorded(reason) | Self::Refused(reason) => Some(reason),
+            Self::LinkEnded(end) => Some(end.reason()),
             _ => None,
         }
     }

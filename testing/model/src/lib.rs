@@ -14,7 +14,7 @@
 //!
 //! | here | there |
 //! |---|---|
-//! | `step` | `functions/sync/src/job.rs`, `objects.rs`: the order of the calls, for each plan |
+//! | `step` | `functions/sync/src/job.rs`, `job/`: the order of the calls, for each plan |
 //! | `listing` | `listing.rs`, `leg.rs`, `missing.rs`, `tally.rs`: pages, signs that the list moved, legs, comparison, recheck |
 //! | `table` | `crates/store/src/clock.rs`, `passes.rs`: stamp, last look, fence, checkpoint |
 //! | `record` | `crates/store/src/records.rs`: the conditions of upsert, burial, revival and mark |

@@ -1,51 +1,57 @@
-//! A listing over several invocations: where it began, and what it hands on.
+//! A listing over several messages: where it began, and what the next message has to know.
 
-use domain::{Day, EpochMillis, Filter, Progress, Resource};
-use store::{Checkpoint, FencingToken, FinishedListing, LinkChange, Pass};
+use domain::{Day, EpochMillis, Filter, ObjectId, Progress, Resource};
+use store::{Checkpoint, FencingToken, FinishedListing, LinkChange, Pass, StoreError};
 
 use crate::listing::findings::Findings;
+use crate::listing::page_read::LastPage;
 use crate::query;
 
-/// A listing in more legs than this keeps no ids: it cannot tell what it lacks.
+/// Maximum number of messages of a listing that store ids. A longer listing does not mark missing records.
 const MAX_PARTS: usize = 1_000;
 
-/// What one invocation has read of a listing.
-pub(crate) struct ListingPart {
-    pub(crate) pass: Pass,
-    pub(crate) findings: Findings,
-    pub(crate) start: ListingState,
-    pub(crate) rest: Option<(u64, String)>,
+/// What a listing does after the pages that this message has read.
+pub(crate) enum Next {
+    /// Nothing: the list was read to its end, and compared.
+    Done,
+    /// A continuation reads the pages behind this one.
+    MorePages(LastPage),
+    /// Every page was read. A continuation compares the stored ids behind this one.
+    MoreComparing { after: ObjectId },
 }
 
-/// Where a listing began; perhaps in an earlier leg.
+/// Where a listing began, perhaps in an earlier message of the chain.
 pub(crate) struct ListingState {
     began_at: EpochMillis,
+    /// The fencing token of the first pass.
     pub(crate) token: FencingToken,
     pub(crate) is_first_load: bool,
-    /// What the list is asked for.
     filter: Filter,
     since: Option<Day>,
     relistings: usize,
-    /// The earlier legs whose ids are in the table. None when nobody will ask what the list lacks.
-    legs: Option<Vec<FencingToken>>,
+    /// The fencing tokens of the earlier messages whose ids are in the table. `None` if missing records are not marked.
+    parts: Option<Vec<FencingToken>>,
 }
 
 impl ListingState {
+    /// Returns the state of a listing that begins with this pass.
     pub(crate) fn of_pass(pass: &Pass, filter: Filter, relistings: usize) -> Self {
         let since = match filter {
             Filter::Whole | Filter::Flow { .. } => None,
-            // The filter knows days only, and the day before may still have got something after we looked.
+            // The filter has days only, and the day before the watermark may have got objects after it was read.
             Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
         };
-        // EmbeddedAccounts may stand there all the same: other resources embed them.
+        // Other resources embed accounts, so some may be stored before their first listing.
         let is_first_load = pass.before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
-        let mut start =
-            Self { began_at: pass.began_at, token: pass.token, is_first_load, filter, since, relistings, legs: None };
-        // What was never stored cannot be missing.
-        start.legs = (start.is_whole() && !is_first_load).then(Vec::new);
-        start
+
+        let mut state =
+            Self { began_at: pass.began_at, token: pass.token, is_first_load, filter, since, relistings, parts: None };
+        // On a first load no stored record can be missing.
+        state.parts = (state.is_whole() && !is_first_load).then(Vec::new);
+        state
     }
 
+    /// Returns the state of a listing that an earlier message began.
     pub(crate) fn of_progress(progress: &Progress, filter: Filter) -> Self {
         Self {
             began_at: progress.began_at,
@@ -54,26 +60,33 @@ impl ListingState {
             since: progress.since.as_deref().and_then(Day::parse),
             is_first_load: progress.is_first_load,
             relistings: progress.relistings,
-            legs: progress.legs.clone(),
+            parts: progress.legs.clone(),
         }
     }
 
-    /// The earlier legs whose ids tell, together with those of the last leg, what the list lacks. None when that cannot be
-    /// told.
-    pub(crate) fn legs(&self) -> Option<&[FencingToken]> {
-        self.legs.as_deref()
+    /// Returns `true` if the end of the listing marks the stored records that it lacks.
+    pub(crate) fn finds_missing(&self) -> bool {
+        self.parts.is_some()
     }
 
-    /// The ids of this leg are in the table.
-    pub(crate) fn add_leg(&mut self, pass: &Pass) {
-        self.legs = self.legs.take().filter(|legs| legs.len() < MAX_PARTS);
-        if let Some(legs) = &mut self.legs {
-            legs.push(pass.token);
+    /// Returns the fingerprints of the ids that earlier messages stored in the table.
+    pub(crate) async fn stored_ids(&self, pass: &Pass) -> Result<Vec<u64>, StoreError> {
+        match self.parts.as_deref() {
+            None | Some([]) => Ok(Vec::new()),
+            Some(parts) => pass.seen_ids(self.token, parts).await,
         }
     }
 
-    /// The filters of the list. Of an announced range a day more is asked for: its last day may mean the midnight with
-    /// which it begins.
+    /// Records that the ids of this pass are in the table.
+    pub(crate) fn add_part(&mut self, pass: &Pass) {
+        self.parts = self.parts.take().filter(|parts| parts.len() < MAX_PARTS);
+        if let Some(parts) = &mut self.parts {
+            parts.push(pass.token);
+        }
+    }
+
+    /// Returns the query parameters of the list. An announced range is extended by a day: its last day may mean the midnight
+    /// at which that day begins.
     pub(crate) fn filters(&self, resource: &Resource) -> Vec<(&'static str, String)> {
         let mut filters = query::omit(resource);
         filters.extend(self.since.map(|day| ("created_at__gte", day.to_string())));
@@ -83,47 +96,54 @@ impl ListingState {
         filters
     }
 
-    /// Is everything listed that the link has?
+    /// Returns `true` if the list has all objects of the link.
     fn is_whole(&self) -> bool {
         self.since.is_none() && !self.is_of_a_flow()
     }
 
-    /// A listing of one direction says nothing of what else is new.
+    /// Returns `true` if the list has one direction only. It shows nothing about new objects of the other.
     fn is_of_a_flow(&self) -> bool {
         matches!(self.filter, Filter::Flow { .. })
     }
 
-    /// What the finished listing leaves behind. One that moved does not count as a listing.
+    /// Returns the checkpoint of a listing that was read to its end. A listing that moved does not count as one.
     pub(crate) fn checkpoint(&self, findings: &Findings) -> Checkpoint {
-        // An object that Belvo cannot give by itself holds nothing back: a listing that is in doubt is repeated whole. Rows of
-        // which nothing is known do.
-        let is_read = !findings.moved() && findings.found_so_far().unread == 0;
-        let listed =
-            FinishedListing { token: self.token, began_at: self.began_at, count: findings.found_so_far().distinct };
+        let found = findings.found();
+        // An object that Belvo cannot return by itself does not hold back the watermark, because a listing in doubt is
+        // repeated whole. Unread rows hold it back.
+        let is_read = !findings.has_moved() && found.unread == 0;
+        let listing = FinishedListing { token: self.token, began_at: self.began_at, count: found.distinct };
         Checkpoint {
             watermark: (is_read && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
-            // What it did not find out cannot be covered by it either.
-            listing: (self.is_whole() && is_read && !findings.found_so_far().unasked).then_some(listed),
+            // It covers no event about the objects that it did not request.
+            listing: (self.is_whole() && is_read && !found.unasked).then_some(listing),
             check: Some(findings.check()),
             link: LinkChange::default(),
         }
     }
 
-    /// What the next leg has to know; `page` is the last that was written.
-    pub(crate) fn progress(&self, findings: &Findings, (page, digest): (u64, String), page_size: u32) -> Progress {
+    /// Returns what a continuation has to know: the last page that was written, or `compared_to`, the last id that was
+    /// compared.
+    pub(crate) fn progress(
+        &self,
+        findings: &Findings,
+        page: LastPage,
+        compared_to: Option<ObjectId>,
+        page_size: u32,
+    ) -> Progress {
         Progress {
             began_at: self.began_at,
             token: self.token,
             since: self.since.map(|day| day.to_string()),
-            page,
-            count: findings.listed(),
-            digest,
+            page: page.number,
+            count: findings.listed_count(),
+            digest: page.digest,
             relistings: self.relistings,
-            found: findings.found_so_far(),
-            legs: self.legs.clone(),
+            found: findings.found(),
+            legs: self.parts.clone(),
             is_first_load: self.is_first_load,
             piece: Some(page_size),
-            compared_to: None,
+            compared_to: compared_to.map(|id| id.to_string()),
             previous_row_sum: findings.previous_row_sum(),
         }
     }
@@ -153,7 +173,7 @@ mod tests {
             previous_row_sum: None,
         };
         let mut findings = Findings::new(resource, &AnnouncedTotals::default(), None, None);
-        findings.complete();
+        findings.note_complete();
         ListingState::of_progress(&progress, filter).checkpoint(&findings)
     }
 

@@ -1,8 +1,8 @@
-//! Leaving out of a page what Belvo cannot give, and nothing else.
+//! Isolating the objects that Belvo cannot return.
 //!
-//! When Belvo cannot give a page, the reader asks for smaller pages in its place, down to single objects. An object that
-//! Belvo cannot give by itself is left out. This costs requests only for the page that needs them: the smaller sizes are
-//! neither used for other pages nor carried to the next leg.
+//! When a page fails, the reader requests smaller pages in its place, down to single objects. An object that fails by itself is
+//! left out. This costs requests only for the page that needs them: neither other pages nor the next message use the
+//! smaller sizes.
 
 use std::iter::successors;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -12,25 +12,25 @@ use belvo::Error;
 
 use crate::listing::page_size::{size_at, smaller};
 
-/// The most requests of a leg that isolate objects. One bad object of a page of 1,000 needs about 20.
+/// Maximum number of requests of a message that isolate objects. One bad object of a page of 1,000 needs about 20.
 const MAX_REQUESTS: u32 = 100;
-/// The same while no page of the list was read: then the list as a whole may be what Belvo cannot give.
+/// The same while no page of the list was read: Belvo may be unable to return the list as a whole.
 const MAX_FIRST_REQUESTS: u32 = 20;
-/// An error that may pass by itself is isolated from this attempt on: before, the message returns to the queue.
-pub(crate) const FROM_ATTEMPT: u32 = 3;
-/// From this attempt on pages are left out of a leg that can read none. That takes 20 minutes: Belvo may not give lists for a
-/// while, though it gives links.
+/// The attempt from which an error that may pass by itself is isolated. Before, the message returns to the queue.
+pub(crate) const ISOLATE_FROM_ATTEMPT: u32 = 3;
+/// The attempt from which a message that can read no page leaves pages out. With the default backoff that is after 20
+/// minutes: Belvo may fail to return lists for a while, though it returns links.
 const LAST_RESORT_ATTEMPT: u32 = 9;
-/// In pages of this size single objects are looked for that Belvo takes too long for, from that attempt on. Each size on the
-/// way would cost as much time as Belvo is given for an answer, and there is time for three or four of them.
-const LOOKED_FOR_IN: u32 = 25;
+/// The page size in which single objects are isolated that time out, from [`ISOLATE_FROM_ATTEMPT`] on. Each size on the way
+/// would cost a timeout, and a message has time for three or four of them.
+const SIZE_AFTER_TIMEOUT: u32 = 25;
 
-/// Smaller pages that are asked for in place of pages that failed, innermost last: where each ends, and its size.
+/// The smaller pages that are requested in place of failed ones, innermost last: the end of each, and its size.
 #[derive(Debug, Default)]
 pub(crate) struct Narrowed(Vec<(u64, u32)>);
 
 impl Narrowed {
-    /// The size to ask for at this place, where at most so many can be had at once.
+    /// Returns the size to request at this offset, at most `most`.
     pub(crate) fn size_at(&mut self, offset: u64, most: u32) -> u32 {
         while self.0.last().is_some_and(|(end, _)| *end <= offset) {
             self.0.pop();
@@ -38,36 +38,35 @@ impl Narrowed {
         size_at(offset, self.0.last().map_or(most, |(_, size)| most.min(*size)))
     }
 
-    /// The page of this size at this place failed. What follows the smaller page is asked for in the sizes between.
+    /// Replaces the failed page of this size at this offset by smaller ones. Pages behind the first have the sizes between.
     pub(crate) fn narrow(&mut self, offset: u64, failed: u32, to: u32) {
         let sizes = successors(Some(failed), |size| smaller(*size).filter(|_| *size > to));
         let steps = sizes.filter_map(|size| Some((offset + u64::from(size), smaller(size).filter(|_| size > to)?)));
         self.0.extend(steps);
     }
 
-    /// Where the page ends that failed first; none while no page has failed.
+    /// Returns the end of the page that failed first, or `None` if no page has failed.
     pub(crate) fn end(&self) -> Option<u64> {
         self.0.first().map(|(end, _)| *end)
     }
 }
 
-/// What becomes of a page that failed.
+/// What the reader does after a page failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Its objects are asked for in pages of this size.
+    /// Requests its objects in pages of this size.
     Narrow(u32),
-    /// It is a single object, and is left out.
+    /// Leaves out the page, which is a single object.
     LeaveOut,
-    /// There are neither requests nor time left to isolate single objects: the rest of the page that failed first is left
-    /// out.
+    /// Leaves out the rest of the page that failed first: no requests or no time remain to isolate single objects.
     GiveUp,
-    /// Belvo takes too long, and there is no time left to wait once more: the rest of the reader's page is left out.
+    /// Leaves out the rest of the reader's page: Belvo timed out, and no time remains for another timeout.
     EndPage,
-    /// The message fails.
+    /// Fails the message.
     Fail,
 }
 
-/// The requests that a leg may spend on isolating objects, and what it knows about Belvo.
+/// The budget of a message for isolating objects.
 #[derive(Debug)]
 pub(crate) struct Isolation {
     attempt: u32,
@@ -76,17 +75,17 @@ pub(crate) struct Isolation {
 }
 
 impl Isolation {
-    /// For a message that was received so often, until this time.
+    /// Returns the budget of a message in this attempt. No isolation begins after `until`.
     pub(crate) fn new(attempt: u32, until: Instant) -> Self {
         Self { attempt, until, requests: AtomicU32::new(0) }
     }
 
-    /// A request that is only made to isolate objects.
+    /// Counts a request that is only made to isolate objects.
     pub(crate) fn note_request(&self) {
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// Can the error be the fault of single objects? Otherwise it is Belvo's, the link's or ours, for every page.
+    /// Returns `true` if single objects can be the cause of the error. Otherwise every page would fail.
     pub(crate) fn may_concern_objects(&self, error: &Error) -> bool {
         match error {
             Error::Malformed(_) | Error::TooLarge(_) | Error::TimedOut => true,
@@ -95,10 +94,10 @@ impl Isolation {
         }
     }
 
-    /// What becomes of a page of this size that failed, where the error may concern objects. `has_read`: the leg has read
-    /// some page of the list. `goes_on`: an earlier leg has.
-    pub(crate) fn step(&self, error: &Error, size: u32, has_read: bool, goes_on: bool, now: Instant) -> Step {
-        let has_read = has_read || (goes_on && self.attempt >= LAST_RESORT_ATTEMPT);
+    /// Returns what to do after a page of this size failed with an error that may concern objects. `has_read`: this message
+    /// has read a page of the list. `is_continuation`: an earlier message has.
+    pub(crate) fn step(&self, error: &Error, size: u32, has_read: bool, is_continuation: bool, now: Instant) -> Step {
+        let has_read = has_read || (is_continuation && self.attempt >= LAST_RESORT_ATTEMPT);
         let most = if has_read { MAX_REQUESTS } else { MAX_FIRST_REQUESTS };
         let has_time = now < self.until;
         let is_spent = self.requests.load(Relaxed) >= most || !has_time;
@@ -111,19 +110,19 @@ impl Isolation {
         }
     }
 
-    /// The size of the pages to ask for in place of one of this size, which is larger than 1.
+    /// Returns the size of the pages that replace a failed page of this size, which is larger than 1.
     fn narrowed(&self, error: &Error, size: u32) -> u32 {
-        let is_urgent = *error == Error::TimedOut && self.attempt >= FROM_ATTEMPT;
+        let is_urgent = *error == Error::TimedOut && self.attempt >= ISOLATE_FROM_ATTEMPT;
         let most = match size {
             _ if !is_urgent => size,
-            ..=LOOKED_FOR_IN => 1,
-            _ => LOOKED_FOR_IN,
+            ..=SIZE_AFTER_TIMEOUT => 1,
+            _ => SIZE_AFTER_TIMEOUT,
         };
         successors(smaller(size), |size| smaller(*size)).find(|smaller| *smaller <= most).unwrap_or(1)
     }
 
     fn may_leave_out(&self, error: &Error) -> bool {
-        matches!(error, Error::Malformed(_) | Error::TooLarge(_)) || self.attempt >= FROM_ATTEMPT
+        matches!(error, Error::Malformed(_) | Error::TooLarge(_)) || self.attempt >= ISOLATE_FROM_ATTEMPT
     }
 }
 
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_page_that_failed_is_asked_for_in_smaller_ones() {
+    fn only_the_page_that_failed_is_requested_in_smaller_ones() {
         let mut narrowed = Narrowed::default();
         assert_eq!(narrowed.size_at(1_000, 1_000), 1_000);
         narrowed.narrow(1_000, 1_000, 500);
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_too_long_is_looked_for_in_two_steps_from_the_third_attempt_on() {
+    fn a_timeout_is_isolated_in_two_steps_from_the_third_attempt_on() {
         let now = Instant::now();
         let step = |attempt, size| isolation(attempt).step(&Error::TimedOut, size, false, false, now);
         assert_eq!(
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_isolated_from_the_third_attempt_on_and_what_cannot_pass_at_once() {
+    fn an_error_that_may_pass_is_isolated_from_the_third_attempt_on_and_others_at_once() {
         let now = Instant::now();
         let step = |attempt, error, size| isolation(attempt).step(&error, size, true, false, now);
         let malformed = Error::Malformed("not a page");
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_page_would_meet_is_never_isolated() {
+    fn an_error_of_every_page_is_never_isolated() {
         for error in [
             Error::RateLimited { retry_after: None },
             Error::RefusedByEdge,
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_that_has_spent_its_requests_or_its_time_leaves_out_the_rest_of_the_page() {
+    fn a_message_without_requests_or_time_leaves_out_the_rest_of_the_page() {
         let now = Instant::now();
         let malformed = Error::Malformed("not a page");
         let isolation = isolation(1);
@@ -216,6 +215,10 @@ mod tests {
         assert_eq!([25, 1].map(|size| isolation.step(&malformed, size, false, false, now)), [Step::Fail; 2]);
         assert_eq!(isolation.step(&malformed, 25, true, false, now), Step::Narrow(5));
         let later = |attempt| Isolation::new(attempt, now).step(&malformed, 25, false, true, now);
-        assert_eq!((later(3), later(LAST_RESORT_ATTEMPT)), (Step::Fail, Step::GiveUp), "an earlier leg has read pages");
+        assert_eq!(
+            (later(3), later(LAST_RESORT_ATTEMPT)),
+            (Step::Fail, Step::GiveUp),
+            "an earlier message has read pages"
+        );
     }
 }

@@ -1,277 +1,189 @@
-//! Reading one page of a list, in as many pieces as Belvo needs.
+//! Reading one page of a list, in as many requests as Belvo needs.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use belvo::{Error, Listing, Page};
 use domain::{ObjectId, Record, now};
 use tracing::warn;
 
 use crate::error::JobError;
-use crate::listing::findings::{Findings, Place};
-use crate::listing::isolation::{Narrowed, Step};
-use crate::listing::page_size::{PAGE_SIZE, Span};
-use crate::listing::reader::{MAX_PAGES, Reader, lock};
-use crate::listing::write_page::{digest, write_objects};
+use crate::listing::findings::Place;
+use crate::listing::isolation::Narrowed;
+use crate::listing::page_read::{MAX_PAGES, PageRead, Use};
+use crate::listing::page_size::PAGE_SIZE;
+use crate::listing::reader::Reader;
+use crate::listing::write_page::digest;
 
-/// A count of more objects is no count to go by.
+/// A larger `count` is not used.
 const MAX_OBJECTS: u64 = MAX_PAGES * PAGE_SIZE as u64;
-/// So many answers in a row that equal the one before them are the end of a list that says that it goes on. Two can be equal
-/// where a join doubles a row.
+/// Number of consecutive responses equal to the one before them at which a list ends that says that it continues. Two can be
+/// equal where a join doubles a row.
 const MAX_REPEATS: u32 = 3;
-/// The same of single objects that are asked for one by one to isolate a bad one: a join can make many rows of one.
+/// The same for responses with one object, while a bad object is isolated: a join can make many rows of one object.
 const MAX_SINGLE_REPEATS: u32 = 20;
 
-/// What is left of a page when its objects were dealt with.
-#[derive(Debug)]
-pub(crate) struct PageRead {
-    /// How many objects the list has, if Belvo says so.
-    pub(crate) count: Option<u64>,
-    /// Does another page follow?
-    pub(crate) has_next: bool,
-    /// Of its ids; empty when objects were left out of it.
-    pub(crate) digest: String,
-}
-
-/// What is done with the objects of a page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    Write,
-    /// They were written by an earlier leg.
-    Compare,
-}
-
-/// How far a page was read.
-struct Position {
-    number: u64,
-    begin: u64,
-    end: u64,
-    offset: u64,
-    narrowed: Narrowed,
+/// How far a page was read. Offsets count the objects of the list.
+pub(super) struct Position {
+    pub(super) number: u64,
+    pub(super) begin: u64,
+    pub(super) end: u64,
+    pub(super) offset: u64,
+    pub(super) narrowed: Narrowed,
     count: Option<u64>,
-    /// Does Belvo say that more follows? None behind an object that was left out.
+    /// Whether Belvo says that more follows. `None` behind an object that was left out.
     has_next: Option<bool>,
     ids: Vec<ObjectId>,
-    /// Where the ids of the last answer begin.
-    last_answer: Option<usize>,
-    /// How many answers in a row had the same ids as the one before them.
+    /// Where the ids of the last response begin.
+    last_response: Option<usize>,
+    /// How many consecutive responses had the ids of the one before them.
     repeats: u32,
-    is_isolated: bool,
+    has_left_out: bool,
 }
 
 impl Position {
     fn new(number: u64) -> Self {
         let page_size = u64::from(PAGE_SIZE);
-        let (begin, end) = ((number - 1) * page_size, number * page_size);
-        let narrowed = Narrowed::default();
-        let (count, has_next, last_answer) = (None, None, None);
+        let begin = (number - 1) * page_size;
         Self {
             number,
             begin,
-            end,
+            end: begin + page_size,
             offset: begin,
-            narrowed,
-            count,
-            has_next,
+            narrowed: Narrowed::default(),
+            count: None,
+            has_next: None,
             ids: Vec::new(),
-            last_answer,
+            last_response: None,
             repeats: 0,
-            is_isolated: false,
+            has_left_out: false,
         }
     }
 
-    /// Is there more behind what was read? Where Belvo does not say, the length of the list decides.
+    /// Returns `true` if the list continues at the offset. Where Belvo does not say, the length of the list decides.
     fn has_more(&self, end_of_list: Option<u64>) -> bool {
         self.has_next.unwrap_or_else(|| end_of_list.is_none_or(|end| self.offset < end))
     }
 
-    /// Goes on behind what Belvo does not give.
-    fn leave_out(&mut self, until: u64) {
+    /// Continues behind objects that Belvo does not return.
+    pub(super) fn leave_out(&mut self, until: u64) {
         self.offset = until;
         self.has_next = None;
-        self.is_isolated = true;
+        self.has_left_out = true;
     }
 
-    /// Keeps the ids of an answer with so many objects.
+    /// Keeps the ids of a response with this number of objects.
     fn keep(&mut self, ids: Vec<ObjectId>, objects: usize) {
-        // ObjectFetcher without a usable id cannot be told apart.
-        let can_tell = !ids.is_empty() || objects == 0;
-        let is_same = can_tell && self.last_answer.is_some_and(|begin| self.ids[begin..] == ids);
+        // Objects without a usable id cannot be told apart.
+        let is_comparable = !ids.is_empty() || objects == 0;
+        let is_same = is_comparable && self.last_response.is_some_and(|begin| self.ids[begin..] == ids);
         self.repeats = if is_same { self.repeats + 1 } else { 0 };
-        self.last_answer = Some(self.ids.len());
+        self.last_response = Some(self.ids.len());
         self.ids.extend(ids);
     }
 
-    fn read(self, end_of_list: Option<u64>) -> PageRead {
-        let digest = if self.is_isolated { String::new() } else { digest(self.ids.iter()) };
+    /// Returns `true` if the last responses, of this page size, show that the list only repeats itself.
+    fn repeats_itself(&self, size: u32) -> bool {
+        let is_single = size == 1 && self.narrowed.end().is_some();
+        self.repeats >= if is_single { MAX_SINGLE_REPEATS } else { MAX_REPEATS }
+    }
+
+    fn finish(self, end_of_list: Option<u64>) -> PageRead {
+        let digest = if self.has_left_out { String::new() } else { digest(&self.ids) };
         PageRead { count: self.count, has_next: self.has_more(end_of_list), digest }
     }
 }
 
 impl Reader<'_> {
-    /// One page of a thousand objects, in as many pieces as Belvo needs; each is dealt with before the next is asked for.
-    /// None when the page is not there (any more).
-    pub(crate) async fn page(
-        &self,
-        number: u64,
-        how: Use,
-        findings: &Mutex<Findings>,
-    ) -> Result<Option<PageRead>, JobError> {
+    /// Reads a page of 1,000 objects, and writes each response before the next request. Returns `None` if the page does not
+    /// exist (any more).
+    pub(super) async fn page(&self, number: u64, how: Use) -> Result<Option<PageRead>, JobError> {
         let mut page = Position::new(number);
-        while page.offset < page.end && page.has_more(lock(findings).end()) {
-            let most = self.page_size.size_in(self.list(), page.offset, now()).min(self.cap.size());
-            // What stands behind the page is the next one's: the digest and the end of this one would not be its own.
-            let most = most.min(u32::try_from(page.end - page.offset).unwrap_or(PAGE_SIZE));
-            let size = page.narrowed.size_at(page.offset, most);
-            if size < most && page.narrowed.end().is_some() {
-                self.isolation.note_request();
-            }
-            let listing = Listing { page_size: size, ..self.listing.clone() };
-            match self.belvo.page(&listing, page.offset / u64::from(size) + 1).await {
-                Ok(answer) => self.take(answer, size, how, &mut page, findings).await?,
+        while page.offset < page.end && page.has_more(self.findings().end_of_list()) {
+            let size = self.size_of_request(&mut page);
+            let listing = Listing { page_size: size, ..self.source.listing.clone() };
+            match self.source.belvo.page(&listing, page.offset / u64::from(size) + 1).await {
+                Ok(response) => self.take(response, size, how, &mut page).await?,
                 Err(Error::NotFound { .. }) if page.offset > page.begin => {
-                    // Behind an object that was left out, the list may simply end.
-                    if !page.is_isolated {
-                        lock(findings).note_move();
+                    // Behind an object that was left out the list may simply end.
+                    if !page.has_left_out {
+                        self.findings().note_move();
                     }
                     page.has_next = Some(false);
                 }
                 Err(Error::NotFound { .. }) if page.offset > 0 => return Ok(None),
-                Err(error) => self.isolate(error, size, &mut page, findings).await?,
+                Err(error) => self.isolate(error, size, &mut page).await?,
             }
         }
-        let end = lock(findings).end();
-        Ok(Some(page.read(end)))
+        let end_of_list = self.findings().end_of_list();
+        Ok(Some(page.finish(end_of_list)))
     }
 
-    /// Deals with an answer, and moves on behind what it holds.
-    async fn take(
-        &self,
-        mut answer: Page,
-        size: u32,
-        how: Use,
-        page: &mut Position,
-        findings: &Mutex<Findings>,
-    ) -> Result<(), JobError> {
-        if answer.has_odd_next && !self.has_logged_next.swap(true, Relaxed) {
-            warn!(link_id = %self.pass.link, "the next page that Belvo names is not on Belvo; only its presence counts");
+    /// Returns the page size of the next request.
+    fn size_of_request(&self, page: &mut Position) -> u32 {
+        let known = self.source.page_size.size_in(self.list_id(), page.offset, now());
+        // Objects behind this page belong to the next one: they would change the digest and the end of this one.
+        let rest_of_page = u32::try_from(page.end - page.offset).unwrap_or(PAGE_SIZE);
+        let most = known.min(self.source.properties.cap.size()).min(rest_of_page);
+
+        let size = page.narrowed.size_at(page.offset, most);
+        if size < most && page.narrowed.end().is_some() {
+            self.isolation.note_request();
         }
+        size
+    }
+
+    /// Uses the objects of a response, and moves the offset behind them.
+    async fn take(&self, mut response: Page, size: u32, how: Use, page: &mut Position) -> Result<(), JobError> {
+        self.log_odd_next(&response);
+        self.continue_until_count(&mut response, size, page.offset);
+
         let number = page.offset / u64::from(size) + 1;
-        let listed = lock(findings).listed();
-        // In the last reading `count` goes before a `next` that names no page: the next answer tells which of them is right.
-        let is_full = page.offset == 0 || answer.objects.len() as u64 >= u64::from(size);
-        if !self.stops_when_moved && is_full {
-            let end = page.offset + answer.objects.len() as u64;
-            answer.has_next |= listed.or(answer.count).is_some_and(|count| end < count && count <= MAX_OBJECTS);
-        }
-        let actual = self.cap.learn(size, number, listed, &answer);
-        if actual.is_some() && page.offset > 0 {
-            // By the size that the list really has, this number is another part of it.
+        let smaller = self.source.properties.cap.learn(size, number, self.findings().listed_count(), &response);
+        if smaller.is_some() && page.offset > 0 {
+            // In pages of the size that the list really has, this number is another part of the list.
             return Ok(());
         }
-        // The number is the same: only a first page was given in another size.
-        self.note_given(number, actual.unwrap_or(size));
-        let place_of_first = page.offset;
-        let place = Place { page: page.number, answer: lock(findings).page(answer.count) };
-        page.count = answer.count;
-        page.has_next = Some(answer.has_next);
-        page.offset += u64::from(actual.unwrap_or(size));
-        let objects = answer.objects.len();
-        lock(findings).reach(place_of_first + objects as u64, answer.has_next);
+        // A first page has the same number in every page size.
+        let size_returned = smaller.unwrap_or(size);
+        self.note_returned(number, size_returned);
+
+        let (offset, objects) = (page.offset, response.objects.len());
+        let place = Place { page: page.number, response: self.findings().note_response(response.count) };
+        page.count = response.count;
+        page.has_next = Some(response.has_next);
+        page.offset += u64::from(size_returned);
+        self.findings().note_end_of_rows(offset + objects as u64, response.has_next);
+
         let ids = match how {
-            Use::Write => write_objects(self.table, self.pass, place, answer.objects, self.compares, findings).await?,
+            Use::Write => self.write_objects(place, response.objects).await?,
             Use::Compare => {
-                let records = answer.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
+                let records = response.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
                 records.map(|(record, _)| record.id).collect()
             }
         };
         page.keep(ids, objects);
-        let are_single = size == 1 && page.narrowed.end().is_some();
-        let most = if are_single { MAX_SINGLE_REPEATS } else { MAX_REPEATS };
-        if answer.has_next && page.repeats >= most {
-            // The list says that it goes on, and only repeats itself.
-            lock(findings).note_move();
+        if response.has_next && page.repeats_itself(size) {
+            self.findings().note_move();
             page.has_next = Some(false);
         }
         Ok(())
     }
 
-    /// Goes on after a piece that Belvo did not give, in smaller pieces or behind it. Fails when the error is not about
-    /// what is in it.
-    async fn isolate(
-        &self,
-        error: Error,
-        size: u32,
-        page: &mut Position,
-        findings: &Mutex<Findings>,
-    ) -> Result<(), JobError> {
-        if !self.isolation.may_concern_objects(&error) {
-            return Err(error.into());
-        }
-        if error == Error::TimedOut {
-            self.page_size.note_timeout(Span { list: self.list(), begin: page.offset, size }, now());
-        }
-        let has_read = lock(findings).counts.pages > 0;
-        let step = self.isolation.step(&error, size, has_read, self.goes_on, Instant::now());
-        // A larger answer than we take, or one that takes long, is about what is in it. Any other may be Belvo's fault.
-        let is_about_size = matches!(error, Error::TooLarge(_) | Error::TimedOut);
-        if step == Step::Fail || !(has_read || is_about_size || self.gives_the_link().await) {
-            return Err(error.into());
-        }
-        let may_pass = matches!(error, Error::Unavailable(_) | Error::Unreachable(_) | Error::Refused { .. });
-        if may_pass && matches!(step, Step::LeaveOut | Step::GiveUp) && !self.gives_again().await {
-            return Err(error.into());
-        }
-        match step {
-            Step::Narrow(to) => page.narrowed.narrow(page.offset, size, to),
-            Step::LeaveOut => {
-                lock(findings).unreadable(page.number);
-                page.leave_out(page.offset + 1);
-            }
-            Step::GiveUp => {
-                let failed = page.narrowed.end().unwrap_or(page.offset + u64::from(size));
-                leave_out_rest(page, failed, findings);
-            }
-            Step::EndPage | Step::Fail => leave_out_rest(page, page.end, findings),
-        }
-        Ok(())
-    }
-
-    /// Does Belvo answer at all? Before any page of the list was read, the link shows it.
-    async fn gives_the_link(&self) -> bool {
-        let ask = || self.belvo.link_exists(&self.pass.link);
-        self.link_is_there.get_or_try_init(ask).await.is_ok_and(|exists| *exists)
-    }
-
-    fn note_given(&self, number: u64, size: u32) {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        if given.is_none_or(|(_, smallest)| size < smallest) {
-            *given = Some((number, size));
+    /// Warns once for each list if `next` leads away from Belvo.
+    fn log_odd_next(&self, response: &Page) {
+        if response.has_odd_next && !self.source.properties.has_logged_next.swap(true, Relaxed) {
+            warn!(link_id = %self.pass.link, "the next page that Belvo names is not on Belvo; only its presence counts");
         }
     }
 
-    /// Does Belvo still give what it gave before? Otherwise it gives nothing, for a while, and no object is at fault.
-    async fn gives_again(&self) -> bool {
-        let given = *self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((number, size)) = given else { return true };
-        self.belvo.page(&Listing { page_size: size, ..self.listing.clone() }, number).await.is_ok()
+    /// Lets `count` outweigh a `next` that names no page, in the last reading: the next response shows which is right.
+    fn continue_until_count(&self, response: &mut Page, size: u32, offset: u64) {
+        let objects = response.objects.len() as u64;
+        let is_full = offset == 0 || objects >= u64::from(size);
+        if !self.mode.restarts_when_moved && is_full {
+            let count = self.findings().listed_count().or(response.count);
+            let continues = count.is_some_and(|count| offset + objects < count && count <= MAX_OBJECTS);
+            response.has_next |= continues;
+        }
     }
-
-    /// A number that stands for the list.
-    fn list(&self) -> u64 {
-        let Listing { path, link, filters, .. } = self.listing;
-        let mut hasher = DefaultHasher::new();
-        (path, link.as_str(), filters).hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
-/// Goes on behind rows that Belvo did not give, up to this place.
-fn leave_out_rest(page: &mut Position, until: u64, findings: &Mutex<Findings>) {
-    let mut findings = lock(findings);
-    let end = findings.end().map_or(until, |end| until.min(end));
-    findings.unread(page.number, end.saturating_sub(page.offset));
-    page.leave_out(until);
 }

@@ -1,7 +1,7 @@
 //! The page size that a list really has.
 //!
-//! Belvo may give fewer objects a page than it was asked for. Pages are asked for by their number, so what a number means
-//! follows from the answers, not from what was asked for.
+//! Belvo may return fewer objects a page than requested. Pages are requested by their number, and the responses decide which
+//! offset a number means.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -9,11 +9,11 @@ use belvo::Page;
 
 use crate::listing::page_size::PAGE_SIZE;
 
-/// How often the size may turn out to be smaller still. A list whose pages are short for another reason, such as rows that
-/// Belvo filters out after paging, would shrink it at every page.
+/// Maximum number of times that the size shrinks. Pages may be short for another reason, such as rows that Belvo filters out
+/// after paging: they would shrink it with every page.
 const MAX_CHANGES: u32 = 16;
 
-/// The largest page that a list gives, as far as its answers show. One for each listing.
+/// The largest page of one list, as far as the responses show.
 #[derive(Debug)]
 pub(crate) struct PageCap {
     size: AtomicU32,
@@ -25,15 +25,15 @@ impl PageCap {
         Self { size: AtomicU32::new(PAGE_SIZE), changes: AtomicU32::new(0) }
     }
 
-    /// The largest page that is worth asking for.
+    /// Returns the largest page size that is worth requesting.
     pub(crate) fn size(&self) -> u32 {
         if self.changes.load(Relaxed) > MAX_CHANGES { PAGE_SIZE } else { self.size.load(Relaxed) }
     }
 
-    /// The size of the pages by which this answer was counted, if it is smaller than what was asked for: then the answer is
-    /// another part of the list. `number` is the page's number, `listed` the length of the list as it was first given.
-    pub(crate) fn learn(&self, asked: u32, number: u64, listed: Option<u64>, page: &Page) -> Option<u32> {
-        let actual = actual_size(number, listed, page).filter(|actual| *actual < asked)?;
+    /// Returns the page size with which Belvo computed this response, if it is smaller than requested. Then the response is
+    /// another part of the list. `number` is the page's number, `listed` the first `count` of the list.
+    pub(crate) fn learn(&self, requested: u32, number: u64, listed: Option<u64>, page: &Page) -> Option<u32> {
+        let actual = actual_size(number, listed, page).filter(|actual| *actual < requested)?;
         if self.changes.load(Relaxed) > MAX_CHANGES {
             return None;
         }
@@ -44,7 +44,7 @@ impl PageCap {
     }
 }
 
-/// The page size that explains an answer: a page that another follows is full, and a last page ends where the list ends.
+/// Returns the page size that explains a response: a page with a next page is full, and a last page ends where the list ends.
 fn actual_size(number: u64, listed: Option<u64>, page: &Page) -> Option<u32> {
     let length = page.objects.len() as u64;
     let size = if page.has_next {

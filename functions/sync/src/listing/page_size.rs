@@ -1,50 +1,50 @@
-//! How many objects of a list Belvo can give at once.
+//! The page size that Belvo can return before its timeout.
 //!
-//! Belvo can be slow for one page, because of what is on it, or for every page. A size that timed out at two different
-//! places is remembered for a while, also for other lists: it would otherwise cost Belvo's patience and ours again at every
-//! attempt. And it is forgotten after a while: Belvo may only have been slow for a moment.
+//! Belvo can be slow for one page, because of its objects, or for every page. A size that timed out at two offsets is remembered
+//! for all lists: otherwise each attempt would cost another timeout. It is forgotten after a while, because Belvo may
+//! only have been slow for a moment.
 
 use std::iter::successors;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::EpochMillis;
 
-/// The smallest size that is remembered for other places. Where Belvo takes too long for so many, a page does not come to its
-/// end in time in smaller pieces either; and two objects that it takes too long for say nothing of other lists.
+/// The smallest size that is remembered for all lists. In smaller requests a page of 1,000 objects does not end in time
+/// either, and two objects that time out show nothing about other lists.
 const LEAST_REMEMBERED: u32 = 125;
 /// Objects a page; the largest page size of Belvo.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
-/// How long a smaller size is remembered: longer than a message waits for its next attempt.
+/// How long a smaller size is remembered, in milliseconds: longer than the longest default backoff, 15 minutes.
 const REMEMBERED_MS: EpochMillis = 30 * 60 * 1_000;
 
-/// The next smaller page size to try. It divides the one before it, so that pages keep their place in the list: from 1,000
-/// on these are 500, 250, 125, 25, 5 and 1. None for 1.
+/// Returns the next smaller page size, or `None` for 1. It divides the size before, so that pages keep their offsets: after
+/// 1,000 come 500, 250, 125, 25, 5 and 1.
 pub(crate) fn smaller(size: u32) -> Option<u32> {
     let factor = (2..=size).find(|factor| size.is_multiple_of(*factor))?;
     Some(size / factor)
 }
 
-/// The largest page size up to `most` of which a page begins at this place in the list.
+/// Returns the largest page size up to `most` of which a page begins at this offset.
 pub(crate) fn size_at(offset: u64, most: u32) -> u32 {
     (1..=most).rev().find(|size| offset.is_multiple_of(u64::from(*size))).unwrap_or(1)
 }
 
-/// The size, for the life of an execution environment.
+/// The page size of all lists, for the life of an execution environment.
 #[derive(Debug, Default)]
 pub(crate) struct AdaptivePageSize(Mutex<Sizes>);
 
 #[derive(Debug, Default)]
 struct Sizes {
-    /// The size that is remembered, and when it turned out to be all that Belvo can give.
+    /// The remembered size, and when it was found.
     remembered: Option<(u32, EpochMillis)>,
-    /// The last page that timed out, and when.
+    /// The last page that timed out, and the time.
     suspect: Option<(Span, EpochMillis)>,
 }
 
-/// A page of some size, by its place: the objects `begin..begin + size` of a list.
+/// The objects `begin..begin + size` of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// Stands for the list.
+    /// Identifies the list.
     pub(crate) list: u64,
     pub(crate) begin: u64,
     pub(crate) size: u32,
@@ -78,13 +78,13 @@ impl Sizes {
 }
 
 impl AdaptivePageSize {
-    /// How many objects to ask for at once.
+    /// Returns the page size to use.
     pub(crate) fn size(&self, now: EpochMillis) -> u32 {
         self.lock().size(now)
     }
 
-    /// How many to ask for at this place, at most: what timed out the last time is not asked for again, nor anything that
-    /// holds it.
+    /// Returns the largest page size to use at this offset. The last page that timed out is not requested again, nor any page
+    /// that contains it.
     pub(crate) fn size_in(&self, list: u64, begin: u64, now: EpochMillis) -> u32 {
         let sizes = self.lock();
         let size = sizes.size(now);
@@ -93,18 +93,18 @@ impl AdaptivePageSize {
         successors(Some(size), |size| smaller(*size)).find(may_pass).unwrap_or(1)
     }
 
-    /// This page timed out.
+    /// Records that a page timed out.
     pub(crate) fn note_timeout(&self, span: Span, now: EpochMillis) {
         let mut sizes = self.lock();
         if let Some(other) = sizes.suspect(now).filter(|other| !other.overlaps(span)) {
-            // Both places need less than the larger of the two sizes.
+            // Both offsets need less than the larger of the two sizes.
             let less = smaller(other.size.max(span.size)).unwrap_or(1);
             sizes.remember(less.max(LEAST_REMEMBERED), now, now);
         }
         sizes.suspect = Some((span, now));
     }
 
-    /// Another environment found that no more than so many can be had, at this time or later.
+    /// Records the page size that another environment used, at the time `at` or later.
     pub(crate) fn learn(&self, size: u32, at: EpochMillis, now: EpochMillis) {
         self.lock().remember(size, at, now);
     }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_asked_for_only_where_its_pages_begin() {
+    fn a_size_is_used_only_where_its_pages_begin() {
         assert_eq!(
             [0, 1_000, 500, 1_750, 125, 30, 7].map(|offset| size_at(offset, 1_000)),
             [1_000, 1_000, 500, 875, 125, 30, 7]
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_times_out_costs_only_itself_and_is_asked_for_in_smaller_ones_the_next_time() {
+    fn a_page_that_times_out_costs_only_itself_and_is_requested_in_smaller_ones_the_next_time() {
         let page_size = AdaptivePageSize::default();
         for tried in [span(1, 0, 1_000), span(1, 500, 500), span(1, 500, 250)] {
             page_size.note_timeout(tried, NOW);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_object_that_timed_out_is_asked_for_by_itself_and_the_others_are_not() {
+    fn a_single_object_that_timed_out_is_requested_by_itself_and_the_others_are_not() {
         let page_size = AdaptivePageSize::default();
         page_size.note_timeout(span(1, 1_234, 1), NOW);
         let sizes = [1_000, 1_125, 1_225, 1_230, 1_234, 1_235].map(|begin| page_size.size_in(1, begin, NOW));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_timed_out_at_two_places_is_remembered_for_half_an_hour() {
+    fn a_size_that_timed_out_at_two_offsets_is_remembered_for_half_an_hour() {
         let page_size = AdaptivePageSize::default();
         page_size.note_timeout(span(1, 0, 1_000), NOW);
         page_size.note_timeout(span(2, 0, 1_000), NOW);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_timed_out_long_ago_is_no_second_place() {
+    fn a_timeout_of_long_ago_is_no_second_offset() {
         let page_size = AdaptivePageSize::default();
         page_size.note_timeout(span(1, 0, 1_000), NOW);
         page_size.note_timeout(span(2, 0, 1_000), NOW + REMEMBERED_MS);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_environment_found_counts_as_long_as_if_it_had_been_found_here() {
+    fn a_size_of_another_environment_is_remembered_as_long_as_one_of_this() {
         let page_size = AdaptivePageSize::default();
         page_size.learn(25, NOW - REMEMBERED_MS, NOW);
         assert_eq!(page_size.size(NOW), PAGE_SIZE, "that was long ago");

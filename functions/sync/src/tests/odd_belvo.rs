@@ -151,9 +151,9 @@ impl OddBelvo {
         let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
         let limits = belvo::Limits { requests_per_30s, quick_retries: 0, answer: PATIENCE, ..belvo::Limits::default() };
         self.world.ask_within(self.server.uri(), limits);
-        let crate::TimeBudgets { pages, by_id, comparing } = crate::TIME_BUDGETS;
+        let crate::deadlines::TimeBudgets { pages, by_id, comparing } = crate::deadlines::TIME_BUDGETS;
         self.world.worker.budgets =
-            crate::TimeBudgets { pages: pages / 50, by_id: by_id / 50, comparing: comparing / 50 };
+            crate::deadlines::TimeBudgets { pages: pages / 50, by_id: by_id / 50, comparing: comparing / 50 };
     }
 
     /// The link has this list from now on.

@@ -13,7 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use super::world::{World, message, sqs};
-use crate::listing::write_page::WRITES_AT_ONCE;
+use crate::write::WRITES_AT_ONCE;
 
 /// Two of three of so many writes are refused: more than any store of tokens would last for, ours or the SDK's own.
 const TRIED_WRITES: usize = 2_100;

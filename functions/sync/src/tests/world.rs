@@ -24,9 +24,11 @@ use test_aws::emf::Lines;
 use super::crashes::Calls;
 use super::throttling::Throttle;
 use crate::Worker;
+use crate::backoff::Backoff;
 use crate::belvo_session::BelvoSession;
 use crate::clients::with_throttling_retries;
-use crate::error::Backoff;
+use crate::deadlines::TimeBudgets;
+use crate::telemetry::Telemetry;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -87,9 +89,9 @@ impl World {
             table: Table::new(store::client(with_throttling_retries(watched)), TABLE_NAME.to_owned()),
             queue: queue(&given_back, &sent),
             dead_letters: queue(&Arc::default(), &dead_letters),
-            budgets: crate::TimeBudgets { pages: PATIENCE, by_id: PATIENCE, comparing: PATIENCE },
+            budgets: TimeBudgets { pages: PATIENCE, by_id: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
-            event_log: EventLog::new("a-stack".to_owned(), lines.writer()),
+            telemetry: Telemetry::new(EventLog::new("a-stack".to_owned(), lines.writer())),
         };
         Self { belvo, worker, given_back, sent, dead_letters, secret, lines, calls, throttle, dynamodb }
     }

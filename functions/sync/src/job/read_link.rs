@@ -1,0 +1,52 @@
+//! Reading the link back from Belvo.
+
+use domain::{AnnouncedAccess, Consent, KnownConsent, LinkId, LinkStatus, Source};
+use store::{LinkChange, LinkState, Pass};
+
+use crate::error::JobError;
+use crate::job::Job;
+
+impl Job<'_> {
+    /// Returns what a pass in which Belvo responded shows of its link. This reads the link only if its status may have changed,
+    /// or if the webhook gives it another `external_id` than is known. `has_news`: the webhook announced data that Belvo
+    /// had just fetched from the institution.
+    pub(super) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, JobError> {
+        let LinkState { status, consent, external_id, announced, .. } = &pass.link_state;
+        // A sender with the webhook's token can write any id into it, so the id is only a reason to ask.
+        let said = self.message.webhook.external_id();
+        let has_other_id = said.is_some() && said != external_id.as_deref();
+
+        let event_at = self.message.received_at;
+        let has_news = has_news && self.message.source == Source::Webhook;
+        let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_news_of(event_at));
+        let is_mended = has_news && announced.is_some_and(|known| known.is_outdated_at(event_at));
+        if !is_renewed && !is_mended && !has_other_id && !status.is_some_and(LinkStatus::may_have_passed) {
+            return Ok(LinkChange::default());
+        }
+
+        let announced = if is_mended { Some(AnnouncedAccess { status: None, event_at }) } else { *announced };
+        match self.read_link(&pass.link, announced).await {
+            Ok(change) => {
+                let renewed = is_renewed.then_some(KnownConsent { consent: Consent::Changed, event_at });
+                Ok(LinkChange { consent: renewed, ..change })
+            }
+            // What was listed is stored all the same. The next pass asks again.
+            Err(JobError::Belvo(_)) => Ok(LinkChange::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the link from Belvo. An `announced` failure is over if Belvo has had access to the institution since.
+    pub(super) async fn read_link(
+        &self,
+        link: &LinkId,
+        announced: Option<AnnouncedAccess>,
+    ) -> Result<LinkChange, JobError> {
+        let link = self.session.client().await?.link(link).await?;
+        let access = link.status.as_deref().and_then(LinkStatus::of_belvo);
+        let mended_at = link.accessed_at().filter(|at| announced.is_some_and(|known| known.is_outdated_at(*at)));
+        let announced = mended_at.map(|event_at| AnnouncedAccess { status: None, event_at }).or(announced);
+        let belvo::Link { institution, external_id, .. } = link;
+        Ok(LinkChange { access, institution, external_id, announced, consent: None })
+    }
+}
