@@ -132,7 +132,8 @@ impl Worker {
         };
 
         let job = self.job(&message, delivery.attempt, self.budgets.deadlines(limit));
-        match timeout(limit, job.run()).await.unwrap_or(Err(JobError::OutOfTime)) {
+        // On the heap: the future of a job has 16 KB, and each layer above would move it.
+        match timeout(limit, Box::pin(job.run())).await.unwrap_or(Err(JobError::OutOfTime)) {
             Ok(outcome) => {
                 self.telemetry.log_outcome(&delivery, &message, &outcome, &self.session);
                 true
