@@ -145,10 +145,10 @@ async fn an_object_that_belvo_always_fails_to_give_costs_a_few_attempts_and_only
     }
 }
 
-/// Delivers a listing of these rows as AWS would, with a clock that goes fifty times as fast, until it is done: at most so
-/// many times. `is_new`: each time to a new execution environment. Gives the ids that are stored.
+/// Delivers a listing of these rows as AWS would, on a clock fifty times as fast, until it is done: at most `most` times.
+/// `is_new`: each delivery is to a new execution environment. Returns the ids that are stored.
 async fn list_slow_rows(rows: Vec<Row>, is_new: bool, most: u32) -> Vec<String> {
-    let mut belvo = OddBelvo::start().await;
+    let mut belvo = Box::pin(OddBelvo::start()).await;
     belvo.set(LINK, List::of(rows));
     belvo.hurry();
     let mut message = message("TRANSACTIONS", "historical_update", "{}", now());
