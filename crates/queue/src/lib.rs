@@ -1,6 +1,6 @@
 //! The SQS FIFO queue between the functions.
 //!
-//! [`Queue::send`] succeeds only when SQS has taken every message: the webhook function acknowledges on that alone.
+//! [`Queue::send`] succeeds only if SQS has stored every message. Then the webhook function acknowledges the webhook.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use domain::Message;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use runtime::aws::{CallLimit, SdkConfig, describe_error, timeouts};
 
-/// SQS takes at most ten messages in one call.
+/// Maximum number of messages in one call. (Source: SQS API reference, `SendMessageBatch`.)
 const MAX_BATCH_MESSAGES: usize = 10;
-/// SQS took at most 256 KiB in one call for years; some room is left for what surrounds the bodies.
+/// Maximum bytes of message bodies in one call. Below SQS's former limit of 256 KiB, to leave room for the rest of the call.
 const MAX_BATCH_BYTES: usize = 250 * 1024;
-/// Calls under way at once. The largest webhook needs about ten.
+/// Maximum number of concurrent calls of one send. The largest webhook needs about ten calls.
 const CONCURRENT_CALLS: usize = 4;
 
-/// For so long a message is hidden at most. SQS refuses more than 12 hours from its receipt, and a message that is being worked on
-/// was received within the queue's visibility timeout of 12 minutes. (Source: SQS developer guide, "Visibility timeout".)
-const LONGEST_WAIT: Duration = Duration::from_mins(12 * 60 - 12);
+/// Maximum visibility timeout when a message returns to the queue. SQS rejects more than 12 hours after the receipt, and the
+/// message was received within the queue's visibility timeout of 12 minutes. (Source: SQS developer guide, "Visibility timeout".)
+const MAX_VISIBILITY_TIMEOUT: Duration = Duration::from_mins(12 * 60 - 12);
 
 /// Returns a client of SQS whose calls have this limit.
 #[must_use]
@@ -28,55 +28,54 @@ pub fn client(aws: &SdkConfig, limit: CallLimit) -> Client {
     Client::from_conf(aws_sdk_sqs::config::Builder::from(aws).timeout_config(timeouts(limit)).build())
 }
 
-/// The queue.
+/// An SQS FIFO queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
     client: Client,
     url: String,
 }
 
-/// SQS did not do what it was asked. Passes; carries no message body.
+/// An error of SQS. A retry may succeed. The text holds no message body.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The call failed after the SDK's own attempts.
+    /// The call failed, after the SDK's retries.
     #[error("the call to SQS failed: {0}")]
     CallFailed(String),
-    /// SQS took some of the messages only. Sending all of them again is safe: each has its deduplication id.
-    #[error("SQS refused {0} of the messages")]
-    Refused(usize),
+    /// SQS rejected this number of messages. Sending all of them again is safe: each has its deduplication id.
+    #[error("SQS rejected {0} of the messages")]
+    Rejected(usize),
 }
 
 impl Queue {
-    /// The queue at this URL.
+    /// Returns the queue at this URL.
     #[must_use]
     pub fn new(client: Client, url: String) -> Self {
         Self { client, url }
     }
 
-    /// Opens a connection to SQS ahead of the first message, by asking for something small. Whether that succeeds does not
-    /// matter: whoever sends finds out.
+    /// Opens a connection to SQS before the first message, by a small request. Ignores a failure: the first send reports it.
     pub async fn warm_up(&self) {
         let call =
             self.client.get_queue_attributes().queue_url(&self.url).attribute_names(QueueAttributeName::QueueArn);
         let _ = call.send().await;
     }
 
-    /// Sends messages, each to its link's group and with its key as deduplication id.
+    /// Sends messages. Each goes to its link's message group, with its key as deduplication id.
     ///
     /// # Errors
-    /// [`QueueError`] unless SQS took every one.
+    /// [`QueueError`] unless SQS has stored every message.
     pub async fn send(&self, messages: &[Message]) -> Result<(), QueueError> {
         let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message));
         let calls = batches(entries.collect()).into_iter().map(|batch| self.send_batch(batch));
         stream::iter(calls).buffer_unordered(CONCURRENT_CALLS).try_collect().await
     }
 
-    /// Makes a message that is being worked on visible again after a while, at most 11 h 48 min.
+    /// Returns a received message to the queue: SQS hands it out again after this delay, at most 11 h 48 min.
     ///
     /// # Errors
-    /// [`QueueError::CallFailed`]; the message then comes back after the queue's own visibility timeout.
+    /// [`QueueError::CallFailed`]. SQS then hands out the message after the queue's visibility timeout.
     pub async fn return_to_queue(&self, receipt_handle: &str, after: Duration) -> Result<(), QueueError> {
-        let seconds = i32::try_from(after.min(LONGEST_WAIT).as_secs()).unwrap_or(i32::MAX);
+        let seconds = i32::try_from(after.min(MAX_VISIBILITY_TIMEOUT).as_secs()).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         call.visibility_timeout(seconds).send().await.map_err(|error| call_failed(&error))?;
         Ok(())
@@ -85,7 +84,7 @@ impl Queue {
     async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
         let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let output = call.send().await.map_err(|error| call_failed(&error))?;
-        if output.failed.is_empty() { Ok(()) } else { Err(QueueError::Refused(output.failed.len())) }
+        if output.failed.is_empty() { Ok(()) } else { Err(QueueError::Rejected(output.failed.len())) }
     }
 }
 
@@ -103,7 +102,7 @@ fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
     entry.build().expect("an entry with an id and a body")
 }
 
-/// As few calls as SQS's limits allow, in the given order.
+/// Groups messages into as few calls as SQS's limits allow, in the given order.
 fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBatchRequestEntry>> {
     let mut batches: Vec<Vec<SendMessageBatchRequestEntry>> = Vec::new();
     let mut bytes = 0;
@@ -184,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn one_refused_message_fails_the_whole_send() {
         let rule = mock!(Client::send_message_batch).then_output(|| output(1));
-        assert!(matches!(queue(&rule).send(&messages(1)).await, Err(QueueError::Refused(1))));
+        assert!(matches!(queue(&rule).send(&messages(1)).await, Err(QueueError::Rejected(1))));
     }
 
     #[tokio::test]

@@ -1,5 +1,4 @@
-//! What every function needs from its surroundings: settings from the environment, the AWS configuration, secrets, logs
-//! and metrics.
+//! The common base of the functions: settings, AWS configuration, secrets, logs and metrics.
 
 pub mod aws;
 mod event_log;

@@ -1,4 +1,4 @@
-//! Secrets, from AWS Secrets Manager.
+//! Secrets in AWS Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::SdkError;
@@ -15,40 +15,40 @@ pub fn secrets_client(aws: &SdkConfig, limit: CallLimit) -> Client {
     Client::from_conf(aws_sdk_secretsmanager::config::Builder::from(aws).timeout_config(timeouts(limit)).build())
 }
 
-/// One secret and its versions.
+/// A secret and its versions.
 #[derive(Debug, Clone)]
 pub struct Secret {
     client: Client,
     id: String,
 }
 
-/// One version of a secret. Its text prints as `[REDACTED]`.
+/// A version of a secret. Its text prints as `[REDACTED]`.
 #[derive(Debug, Clone)]
 pub struct SecretVersion {
-    /// What the secret holds.
+    /// The content.
     pub text: SecretString,
-    /// When this version was made.
+    /// When this version was created.
     pub created_at: EpochMillis,
 }
 
-/// A text within a secret, without the white space around it. White space comes with pasting and piping (`"abc\n"`), and
-/// no header can hold it at its end. Prints as `[REDACTED]`.
+/// A text within a secret, trimmed. Pasting and piping add white space (`"abc\n"`), which no header can end with. Prints as
+/// `[REDACTED]`.
 #[derive(Debug, Clone)]
 pub struct SecretText(SecretString);
 
-/// The secret could not be read: our own trouble, never the caller's.
+/// An error that makes a secret unusable. The caller did not cause it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager did not give it. Says why, without the secret.
-    #[error("Secrets Manager did not give the secret: {0}")]
-    NotGiven(String),
-    /// It is there but is not what it should be.
+    /// Secrets Manager failed to return it. The text holds nothing of the secret.
+    #[error("cannot read the secret from Secrets Manager: {0}")]
+    Unavailable(String),
+    /// It does not have the documented form.
     #[error("the secret does not have the documented form")]
     Malformed,
 }
 
 impl SecretText {
-    /// The text itself.
+    /// Returns the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -75,25 +75,25 @@ impl<'de> Deserialize<'de> for SecretText {
 }
 
 impl Secret {
-    /// The secret with this name or ARN.
+    /// Returns the secret with this name or ARN.
     #[must_use]
     pub fn new(client: Client, id: String) -> Self {
         Self { client, id }
     }
 
-    /// The version in force.
+    /// Reads the current version.
     ///
     /// # Errors
-    /// [`SecretError`] when there is none or it cannot be read.
+    /// [`SecretError`] if there is none, or it cannot be read.
     pub async fn current(&self) -> Result<SecretVersion, SecretError> {
         let version = self.read("AWSCURRENT").await?;
-        version.ok_or_else(|| SecretError::NotGiven("it has no current version".to_owned()))
+        version.ok_or_else(|| SecretError::Unavailable("it has no current version".to_owned()))
     }
 
-    /// The version that was in force before. A secret that never changed has none.
+    /// Reads the previous version. A secret that never changed has none.
     ///
     /// # Errors
-    /// [`SecretError`] when it cannot be read.
+    /// [`SecretError`] if it cannot be read.
     pub async fn previous(&self) -> Result<Option<SecretVersion>, SecretError> {
         self.read("AWSPREVIOUS").await
     }
@@ -103,7 +103,7 @@ impl Secret {
         let output = match call.send().await {
             Ok(output) => output,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(SecretError::NotGiven(describe_error(&error))),
+            Err(error) => return Err(SecretError::Unavailable(describe_error(&error))),
         };
         let created_at = output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
         let text = output.secret_string.ok_or(SecretError::Malformed)?;
@@ -157,9 +157,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trouble_at_secrets_manager_is_never_taken_for_absence() {
-        let trouble = || GetSecretValueError::InternalServiceError(InternalServiceError::builder().build());
-        let rule = mock!(Client::get_secret_value).then_error(trouble);
-        assert!(matches!(secret(&rule).previous().await, Err(SecretError::NotGiven(_))));
+    async fn an_error_of_secrets_manager_is_not_absence() {
+        let error = || GetSecretValueError::InternalServiceError(InternalServiceError::builder().build());
+        let rule = mock!(Client::get_secret_value).then_error(error);
+        assert!(matches!(secret(&rule).previous().await, Err(SecretError::Unavailable(_))));
     }
 }

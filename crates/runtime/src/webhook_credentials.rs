@@ -1,6 +1,6 @@
-//! What the webhook secret holds, and the `Authorization` headers that it allows.
+//! The content of the webhook secret, and the `Authorization` headers that it allows.
 //!
-//! The webhook function compares with these headers, and the operator's command line prints them: both read the secret here.
+//! The webhook function compares requests with these headers; the command line prints them.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,12 +10,12 @@ use serde::Deserialize;
 use crate::SecretText;
 use crate::secret::SecretError;
 
-/// `{"token": ...}`, `{"username": ..., "password": ...}`, or both.
+/// The content of the webhook secret: `{"token": ...}`, `{"username": ..., "password": ...}`, or both.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WebhookCredentials {
-    /// Means `Authorization: Bearer <token>`.
+    /// Allows `Authorization: Bearer <token>`.
     pub token: Option<SecretText>,
-    /// With the password means `Authorization: Basic <base64>`.
+    /// With the password, allows `Authorization: Basic <base64>`.
     pub username: Option<SecretText>,
     /// See `username`.
     pub password: Option<SecretText>,
@@ -33,26 +33,26 @@ pub enum Scheme {
 /// The value of an `Authorization` header.
 #[derive(Debug, Clone)]
 pub struct Authorization {
-    /// Its scheme.
+    /// The scheme.
     pub scheme: Scheme,
-    /// What follows the scheme and a blank.
+    /// The text after the scheme and a blank.
     pub credentials: SecretText,
 }
 
 impl WebhookCredentials {
-    /// Reads a version of the secret.
+    /// Parses the text of the secret.
     ///
     /// # Errors
-    /// [`SecretError::Malformed`] when it has another form.
+    /// [`SecretError::Malformed`] if it is not JSON of this form.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         serde_json::from_str(text).map_err(|_| SecretError::Malformed)
     }
 
-    /// The headers that the secret allows, at least one.
+    /// Returns the headers that the secret allows, at least one.
     ///
     /// # Errors
-    /// [`SecretError::Malformed`] when there is none: an empty token or password allows nothing, nor does a token that
-    /// no header can hold.
+    /// [`SecretError::Malformed`] if there is none. An empty token or password allows no header, nor does a token with control
+    /// characters.
     pub fn authorizations(&self) -> Result<Vec<Authorization>, SecretError> {
         let is_usable = |text: &&SecretText| !text.expose().is_empty() && !text.expose().contains(char::is_control);
         let token = self.token.as_ref().filter(is_usable).cloned();
@@ -69,7 +69,7 @@ impl WebhookCredentials {
 }
 
 impl Scheme {
-    /// The scheme as it is written.
+    /// Returns the usual spelling.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl Scheme {
         }
     }
 
-    /// The scheme of this name, which has no case (RFC 9110, section 11.1).
+    /// Returns the scheme of this name, which is case-insensitive (RFC 9110, section 11.1).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Bearer, Self::Basic].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(name))
@@ -86,7 +86,7 @@ impl Scheme {
 }
 
 impl Authorization {
-    /// The whole value: scheme and credentials.
+    /// Returns the value of the header: scheme and credentials.
     #[must_use]
     pub fn value(&self) -> SecretString {
         format!("{} {}", self.scheme.as_str(), self.credentials.expose()).into()

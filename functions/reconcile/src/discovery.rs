@@ -1,12 +1,11 @@
-//! Reading Belvo's list of links: links that the table has never heard of, because the webhooks of their making were lost;
-//! how often Belvo refreshes the others; and links whose status is another than the table has, because the webhook that
-//! said so was lost.
+//! Discovery: reads Belvo's list of links, in case webhooks were lost.
 //!
-//! Each run reads a few pages and notes where it stopped. Links that move from one page to another meanwhile are met the next
-//! time round.
+//! The list shows links that the table does not have, how often Belvo refreshes each link, and links whose status differs from
+//! the table's. Each run reads a few pages and stores a cursor. A link that moves to another page meanwhile is found the next
+//! time.
 //!
-//! A page that Belvo does not give costs only itself: the run goes on behind it, and comes back to it the next time round. A
-//! link that cannot be looked up in the table costs only itself, too. The run's report and log say what was left out.
+//! A page that Belvo fails to return costs only itself: the run continues behind it, and requests it again the next time. So does
+//! a link that the table fails to store. The run's report and log say what was skipped.
 
 use std::time::{Duration, Instant};
 
@@ -16,142 +15,141 @@ use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
 use store::DiscoveryCursor;
 use tracing::warn;
 
-use crate::left_out::LeftOut;
+use crate::failures::Failures;
 use crate::links::key;
 use crate::{Reconciler, Report, RunError};
 
-/// Pages of Belvo's list that one run asks for.
+/// Maximum number of pages that one run requests.
 const PAGES_PER_RUN: u64 = 3;
-/// After so many pages that Belvo did not give, one after the other, the list is read from its beginning. Without this a
-/// Belvo that answers 500 also behind the last page would be asked for pages that it never had.
+/// Failed pages in a row after which the list is read from its beginning. A Belvo that fails behind the last page, too, would
+/// otherwise be asked for pages that do not exist.
 const MAX_FAILED_PAGES: u32 = 8;
-/// How long before the end of its time a run gives up a page, so that it can still note where it stopped; of a short time a
-/// fifth.
+/// Time that a run reserves to store its cursor; at most a fifth of the time that is left.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// What asking for a page came to.
-enum Asked {
+/// The result of requesting a page.
+enum PageResult {
     Read(Links),
-    /// There is no such page (any more).
-    BehindTheEnd,
-    /// Belvo did not give this page. It may give another.
+    /// The list ends before this page.
+    PastTheEnd,
+    /// Belvo failed to return this page. It may return another.
     Failed(RunError),
 }
 
 impl Reconciler {
-    /// Reads some pages of Belvo's list of links and takes down what they say.
+    /// Reads some pages of Belvo's list of links and stores what they say.
     ///
     /// # Errors
-    /// What kept it from going on; or why the first page that was left out was not read.
+    /// The error that ended the discovery, or that of the first page that was skipped.
     pub(crate) async fn discover(
         &self,
         until: Instant,
         report: &mut Report,
-        left_out: &mut LeftOut,
+        failures: &mut Failures,
     ) -> Result<(), RunError> {
         let margin = MARGIN.min(until.saturating_duration_since(Instant::now()) / 5);
         let until = until.checked_sub(margin).unwrap_or(until);
+
         let DiscoveryCursor { page, page_size, mut failed_pages } = self.table.discovery_cursor().await?;
         let mut page = LinksPage::new(page, page_size.unwrap_or(LinksPage::FIRST.size()));
-        let mut unread = None;
+        let mut skipped = None;
         let mut last_failed = false;
-        for asked in 0..PAGES_PER_RUN {
-            match self.ask_for(page, until).await? {
-                Asked::Read(links) => {
-                    if !self.meet_all(&links, until, report, left_out).await? {
+
+        for requested in 0..PAGES_PER_RUN {
+            let is_last = match self.read_page(page, until).await? {
+                PageResult::Read(links) => {
+                    if !self.store_links(&links, until, report, failures).await? {
                         break;
                     }
                     report.pages += 1;
                     (failed_pages, last_failed) = (0, false);
                     let next = links.next(page);
                     page = next.unwrap_or(LinksPage::FIRST);
-                    self.note_place(page, failed_pages).await?;
-                    if next.is_none() {
-                        break;
-                    }
+                    next.is_none()
                 }
-                Asked::BehindTheEnd => {
+                PageResult::PastTheEnd => {
                     (failed_pages, last_failed) = (0, false);
                     page = LinksPage::FIRST;
-                    self.note_place(page, failed_pages).await?;
+                    false
                 }
-                // Two pages, one after the other: Belvo may be away. The next run begins with the second one.
-                Asked::Failed(_) if last_failed => break,
-                // It did not have the whole time. The next run begins with it.
-                Asked::Failed(RunError::OutOfTime) if asked > 0 => break,
-                Asked::Failed(error) => {
-                    warn!(page = page.number(), error = error.kind(), "left out a page of Belvo's list of links");
+                // Two pages in a row: Belvo may be down. The next run begins with the second one.
+                PageResult::Failed(_) if last_failed => break,
+                // This page did not have the whole time. The next run begins with it.
+                PageResult::Failed(RunError::OutOfTime) if requested > 0 => break,
+                PageResult::Failed(error) => {
+                    warn!(page = page.number(), error = error.kind(), "skipped a page of Belvo's list of links");
                     report.unread_pages += 1;
-                    unread.get_or_insert(error);
+                    skipped.get_or_insert(error);
                     last_failed = true;
                     failed_pages = (failed_pages + 1) % MAX_FAILED_PAGES;
                     page = if failed_pages == 0 { LinksPage::FIRST } else { page.behind() };
-                    self.note_place(page, failed_pages).await?;
+                    false
                 }
+            };
+            let cursor = DiscoveryCursor { page: page.number(), page_size: Some(page.size()), failed_pages };
+            self.table.set_discovery_cursor(cursor).await?;
+            if is_last {
+                break;
             }
         }
-        unread.map_or(Ok(()), Err)
+        skipped.map_or(Ok(()), Err)
     }
 
-    async fn note_place(&self, page: LinksPage, failed_pages: u32) -> Result<(), RunError> {
-        let place = DiscoveryCursor { page: page.number(), page_size: Some(page.size()), failed_pages };
-        Ok(self.table.set_discovery_cursor(place).await?)
-    }
-
-    /// One page.
-    async fn ask_for(&self, page: LinksPage, until: Instant) -> Result<Asked, RunError> {
-        let ask = async || self.access.client().await?.links(page).await.map_err(RunError::from);
-        let answer = tokio::time::timeout(until.saturating_duration_since(Instant::now()), async {
-            match ask().await {
+    /// Requests one page. Renews the credentials once if Belvo rejects them.
+    async fn read_page(&self, page: LinksPage, until: Instant) -> Result<PageResult, RunError> {
+        let request = async || self.belvo.client().await?.links(page).await.map_err(RunError::from);
+        let response = tokio::time::timeout(until.saturating_duration_since(Instant::now()), async {
+            match request().await {
                 Err(RunError::Belvo(Error::Unauthorized)) => {
-                    self.access.renew().await?;
-                    ask().await
+                    self.belvo.renew().await?;
+                    request().await
                 }
-                answer => answer,
+                response => response,
             }
         });
-        match answer.await.unwrap_or(Err(RunError::OutOfTime)) {
-            Ok(links) => Ok(Asked::Read(links)),
-            Err(RunError::Belvo(Error::NotFound { .. })) if !page.is_first() => Ok(Asked::BehindTheEnd),
-            Err(error @ RunError::OutOfTime) => Ok(Asked::Failed(error)),
-            Err(RunError::Belvo(error)) if error.concerns_one_page() => Ok(Asked::Failed(error.into())),
+        match response.await.unwrap_or(Err(RunError::OutOfTime)) {
+            Ok(links) => Ok(PageResult::Read(links)),
+            Err(RunError::Belvo(Error::NotFound { .. })) if !page.is_first() => Ok(PageResult::PastTheEnd),
+            Err(error @ RunError::OutOfTime) => Ok(PageResult::Failed(error)),
+            Err(RunError::Belvo(error)) if error.concerns_one_page() => Ok(PageResult::Failed(error.into())),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes down what a page says. `false` when the time was over before its end.
-    async fn meet_all(
+    /// Stores the links of a page. Returns `false` if the time ended before that was done.
+    async fn store_links(
         &self,
         links: &Links,
         until: Instant,
         report: &mut Report,
-        left_out: &mut LeftOut,
+        failures: &mut Failures,
     ) -> Result<bool, RunError> {
         if links.unreadable > 0 {
-            warn!(unreadable = links.unreadable, "Belvo lists links that cannot be read");
+            warn!(unreadable = links.unreadable, "Belvo lists links without a usable id");
         }
         report.unreadable_links += links.unreadable;
         for link in &links.links {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            let met = self.upsert_discovered(link, report).await;
-            if let Err(error) = &met {
-                warn!(link_id = link.id.as_str(), error = %error, "cannot store what Belvo lists");
+            let stored = self.store_link(link, report).await;
+            if let Err(error) = &stored {
+                warn!(link_id = link.id.as_str(), error = %error, "cannot store a listed link");
             }
-            left_out.note(met)?;
+            failures.record(stored)?;
         }
         Ok(true)
     }
 
-    async fn upsert_discovered(&self, link: &ListedLink, report: &mut Report) -> Result<(), RunError> {
+    async fn store_link(&self, link: &ListedLink, report: &mut Report) -> Result<(), RunError> {
         let now = now();
-        // A link that was just made is about to announce itself.
+        // A new link is about to announce itself by a webhook.
         let due_at = link.created_at.map_or(now, |created_at| now.max(created_at + GRACE));
-        let met = self.table.upsert_discovered(link, due_at, now).await?;
-        report.discovered += usize::from(met.is_new);
-        if met.has_other_status {
-            // Read back in the link's turn, like a webhook's news: the list may be behind what was learned meanwhile.
+        let discovery = self.table.upsert_discovered(link, due_at, now).await?;
+        report.discovered += usize::from(discovery.is_new);
+
+        if discovery.has_other_status {
+            // The sync function reads the status from Belvo, in the order of the link's messages: the list may be outdated.
             let key = key(&link.id, STATUS_CHANGED, now);
             let message = Message::internal(Source::Reconcile, &link.id, ("LINK", STATUS_CHANGED), now, key);
             let messages: Vec<_> = message.into_iter().collect();

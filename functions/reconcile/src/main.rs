@@ -1,4 +1,4 @@
-//! Boots the reconcile function. What it does is in the library.
+//! Starts the reconcile function. The library does the work.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use reconcile::Reconciler;

@@ -1,4 +1,4 @@
-//! A request at Belvo that no webhook has answered in time.
+//! Requests to Belvo for which no webhook arrived in time.
 
 use domain::{EpochMillis, LinkId, Message, RequestId, Source, now};
 use store::Request;
@@ -7,29 +7,30 @@ use crate::links::{key, listing};
 use crate::{Reconciler, Report, RunError};
 
 impl Reconciler {
-    /// Lists what the request asked for all the same, and ends the waiting.
-    pub(crate) async fn take_up_request(&self, id: &RequestId, report: &mut Report) -> Result<(), RunError> {
+    /// Enqueues the listings that the webhook would have caused, and marks the request as timed out.
+    pub(crate) async fn process_request(&self, id: &RequestId, report: &mut Report) -> Result<(), RunError> {
         let Some(request) = self.table.request(id).await? else { return Ok(()) };
         let Some(due_at) = request.due_at else { return Ok(()) };
         let listings = match &request.link {
-            Some(link) => self.in_place_of(&request, link, due_at).await?,
+            Some(link) => self.substitutes(&request, link, due_at).await?,
             None => Vec::new(),
         };
-        // First: if the other fails, it is only listed once more.
+        // Before the request times out: if the table fails then, the data is only listed once more.
         self.queue.send(&listings).await?;
         report.listings += listings.len();
         report.timed_out += usize::from(self.table.time_out_request(id, now()).await?);
         Ok(())
     }
-    /// What the webhook that did not come would have brought about.
-    async fn in_place_of(
+
+    /// Returns the messages in place of the webhook that did not arrive.
+    async fn substitutes(
         &self,
         request: &Request,
         link: &LinkId,
         due_at: EpochMillis,
     ) -> Result<Vec<Message>, RunError> {
         if request.action.as_deref() == Some("delete_link") {
-            // Whether the link is gone is asked of Belvo before anything is removed.
+            // The sync function asks Belvo whether the link is gone before it deletes anything.
             let event = ("LINK", "link_deleted");
             return Ok(Message::internal(Source::Reconcile, link, event, now(), key(link, event.1, due_at))
                 .into_iter()

@@ -1,4 +1,4 @@
-//! What the function is asked to do, parsed once.
+//! The actions, parsed from the input.
 
 use belvo::{Accepted, Client, SubmitError};
 use domain::{LinkId, Resource, sha256_hex};
@@ -8,23 +8,23 @@ use crate::input::{Input, InvalidInput, required, wrong};
 use crate::retrievals::Retrieval;
 use crate::widget;
 
-/// One action.
+/// An action.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Something is to change at Belvo.
+    /// Changes something at Belvo.
     Order(Order),
-    /// A token for the Connect widget, with these options.
+    /// Requests a token for the Connect widget, with these options.
     WidgetToken(Map<String, Value>),
-    /// The link is to be listed again: these resources, or all that are synced.
+    /// Lists these resources of the link again, or all that are synced.
     Resync { link: LinkId, resources: Vec<&'static Resource> },
 }
 
-/// Work for Belvo, to be asked for once.
+/// Work for Belvo that is sent at most once.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) link: LinkId,
     pub(crate) work: Work,
-    /// Under this key it leaves once, whoever asks and however often.
+    /// The caller's idempotency key.
     pub(crate) idempotency_key: Option<String>,
 }
 
@@ -36,15 +36,17 @@ pub(crate) enum Work {
 }
 
 impl Action {
-    /// Reads an input.
+    /// Parses an input.
     pub(crate) fn parse(input: Value) -> Result<Self, InvalidInput> {
         let mut input = Input::read(input)?;
         let action = match required("action", input.text("action")?)?.as_str() {
             "retrieve" => retrieve(&mut input)?,
             "refresh_link" => refresh_link(&mut input)?,
-            "delete_link" => {
-                Self::Order(Order { link: input.link_id()?, work: Work::DeleteLink, idempotency_key: key(&mut input)? })
-            }
+            "delete_link" => Self::Order(Order {
+                link: input.link_id()?,
+                work: Work::DeleteLink,
+                idempotency_key: input.idempotency_key()?,
+            }),
             "widget_token" => Self::WidgetToken(widget::options(&mut input)?),
             "resync" => resync(&mut input)?,
             _ => {
@@ -55,7 +57,7 @@ impl Action {
         Ok(action)
     }
 
-    /// The word that chose it.
+    /// Returns the value of `action` in the input.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Order(order) => order.work.name(),
@@ -73,7 +75,7 @@ impl Action {
 }
 
 impl Order {
-    /// Sends it, once.
+    /// Sends the order in a single attempt.
     pub(crate) async fn send(&self, belvo: &Client) -> Result<Accepted, SubmitError> {
         match &self.work {
             Work::Retrieve { retrieval, parameters } => belvo.retrieve(retrieval.path, parameters).await,
@@ -82,7 +84,7 @@ impl Order {
         }
     }
 
-    /// Equal for orders that would have Belvo do the same.
+    /// Returns a hash that is equal for equal orders.
     pub(crate) fn fingerprint(&self) -> String {
         let path = match &self.work {
             Work::Retrieve { retrieval, .. } => retrieval.path,
@@ -102,7 +104,7 @@ impl Work {
         }
     }
 
-    /// The resource, when it is one.
+    /// Returns the resource that a retrieval fetches.
     pub(crate) fn resource(&self) -> Option<&'static str> {
         match self {
             Self::Retrieve { retrieval, .. } => Some(retrieval.resource),
@@ -110,7 +112,7 @@ impl Work {
         }
     }
 
-    /// The resources that all have to arrive.
+    /// Returns the resources for which a webhook must arrive before the request is complete.
     pub(crate) fn awaited(&self) -> &[String] {
         match self {
             Self::RefreshLink { fetch_resources } => fetch_resources,
@@ -118,7 +120,7 @@ impl Work {
         }
     }
 
-    /// What Belvo is given with it.
+    /// Returns the parameters that Belvo receives.
     pub(crate) fn parameters(&self) -> Value {
         match self {
             Self::Retrieve { parameters, .. } => Value::Object(parameters.clone()),
@@ -134,13 +136,13 @@ fn retrieve(input: &mut Input) -> Result<Action, InvalidInput> {
     let retrieval = Retrieval::take(input)?;
     let parameters = retrieval.parameters(&link, input)?;
     let work = Work::Retrieve { retrieval, parameters };
-    Ok(Action::Order(Order { link, work, idempotency_key: key(input)? }))
+    Ok(Action::Order(Order { link, work, idempotency_key: input.idempotency_key()? }))
 }
 
 fn refresh_link(input: &mut Input) -> Result<Action, InvalidInput> {
     let link = input.link_id()?;
     let work = Work::RefreshLink { fetch_resources: input.names("fetch_resources")? };
-    Ok(Action::Order(Order { link, work, idempotency_key: key(input)? }))
+    Ok(Action::Order(Order { link, work, idempotency_key: input.idempotency_key()? }))
 }
 
 fn resync(input: &mut Input) -> Result<Action, InvalidInput> {
@@ -150,8 +152,4 @@ fn resync(input: &mut Input) -> Result<Action, InvalidInput> {
     };
     let resources = input.names("resources")?.iter().map(known).collect::<Result<_, _>>()?;
     Ok(Action::Resync { link, resources })
-}
-
-fn key(input: &mut Input) -> Result<Option<String>, InvalidInput> {
-    input.idempotency_key()
 }

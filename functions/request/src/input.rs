@@ -1,51 +1,53 @@
-//! The members of an input, taken one by one. What is wrong is named by its field; the input itself is never repeated,
-//! because it may hold anything.
+//! Reads the fields of an input. Errors name the field and never repeat the input.
+//!
+//! The fields depend on the action, and for a retrieval on the row of a table (`retrievals`). So each action takes its fields one
+//! by one, and a field that is left over is an error.
 
 use domain::{Day, InvalidId, LinkId, ObjectId};
 use serde_json::{Map, Value};
 
-/// The most names that a list of resources holds. Belvo has fewer resources.
+/// Maximum number of names in a list of resources. Belvo has fewer resources.
 const MAX_NAMES: usize = 32;
 
-/// What is wrong with an input.
+/// An error in an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInput {
-    /// It is no JSON object.
+    /// The input is not a JSON object.
     #[error("the input must be a JSON object")]
     NotAnObject,
-    /// A field is missing or holds something else than it should.
+    /// A field is missing or invalid.
     #[error("{field}: {problem}")]
     Field {
-        /// The field.
+        /// The name of the field.
         field: &'static str,
-        /// What is wrong, or what it should hold.
+        /// What is wrong.
         problem: &'static str,
     },
-    /// There is a field that the action does not take. Its name is input too, so those that it takes are named.
+    /// There is an unknown field. Its name is input, so the text names the known fields instead.
     #[error("there is a field that this action does not take; it takes {}", .takes.join(", "))]
     UnknownField {
-        /// The fields of the action.
+        /// The known fields.
         takes: Vec<&'static str>,
     },
 }
 
-/// The members that were not taken yet. `null` counts as absent.
+/// The fields that were not read yet. `null` counts as absent.
 #[derive(Debug)]
 pub(crate) struct Input {
     members: Map<String, Value>,
-    asked: Vec<&'static str>,
+    known: Vec<&'static str>,
 }
 
 impl Input {
     pub(crate) fn read(input: Value) -> Result<Self, InvalidInput> {
         let Value::Object(mut members) = input else { return Err(InvalidInput::NotAnObject) };
         members.retain(|_, value| !value.is_null());
-        Ok(Self { members, asked: Vec::new() })
+        Ok(Self { members, known: Vec::new() })
     }
 
-    /// Whatever stands there.
+    /// Takes a field of any type.
     pub(crate) fn any(&mut self, field: &'static str) -> Option<Value> {
-        self.asked.push(field);
+        self.known.push(field);
         self.members.remove(field)
     }
 
@@ -57,7 +59,7 @@ impl Input {
         }
     }
 
-    /// A text that looks right.
+    /// Takes a text that fulfills a condition.
     pub(crate) fn text_like(
         &mut self,
         field: &'static str,
@@ -81,7 +83,7 @@ impl Input {
         self.id(field, ObjectId::parse)
     }
 
-    /// The caller's key for an order.
+    /// Takes the caller's idempotency key.
     pub(crate) fn idempotency_key(&mut self) -> Result<Option<String>, InvalidInput> {
         Ok(self.object_id("idempotency_key")?.map(|key| key.as_str().to_owned()))
     }
@@ -91,7 +93,7 @@ impl Input {
         self.text(field)?.map(parse).transpose()
     }
 
-    /// Names of resources, in Belvo's spelling, each once; empty when the field is absent.
+    /// Takes names of resources in Belvo's spelling, without duplicates. Returns no name if the field is absent.
     pub(crate) fn names(&mut self, field: &'static str) -> Result<Vec<String>, InvalidInput> {
         const PROBLEM: &str = "must be a list of 1 to 32 names such as TRANSACTIONS";
         let values = match self.any(field) {
@@ -110,9 +112,9 @@ impl Input {
         Ok(names)
     }
 
-    /// Nothing may be left: a field that is not understood may be one that was misspelt.
+    /// Checks that no field is left: an unknown field may be misspelt.
     pub(crate) fn end(self) -> Result<(), InvalidInput> {
-        if self.members.is_empty() { Ok(()) } else { Err(InvalidInput::UnknownField { takes: self.asked }) }
+        if self.members.is_empty() { Ok(()) } else { Err(InvalidInput::UnknownField { takes: self.known }) }
     }
 
     fn id<T>(

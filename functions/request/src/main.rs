@@ -1,4 +1,4 @@
-//! Boots the request function. What it does is in the library.
+//! Starts the request function. The library does the work.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use request::Requester;

@@ -1,4 +1,4 @@
-//! What a caller gets: an answer, or a refusal with a type that programs can tell apart.
+//! The response to the caller, and the errors with their types.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use store::{RequestStatus, StoreError};
 
 use crate::InvalidInput;
 
-/// What an action came to. Its `Debug` shows no credential.
+/// The response to a successful action. Its `Debug` shows no credential.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Response {
-    /// Belvo took an order.
-    Taken {
-        /// Which action it was.
+    /// Belvo accepted an order.
+    Accepted {
+        /// The action.
         action: &'static str,
-        /// Belvo's id for it, without dashes; none when Belvo did it at once.
+        /// Belvo's id of the request, without dashes; `None` if Belvo carried out the order synchronously.
         request_id: Option<String>,
-        /// `accepted`, or `done`; of an order that was sent before, how far it is: also `completed` or `timed_out`.
+        /// `accepted` or `done`. An order that was sent before can also be `completed` or `timed_out`.
         status: &'static str,
-        /// Was it sent before, under the same key?
+        /// `true` if the order was sent before with the same key.
         repeated: bool,
-        /// Is it in the table, or what follows from it in the queue? `false` says that only a webhook will tell of it.
+        /// `true` if the request is in the table, or its messages are in the queue. Otherwise only a webhook will tell of it.
         stored: bool,
     },
-    /// A token for the Connect widget: a credential, good for ten minutes and one use.
+    /// A token for the Connect widget: a credential, valid for ten minutes and one use.
     Token {
         /// `widget_token`
         action: &'static str,
@@ -38,68 +38,68 @@ pub enum Response {
         #[serde(serialize_with = "exposed")]
         access: SecretString,
     },
-    /// Listings are in the queue.
+    /// Listings were enqueued.
     Resync {
         /// `resync`
         action: &'static str,
-        /// Of which link.
+        /// The link.
         link_id: String,
-        /// Of which resources.
+        /// The resources.
         resources: Vec<String>,
     },
 }
 
-/// Why an action came to nothing, or to nothing that is known. Never repeats input or what Belvo wrote, but for its codes.
+/// An error of an action. The text repeats neither the input nor Belvo's response, except for its error codes.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The input is wrong.
+pub enum ActionError {
+    /// The input is invalid.
     #[error(transparent)]
     InvalidInput(#[from] InvalidInput),
-    /// Nothing is known of the link.
+    /// No resource of the link is synced.
     #[error("nothing of this link is synced yet; name its resources in `resources`")]
     NothingSynced,
-    /// The key stands for another order.
+    /// The key was used for another order.
     #[error("idempotency_key: was used for another order")]
     IdempotencyKeyReused,
-    /// The order left, and no answer says what became of it.
+    /// The order was sent, but its outcome is unknown.
     #[error(
-        "it is not known whether Belvo took the order ({0}); a webhook may still tell; sent again, it may be done twice"
+        "unknown whether Belvo accepted the order ({0}); a webhook may still tell; sent again, it may be carried out twice"
     )]
     OutcomeUnknown(Error),
-    /// The same, of an order that left earlier.
+    /// An earlier order with the same key has an unknown outcome.
     #[error(
         "an earlier attempt with this key, begun at {began_at} (epoch milliseconds), has no known outcome; it may still \
-         run; to have it sent again all the same, use another key"
+         run; to send the order again, use another key"
     )]
     EarlierOutcomeUnknown {
-        /// When that was.
+        /// The time of that attempt.
         began_at: EpochMillis,
     },
-    /// The link was refreshed minutes ago.
+    /// The link was refreshed a few minutes ago.
     #[error("the link was refreshed already; try again {}", when(*.wait))]
     LinkRefreshedAlready {
-        /// How long to wait, if Belvo said.
+        /// The time to wait, if Belvo returned one.
         wait: Option<Duration>,
     },
-    /// The link was erased here.
+    /// The link was erased in this stack.
     #[error("the link was erased in this stack, which stores nothing of it any more; ask Belvo directly")]
     LinkErased,
     /// Belvo does not have the link.
     #[error("Belvo does not have this link")]
     LinkNotFound,
-    /// The user has to act first.
+    /// The link's user must act first.
     #[error("Belvo cannot use the link before its user acts: {0}")]
     LinkUnusable(String),
-    /// Belvo wants fewer requests.
-    #[error("Belvo asks for fewer requests; nothing was done, try again later")]
+    /// Belvo rate limited the request.
+    #[error("Belvo rate limited the request; nothing was done, try again later")]
     RateLimited,
-    /// Belvo does not accept our API key.
-    #[error("Belvo refused the API key of this stack")]
+    /// Belvo rejected the API key.
+    #[error("Belvo rejected the API key of this stack")]
     Unauthorized,
-    /// Belvo refused for another reason.
-    #[error("Belvo refused the order: {0}")]
+    /// Belvo rejected the order for another reason.
+    #[error("Belvo rejected the order: {0}")]
     BelvoRefused(Error),
-    /// Something that this needs was not there. Nothing was asked of Belvo, and asking again is harmless.
+    /// A dependency failed before the order was sent. A retry is harmless.
     #[error("nothing was done: {0}")]
     Unavailable(String),
 }
@@ -107,11 +107,11 @@ pub enum Refusal {
 impl Response {
     pub(crate) fn accepted(action: &'static str, id: &RequestId, is_stored: bool) -> Self {
         let (request_id, status) = (Some(id.as_str().to_owned()), RequestStatus::Accepted.as_str());
-        Self::Taken { action, request_id, status, repeated: false, stored: is_stored }
+        Self::Accepted { action, request_id, status, repeated: false, stored: is_stored }
     }
 
     pub(crate) fn done(action: &'static str, is_stored: bool) -> Self {
-        Self::Taken { action, request_id: None, status: "done", repeated: false, stored: is_stored }
+        Self::Accepted { action, request_id: None, status: "done", repeated: false, stored: is_stored }
     }
 
     pub(crate) fn token(access: SecretString) -> Self {
@@ -123,16 +123,16 @@ impl Response {
         Self::Resync { action: "resync", link_id: link.as_str().to_owned(), resources }
     }
 
-    /// The same, of an order that was sent before.
+    /// Marks the response as that to an order that was sent before.
     pub(crate) fn repeated(mut self) -> Self {
-        if let Self::Taken { repeated, .. } = &mut self {
+        if let Self::Accepted { repeated, .. } = &mut self {
             *repeated = true;
         }
         self
     }
 
     pub(crate) fn with_status(mut self, is: RequestStatus) -> Self {
-        if let Self::Taken { status, .. } = &mut self {
+        if let Self::Accepted { status, .. } = &mut self {
             *status = is.as_str();
         }
         self
@@ -141,7 +141,7 @@ impl Response {
     /// For the log.
     pub(crate) fn status(&self) -> &'static str {
         match self {
-            Self::Taken { status, .. } => status,
+            Self::Accepted { status, .. } => status,
             Self::Token { .. } | Self::Resync { .. } => "done",
         }
     }
@@ -149,13 +149,13 @@ impl Response {
     /// For the log.
     pub(crate) fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Taken { request_id, .. } => request_id.as_deref(),
+            Self::Accepted { request_id, .. } => request_id.as_deref(),
             Self::Token { .. } | Self::Resync { .. } => None,
         }
     }
 }
 
-impl Refusal {
+impl ActionError {
     /// Lambda's `errorType`, for the `ErrorEquals` of a state machine.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
@@ -175,18 +175,18 @@ impl Refusal {
         }
     }
 
-    /// Of a widget token, which changes nothing: asking again is harmless, whatever happened.
-    pub(crate) fn of_token(not_taken: SubmitError) -> Self {
-        match not_taken {
+    /// Converts an error of a widget token. A token changes nothing, so a retry is always harmless.
+    pub(crate) fn of_token(error: SubmitError) -> Self {
+        match error {
             SubmitError::Unknown(fault) => Self::Unavailable(fault.to_string()),
-            refused => refused.into(),
+            rejected => rejected.into(),
         }
     }
 }
 
-impl From<SubmitError> for Refusal {
-    fn from(not_taken: SubmitError) -> Self {
-        match not_taken {
+impl From<SubmitError> for ActionError {
+    fn from(error: SubmitError) -> Self {
+        match error {
             SubmitError::Unknown(fault) => Self::OutcomeUnknown(fault),
             SubmitError::RefreshedAlready { wait } => Self::LinkRefreshedAlready { wait },
             SubmitError::Refused(Error::NotFound { confirmed: true }) => Self::LinkNotFound,
@@ -199,27 +199,27 @@ impl From<SubmitError> for Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
-    fn from(trouble: StoreError) -> Self {
-        Self::Unavailable(trouble.to_string())
+impl From<StoreError> for ActionError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 
-impl From<QueueError> for Refusal {
-    fn from(trouble: QueueError) -> Self {
-        Self::Unavailable(trouble.to_string())
+impl From<QueueError> for ActionError {
+    fn from(error: QueueError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 
-impl From<ProviderError> for Refusal {
-    fn from(trouble: ProviderError) -> Self {
-        Self::Unavailable(trouble.to_string())
+impl From<ProviderError> for ActionError {
+    fn from(error: ProviderError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 
-impl From<Refusal> for Diagnostic {
-    fn from(refusal: Refusal) -> Self {
-        Self { error_type: refusal.error_type().to_owned(), error_message: refusal.to_string() }
+impl From<ActionError> for Diagnostic {
+    fn from(error: ActionError) -> Self {
+        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
     }
 }
 

@@ -1,20 +1,20 @@
-//! What can be retrieved asynchronously: one row for each endpoint that takes `X-Belvo-Request-Mode: async`.
+//! The asynchronous retrievals: one row for each endpoint that accepts `X-Belvo-Request-Mode: async`.
 //!
-//! Source: Belvo's OpenAPI description of 2026-04-23, and its page on asynchronous workflows for financial statements,
-//! whose 202 the OpenAPI leaves out. Parameters that are missing here are missing on purpose: `token` is a credential of the bank's,
-//! `save_data: false` would leave nothing to fetch, and `attach_xml` and `attach_pdf` ask for what is not stored.
+//! Source: Belvo's OpenAPI description of 2026-04-23; for financial statements, Belvo's page on asynchronous workflows.
+//! Some parameters are missing on purpose. `token` is a credential of the bank. With `save_data: false` there would be nothing to
+//! fetch. `attach_xml` and `attach_pdf` add documents, which are not stored.
 
 use domain::LinkId;
 use serde_json::{Map, Value};
 
 use crate::input::{Input, InvalidInput, required, wrong};
 
-/// One endpoint.
+/// An endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Retrieval {
-    /// Belvo's `webhook_type` for it.
+    /// Belvo's `webhook_type` of the resource.
     pub(crate) resource: &'static str,
-    /// Of a resource that Belvo has for several countries: which. The first row is the usual one.
+    /// The country, if Belvo has the resource for several. The first row of a resource is the default.
     country: Option<&'static str>,
     pub(crate) path: &'static str,
     parameters: &'static [Parameter],
@@ -76,7 +76,7 @@ const RETRIEVALS: [Retrieval; 8] = [
 ];
 
 impl Retrieval {
-    /// The row that an input names.
+    /// Takes `resource` and `country` from an input and returns their row.
     pub(crate) fn take(input: &mut Input) -> Result<&'static Self, InvalidInput> {
         let resource = required("resource", input.text("resource")?)?;
         let of_resource = || RETRIEVALS.iter().filter(|row| row.resource == resource);
@@ -90,7 +90,7 @@ impl Retrieval {
         row.ok_or(wrong("country", "must be one that Belvo has this resource for: CL or MX"))
     }
 
-    /// The body for Belvo.
+    /// Takes the parameters from an input and returns the body for Belvo.
     pub(crate) fn parameters(&self, link: &LinkId, input: &mut Input) -> Result<Map<String, Value>, InvalidInput> {
         let mut body = Map::from_iter([("link".to_owned(), link.as_str().into())]);
         for Parameter { name, kind, is_required } in self.parameters {
@@ -100,7 +100,7 @@ impl Retrieval {
             }
             body.extend(value.map(|value| ((*name).to_owned(), Value::String(value))));
         }
-        // Days are written so that they compare as texts.
+        // `YYYY-MM-DD` compares as text.
         if let (Some(from), Some(to)) = (day(&body, "date_from"), day(&body, "date_to"))
             && from > to
         {

@@ -1,32 +1,33 @@
-//! The options of a widget token. Belvo has four widgets, and each wants its own body:
+//! The options of a widget token. Belvo has four widgets, and each requires another body:
 //!
-//! | widget | told by | source |
+//! | widget | recognized by | source |
 //! |---|---|---|
 //! | hosted, Brazil's open finance | `widget.openfinance_feature` | OpenAPI description of 2026-04-23, `POST /api/token/` |
 //! | hosted, the others | `widget` | the same |
 //! | update mode | `link_id` | page on the Connect widget's update mode |
 //! | without a `widget` object | neither | page on asynchronous workflows, also for `external_id` |
 //!
-//! The function adds what a widget requires and the caller left out. It passes on what the caller gives.
+//! The function adds required options that the caller left out.
 
 use serde_json::{Map, Value};
 
 use crate::input::{Input, InvalidInput, wrong};
 
-/// The scopes of a new link. Belvo wants each of these lists exactly.
+/// The scopes of a new link. Belvo accepts each of these lists only exactly as it is.
 const SCOPES: &str = "read_institutions,write_links";
 /// The scopes of a new link in Brazil's open finance.
 const OPEN_FINANCE_SCOPES: &str =
     "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
 /// The scopes of the update mode.
 const UPDATE_SCOPES: &str = "read_institutions,write_links,read_links";
-/// How long Belvo keeps data by default; the hosted widgets require it to be said.
+/// Belvo's default for how long it keeps data. The hosted widgets require the option.
 const USUAL_STALE_IN: &str = "365d";
-/// The widget's options are passed on as they are: branding, addresses, whose data.
+/// Maximum size in bytes of the `widget` object as JSON. Belvo documents no limit.
 const MAX_WIDGET_BYTES: usize = 64 * 1024;
+/// Maximum size in bytes of a text option. Belvo documents no limit.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// The options of a token, as Belvo names them.
+/// Takes the options of a token from an input and returns them with Belvo's names.
 pub(crate) fn options(input: &mut Input) -> Result<Map<String, Value>, InvalidInput> {
     let link = input.optional_link_id()?;
     let fetch_resources = input.names("fetch_resources")?;

@@ -1,11 +1,11 @@
-//! Who sends this webhook?
+//! Authentication of the sender.
 //!
-//! Belvo signs nothing: it sends one static `Authorization` header that is set in its dashboard. The header is compared
-//! as a whole, in constant time, by its digest, so that neither content nor length leaks; only the case of its scheme is of
-//! no account, as HTTP has it. The secret's current version is accepted, and for some hours after a rotation the one before it.
+//! Belvo does not sign webhooks. It sends a static `Authorization` header, which is set in Belvo's dashboard. The authenticator
+//! compares digests of whole headers in constant time, so that neither content nor length leaks. Only the scheme is
+//! case-insensitive, as in HTTP. It accepts the secret's current version, and the previous one for some hours after a rotation.
 //!
-//! The secret is read again after five minutes, and when a header does not match (it may just have been rotated), then
-//! at most once a minute: wrong credentials cannot make us hammer Secrets Manager.
+//! It reads the secret again after five minutes. It also does so when a header does not match, because the secret may have been
+//! rotated, but at most once a minute: wrong credentials must not cause many calls to Secrets Manager.
 
 use std::ops::RangeInclusive;
 
@@ -19,15 +19,15 @@ use tracing::warn;
 
 use crate::mismatch::{self, Mismatch};
 
-/// How long the previous version is accepted after a rotation.
+/// Hours for which the previous version is accepted after a rotation.
 pub(crate) const DEFAULT_GRACE_HOURS: u32 = 24;
-/// What `SECRET_GRACE_HOURS` may be.
+/// Valid values of `SECRET_GRACE_HOURS`.
 pub(crate) const GRACE_HOURS: RangeInclusive<u32> = 0..=720;
-/// How long what was read is used.
+/// Milliseconds after which the secret is read again.
 const FRESH_MS: EpochMillis = 5 * 60 * 1_000;
-/// How often a wrong header may make us read the secret again.
+/// Minimum milliseconds between two reads that wrong headers cause.
 const MISMATCH_REFRESH_MS: EpochMillis = 60 * 1_000;
-/// A version that is younger may have come between two calls that read the secret.
+/// Age in milliseconds below which a version may have been created between the two calls that read the secret.
 const JUST_ROTATED_MS: EpochMillis = 60 * 1_000;
 const HOUR_MS: EpochMillis = 60 * 60 * 1_000;
 
@@ -39,7 +39,7 @@ pub(crate) struct Authenticator {
     cache: Mutex<Cache>,
 }
 
-/// What was read of the secret, and how the last reading that a wrong header caused went.
+/// The secret as last read, and the last read that a wrong header caused.
 #[derive(Debug, Default)]
 struct Cache {
     known: Option<Known>,
@@ -52,23 +52,23 @@ struct MismatchRead {
     failed: bool,
 }
 
-/// What is to become of a request.
+/// The result of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It carries the secret.
+    /// The header is one that the secret allows.
     Authentic,
-    /// It does not, for this reason.
-    Refused(Mismatch),
+    /// The header is wrong for this reason.
+    Rejected(Mismatch),
 }
 
-/// The secret as it was last read. Only digests of it are kept.
+/// The secret as last read. Only digests of it are kept.
 #[derive(Debug)]
 struct Known {
     current: HeaderDigests,
     previous: HeaderDigests,
-    /// Those of the current version.
+    /// The schemes of the current version.
     schemes: Vec<Scheme>,
-    /// When the current version was made, from which the previous one's grace is counted.
+    /// When the current version was created: the beginning of the previous version's grace period.
     rotated_at: EpochMillis,
     read_at: EpochMillis,
 }
@@ -81,20 +81,24 @@ impl Authenticator {
         Self { secret, grace_ms: EpochMillis::from(grace_hours) * HOUR_MS, cache: Mutex::default() }
     }
 
-    /// Reads the secret, if that can be done.
+    /// Reads the secret. A failure is left to the first request.
     pub(crate) async fn warm_up(&self, now: EpochMillis) {
         match self.read(now).await {
             Ok(known) => self.cache.lock().await.known = Some(known),
-            Err(trouble) => warn!(error = %trouble, "cannot read the webhook secret yet"),
+            Err(error) => warn!(error = %error, "cannot read the webhook secret yet"),
         }
     }
 
-    /// Judges the `Authorization` header of a request.
+    /// Returns whether the `Authorization` header of a request is authentic.
+    ///
+    /// # Errors
+    /// The secret cannot be read. The header may be that of a version that was never read.
     pub(crate) async fn verdict(&self, header: Option<&str>, now: EpochMillis) -> Result<Verdict, SecretError> {
         let Some(header) = header.filter(|header| !header.is_empty()) else {
-            return Ok(Verdict::Refused(Mismatch::NoHeader));
+            return Ok(Verdict::Rejected(Mismatch::NoHeader));
         };
         let digest = digest_of_header(header);
+
         let mut cache = self.cache.lock().await;
         let fresh = cache.known.as_ref().filter(|known| is_within(known.read_at, FRESH_MS, now));
         let is_mismatch = fresh.is_some();
@@ -103,20 +107,21 @@ impl Authenticator {
                 return Ok(Verdict::Authentic);
             }
             match cache.mismatch_read.filter(|read| is_within(read.at, MISMATCH_REFRESH_MS, now)) {
-                // The header may be of a version that could not be read: that is our trouble.
+                // The header may be that of a version that could not be read.
                 Some(MismatchRead { failed: true, .. }) => {
-                    return Err(SecretError::NotGiven("a minute ago".into()));
+                    return Err(SecretError::Unavailable("the last attempt failed less than a minute ago".into()));
                 }
-                Some(MismatchRead { failed: false, .. }) => return Ok(known.refuse(header)),
+                Some(MismatchRead { failed: false, .. }) => return Ok(known.reject(header)),
                 None => {}
             }
         }
+
         let read = self.read(now).await;
         if is_mismatch {
             cache.mismatch_read = Some(MismatchRead { at: now, failed: read.is_err() });
         }
         let known = cache.known.insert(read?);
-        Ok(if known.allows(&digest, now, self.grace_ms) { Verdict::Authentic } else { known.refuse(header) })
+        Ok(if known.allows(&digest, now, self.grace_ms) { Verdict::Authentic } else { known.reject(header) })
     }
 
     async fn read(&self, now: EpochMillis) -> Result<Known, SecretError> {
@@ -124,11 +129,11 @@ impl Authenticator {
         let (current, mut previous) = (current?, previous?);
         // `now` is before the two calls, so a rotation between them is later than it.
         if now.saturating_sub(current.created_at) < JUST_ROTATED_MS {
-            // The two calls may have seen the secret on either side of a rotation, and so the version before the previous.
+            // The two calls may have been on either side of a rotation: `previous` may be the version before the previous one.
             previous = self.secret.previous().await?;
         }
         let allowed = authorizations(&current)?;
-        // A retired version that cannot be understood retires at once.
+        // A malformed previous version is not accepted.
         let retired = previous.as_ref().and_then(|version| authorizations(version).ok()).unwrap_or_default();
         Ok(Known {
             rotated_at: current.created_at,
@@ -148,17 +153,17 @@ impl Known {
         matches.fold(Choice::from(0), |any, one| any | one).into()
     }
 
-    fn refuse(&self, header: &str) -> Verdict {
-        Verdict::Refused(Mismatch::of(header, &self.schemes))
+    fn reject(&self, header: &str) -> Verdict {
+        Verdict::Rejected(Mismatch::of(header, &self.schemes))
     }
 }
 
-/// Did this happen less than so long ago? A clock that was set back makes things old, not fresh for ever.
+/// Returns `true` if `then` is less than `span_ms` before `now`. A clock that was set back counts as expired.
 fn is_within(then: EpochMillis, span_ms: EpochMillis, now: EpochMillis) -> bool {
     (0..span_ms).contains(&now.saturating_sub(then))
 }
 
-/// The headers that a version of the secret allows.
+/// Returns the headers that a version of the secret allows.
 fn authorizations(version: &SecretVersion) -> Result<Vec<Authorization>, SecretError> {
     WebhookCredentials::parse(version.text.expose_secret())?.authorizations()
 }
@@ -167,7 +172,7 @@ fn digests(allowed: &[Authorization]) -> HeaderDigests {
     allowed.iter().map(|allowed| digest(allowed.scheme.as_str(), allowed.credentials.expose())).collect()
 }
 
-/// The digest of a header as it was sent, but with its scheme written as we write it.
+/// Returns the digest of a header, with its scheme in the usual spelling.
 fn digest_of_header(header: &str) -> [u8; 32] {
     let (scheme, credentials) = mismatch::parts(header);
     digest(Scheme::named(scheme).map_or(scheme, |known| known.as_str()), credentials)

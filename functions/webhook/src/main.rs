@@ -1,4 +1,4 @@
-//! Boots the webhook function. What it does is in the library.
+//! Starts the webhook function. The library does the work.
 
 use lambda_http::lambda_runtime::run;
 use lambda_http::{Error, LambdaEvent, service_fn};

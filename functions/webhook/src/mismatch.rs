@@ -1,29 +1,29 @@
-//! Why an `Authorization` header is not one that the secret allows.
+//! What is wrong with an `Authorization` header that does not match the secret.
 //!
-//! For the log: the words tell an operator what to mend in Belvo's dashboard, and repeat nothing of the header. The sender
-//! is told nothing.
+//! The words are for the log: they tell an operator what to correct in Belvo's dashboard. They repeat nothing of the header. The
+//! response to the sender does not have them.
 
 use runtime::Scheme;
 
-/// What is wrong with a header.
+/// A kind of wrong header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// There is none, or it is empty.
+    /// The header is missing or empty.
     NoHeader,
     /// The value begins with `Authorization:`. Belvo's dashboard takes the value alone.
     HeaderName,
     /// The value, or what follows the scheme, is in quotes.
     Quotes,
-    /// Another scheme than those of the secret, or the token alone.
+    /// The scheme is not one of the secret's, or is missing.
     Scheme,
-    /// A blank too many.
+    /// There is white space that does not belong there.
     WhiteSpace,
-    /// The right scheme with another token, or another user or password.
+    /// The scheme is right, but the token, user or password is not.
     UnknownToken,
 }
 
 impl Mismatch {
-    /// What is wrong with this header, which matches none that the secret allows.
+    /// Returns what is wrong with a header that does not match.
     pub(crate) fn of(header: &str, allowed: &[Scheme]) -> Self {
         let trimmed = header.trim();
         if trimmed.is_empty() {
@@ -45,7 +45,7 @@ impl Mismatch {
         Self::UnknownToken
     }
 
-    /// The word for the log.
+    /// Returns the value of the log field `mismatch`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NoHeader => "no header",
@@ -58,12 +58,12 @@ impl Mismatch {
     }
 }
 
-/// The scheme, and what follows it and a blank.
+/// Splits a header at the first blank into scheme and credentials.
 pub(crate) fn parts(header: &str) -> (&str, &str) {
     header.split_once(' ').unwrap_or((header, ""))
 }
 
-/// Also in quotes, as in `"Authorization": "Bearer ..."`.
+/// Returns `true` if the value begins with the name of the header, also in quotes as in `"Authorization": "Bearer ..."`.
 fn has_header_name(header: &str) -> bool {
     const NAME: &str = "authorization";
     let header = header.trim_start_matches(|character: char| is_quote(character) || "{ ".contains(character));

@@ -1,12 +1,11 @@
-//! The request, as an HTTP API passes it on (payload format 2.0).
+//! The HTTP request, read from an event of API Gateway's HTTP API (payload format 2.0).
 //!
-//! **Guarantee.** Whatever a sender puts into a URL, a header or a body, its event becomes a [`Request`]. Only what is no
-//! event of an HTTP API at all is an error, and no sender can cause that.
+//! **Guarantee.** Any URL, header or body of a sender becomes a [`Request`]. Only an event that is not of an HTTP API is an error,
+//! and no sender can cause that.
 //!
-//! **Mechanism.** Six members of the event are read, each on its own; one that cannot be read counts as absent. The
-//! conversion of `lambda_http` is not used: it builds a URL of host, path and query, and panics where they make none; it
-//! panics at base64 that cannot be decoded; and one strange header makes it refuse the whole event. API Gateway would answer
-//! 502 to each of these, and the alarm for failed invocations would go off.
+//! **Mechanism.** Six members of the event are read independently. A malformed member counts as absent. The conversion of
+//! `lambda_http` is not used: it panics at an invalid URL or invalid base64, and rejects the whole event for one malformed
+//! header. API Gateway would respond with 502, and the alarm for failed invocations would fire.
 
 use std::fmt;
 
@@ -16,15 +15,15 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// What the function uses of a request.
+/// The parts of an HTTP request that the function uses.
 pub struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The address that API Gateway saw; not a header, which anybody can write.
+    /// The source address that API Gateway saw. Not from a header, which the sender controls.
     pub(crate) source_ip: Option<String>,
     /// The `Authorization` header.
     pub(crate) authorization: Option<String>,
-    /// The bytes that were sent. None of a body that cannot be read: it is no webhook either.
+    /// The bytes of the body. Empty if the body is malformed: then it is no webhook either.
     pub(crate) body: Vec<u8>,
 }
 
@@ -67,14 +66,14 @@ impl<'de> Deserialize<'de> for Request {
     }
 }
 
-/// Its `Debug` shows nothing that was sent.
+/// Shows nothing of what was sent.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("body_bytes", &self.body.len()).finish_non_exhaustive()
     }
 }
 
-/// The content of a JSON string. None for another value, and for text that is not Unicode.
+/// Returns the content of a JSON string, or `None` for another value or for text that is not Unicode.
 fn text(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
@@ -83,7 +82,7 @@ fn authorization(headers: &RawValue) -> Option<String> {
     serde_json::from_str::<Authorization<'_>>(headers.get()).ok()?.0.and_then(text)
 }
 
-/// The header's value, found among headers of which neither a name nor a value has to be Unicode.
+/// The value of the header. The names and values of other headers need not be Unicode.
 struct Authorization<'a>(Option<&'a RawValue>);
 
 impl<'de> Deserialize<'de> for Authorization<'de> {

@@ -1,4 +1,4 @@
-//! What the function answers.
+//! The responses; the crate documentation lists them in a table.
 
 use domain::{FieldError, InvalidWebhook};
 use lambda_http::Body;
@@ -7,30 +7,30 @@ use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-/// Every way in which a request can end.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) enum Response {
-    /// The URL is there.
+    /// Belvo validates the URL.
     Alive,
-    /// SQS holds the webhook.
+    /// SQS has stored the webhook.
     Accepted { request_id: Option<String> },
-    /// The body is no webhook.
+    /// The body is not a valid webhook.
     Invalid(InvalidWebhook),
-    /// Missing or wrong credentials. No detail.
+    /// Missing or wrong credentials. The body has no detail.
     Unauthorized,
-    /// A source that is not on the list. No detail.
+    /// A source address that is not allowed. The body has no detail.
     Forbidden,
-    /// Another path.
+    /// An unknown path.
     NotFound,
-    /// Neither POST nor GET nor HEAD.
+    /// A method other than POST, GET and HEAD.
     MethodNotAllowed,
-    /// The body is larger than we read.
+    /// A body that is too large.
     TooLarge,
-    /// Our own trouble; Belvo will send the webhook again.
+    /// AWS failed. Belvo will send the webhook again.
     Unavailable { request_id: Option<String>, errors: [FieldError; 1] },
 }
 
-/// The shape that Belvo's documentation asks for: the request id, and what is wrong.
+/// The body that Belvo's documentation asks for.
 #[derive(Serialize)]
 struct Document<'a> {
     request_id: &'a str,
@@ -44,7 +44,7 @@ impl Response {
         Self::Unavailable { request_id, errors: [FieldError { code: "service_unavailable", message, field: None }] }
     }
 
-    /// The response for API Gateway. Where Belvo's request id could not be read, Lambda's stands in for it.
+    /// Returns the response for API Gateway. Without an id of Belvo, its `request_id` is Lambda's.
     pub(crate) fn into_response(self, lambda_request_id: &str) -> ApiGatewayV2httpResponse {
         let document = self.document(lambda_request_id).and_then(|document| serde_json::to_string(&document).ok());
         let mut response = ApiGatewayV2httpResponse::default();

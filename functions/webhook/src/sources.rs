@@ -1,16 +1,16 @@
-//! The optional second lock: where requests may come from.
+//! The optional list of source addresses.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// Addresses and networks; none means anywhere.
+/// Addresses and networks. An empty list allows every address.
 #[derive(Debug, Default)]
 pub(crate) struct AllowedSources(Vec<IpNet>);
 
 impl AllowedSources {
-    /// May a request from this address pass? An address that cannot be read may not, once there is a list.
+    /// Returns `true` if the list allows a request from this address. A non-empty list rejects a malformed address.
     pub(crate) fn allow(&self, source_ip: Option<String>) -> bool {
         let address = source_ip.and_then(|text| text.parse::<IpAddr>().ok());
         self.0.is_empty() || address.is_some_and(|address| self.0.iter().any(|net| net.contains(&address)))

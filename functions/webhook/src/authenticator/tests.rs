@@ -1,7 +1,7 @@
-//! Who is let in, and how often the secret is read for it.
+//! Which headers are authentic, and how often the secret is read.
 
 use super::*;
-use crate::testing::FakeSecrets;
+use crate::tests::fakes::FakeSecrets;
 
 const NEW: &str = r#"{"token":"new"}"#;
 const OLD: &str = r#"{"token":"old"}"#;
@@ -12,7 +12,7 @@ async fn verdict(authenticator: &Authenticator, header: &str, now: EpochMillis) 
 }
 
 async fn is_refused(authenticator: &Authenticator, header: &str, now: EpochMillis) -> bool {
-    matches!(verdict(authenticator, header, now).await, Verdict::Refused(_))
+    matches!(verdict(authenticator, header, now).await, Verdict::Rejected(_))
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn only_the_exact_header_is_authentic() {
     ] {
         assert!(is_refused(&authenticator, near_miss, 0).await, "{near_miss:?}");
     }
-    assert_eq!(authenticator.verdict(None, 0).await.unwrap(), Verdict::Refused(Mismatch::NoHeader));
+    assert_eq!(authenticator.verdict(None, 0).await.unwrap(), Verdict::Rejected(Mismatch::NoHeader));
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_refusal_says_what_is_wrong_with_the_header() {
     ] {
         // Whether the secret is read again for it or not.
         for now in [0, 1] {
-            assert_eq!(verdict(&authenticator, header, now).await, Verdict::Refused(mismatch), "{header}");
+            assert_eq!(verdict(&authenticator, header, now).await, Verdict::Rejected(mismatch), "{header}");
         }
     }
 }
@@ -81,7 +81,7 @@ async fn a_user_and_a_password_mean_basic_authentication() {
 }
 
 #[tokio::test]
-async fn a_secret_that_allows_nothing_is_our_trouble_and_opens_no_door() {
+async fn a_secret_that_allows_nothing_is_an_error_and_accepts_no_header() {
     for secret in [
         r#"{"token":""}"#,
         r#"{"token":"\n"}"#,

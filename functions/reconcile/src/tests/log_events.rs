@@ -1,8 +1,8 @@
-//! The line that each run leaves: for people, and for CloudWatch.
+//! The event that each run logs.
 
 use serde_json::json;
 
-use crate::tests::World;
+use crate::tests::world::World;
 
 #[tokio::test]
 async fn a_run_leaves_what_it_did_and_that_it_came_to_its_end() {

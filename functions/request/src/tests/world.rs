@@ -20,7 +20,7 @@ use test_aws::dynamodb::TABLE_NAME;
 use test_aws::emf::Lines;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-use crate::{Refusal, Requester, Response};
+use crate::{ActionError, Requester, Response};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -61,7 +61,7 @@ impl World {
         let lines = Lines::default();
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
         let requester = Requester {
-            access: belvo::BelvoProvider::new(belvo.uri(), secrets(&secret), crate::limits(Duration::from_millis(500))),
+            belvo: belvo::BelvoProvider::new(belvo.uri(), secrets(&secret), crate::limits(Duration::from_millis(500))),
             table: table.clone(),
             queue: queue(&sent),
             event_log: EventLog::new("a-stack".to_owned(), lines.writer()),
@@ -72,7 +72,7 @@ impl World {
     /// From now on the function asks the Belvo at this address.
     pub(crate) fn asks(&mut self, url: &str) {
         let limits = crate::limits(Duration::from_secs(5));
-        self.requester.access = belvo::BelvoProvider::new(url.to_owned(), secrets(&self.secret), limits);
+        self.requester.belvo = belvo::BelvoProvider::new(url.to_owned(), secrets(&self.secret), limits);
     }
 
     pub(crate) async fn now_answers(&self, status: u16, body: &str) {
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Invokes the function, as its n-th invocation.
-    pub(crate) async fn invoke(&self, n: u32, input: Value) -> Result<Response, Refusal> {
+    pub(crate) async fn invoke(&self, n: u32, input: Value) -> Result<Response, ActionError> {
         let mut context = Context::default();
         context.request_id = format!("5e1f0c3a-77aa-4d1b-9c2e-{n:012}");
         self.requester.handle(LambdaEvent { payload: input, context }).await

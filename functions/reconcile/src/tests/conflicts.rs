@@ -16,7 +16,7 @@ use domain::{LinkId, now};
 use serde_json::json;
 use test_aws::dynamodb::TABLE_NAME;
 
-use crate::tests::World;
+use crate::tests::world::World;
 
 /// What DynamoDB answers to a single write while a transaction writes the same item.
 const CONFLICT: &str =

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::action::Action;
-use crate::testing::{LINK, REQUEST, World, event, link, text, with, written};
-use crate::{InvalidInput, Refusal};
+use crate::tests::world::{LINK, REQUEST, World, event, link, text, with, written};
+use crate::{ActionError, InvalidInput};
 
 fn async_mode() -> String {
     "async".to_owned()
@@ -106,8 +106,8 @@ async fn a_silent_belvo_is_asked_once_and_the_same_key_does_not_ask_again() {
     let slow = ResponseTemplate::new(202).set_delay(Duration::from_secs(5));
     let world = World::where_belvo(slow).await;
     for n in [1, 2] {
-        let refusal = world.invoke(n, event("retrieve-transactions")).await.unwrap_err();
-        assert_eq!(refusal.error_type(), "OutcomeUnknown");
+        let error = world.invoke(n, event("retrieve-transactions")).await.unwrap_err();
+        assert_eq!(error.error_type(), "OutcomeUnknown");
     }
     assert_eq!(world.asked().await.len(), 1);
 }
@@ -128,8 +128,8 @@ async fn a_key_stands_for_one_order_only() {
     let key = event("retrieve-transactions")["idempotency_key"].clone();
     let refresh = with(event("refresh-link"), "idempotency_key", key);
     for other in [with(event("retrieve-transactions"), "date_to", "2023-01-15".into()), refresh] {
-        let refusal = world.invoke(2, other).await.unwrap_err();
-        assert_eq!(refusal.error_type(), "IdempotencyKeyReused");
+        let error = world.invoke(2, other).await.unwrap_err();
+        assert_eq!(error.error_type(), "IdempotencyKeyReused");
     }
     assert_eq!(world.asked().await.len(), 1);
 }
@@ -137,8 +137,8 @@ async fn a_key_stands_for_one_order_only() {
 #[tokio::test]
 async fn a_key_is_free_again_after_a_certain_refusal() {
     let world = World::where_belvo_answers(429, "[]").await;
-    let refusal = world.invoke(1, event("retrieve-transactions")).await.unwrap_err();
-    assert_eq!(refusal.error_type(), "RateLimited");
+    let error = world.invoke(1, event("retrieve-transactions")).await.unwrap_err();
+    assert_eq!(error.error_type(), "RateLimited");
     world.now_answers(202, &format!(r#"{{"request_id":"{REQUEST}"}}"#)).await;
     assert!(world.invoke(2, event("retrieve-transactions")).await.is_ok());
 }
@@ -157,8 +157,8 @@ async fn an_invocation_that_lambda_delivers_twice_asks_belvo_once() {
 async fn without_the_table_nothing_leaves() {
     let world = World::where_belvo_accepts().await;
     world.drop_table().await;
-    let refusal = world.invoke(1, event("retrieve-transactions")).await.unwrap_err();
-    assert_eq!(refusal.error_type(), "Unavailable");
+    let error = world.invoke(1, event("retrieve-transactions")).await.unwrap_err();
+    assert_eq!(error.error_type(), "Unavailable");
     assert!(world.asked().await.is_empty());
 }
 
@@ -166,8 +166,8 @@ async fn without_the_table_nothing_leaves() {
 async fn without_the_secret_nothing_leaves_and_no_key_is_taken() {
     let world = World::where_belvo_accepts().await;
     let secret = std::mem::take(&mut *world.secret.lock().unwrap());
-    let refusal = world.invoke(1, event("retrieve-transactions")).await.unwrap_err();
-    assert_eq!(refusal.error_type(), "Unavailable");
+    let error = world.invoke(1, event("retrieve-transactions")).await.unwrap_err();
+    assert_eq!(error.error_type(), "Unavailable");
     *world.secret.lock().unwrap() = secret;
     assert!(world.invoke(2, event("retrieve-transactions")).await.is_ok());
 }
@@ -214,16 +214,16 @@ async fn refusals_have_types_that_programs_can_tell_apart() {
         ("delete-link", 404, error("not_found"), "LinkNotFound", "does not have this link"),
         ("retrieve-transactions", 428, error("token_required"), "LinkUnusable", "token_required"),
         ("retrieve-transactions", 400, error("login_error"), "LinkUnusable", "login_error"),
-        ("retrieve-transactions", 403, "<html>CANARY".to_owned(), "RateLimited", "fewer requests"),
+        ("retrieve-transactions", 403, "<html>CANARY".to_owned(), "RateLimited", "rate limited"),
         ("retrieve-transactions", 401, error("authentication_failed"), "Unauthorized", "API key"),
         ("retrieve-transactions", 400, error("invalid"), "BelvoRefused", "400: invalid"),
         ("retrieve-transactions", 500, error("unexpected_error"), "OutcomeUnknown", "500"),
         ("widget-token", 500, error("unexpected_error"), "Unavailable", "nothing was done"),
     ] {
         let world = World::where_belvo_answers(status, &body).await;
-        let refusal = world.invoke(1, event(name)).await.unwrap_err();
-        let debug = format!("{refusal:?}");
-        let told = Diagnostic::from(refusal);
+        let error = world.invoke(1, event(name)).await.unwrap_err();
+        let debug = format!("{error:?}");
+        let told = Diagnostic::from(error);
         assert_eq!(told.error_type, error_type, "{name} {status}");
         assert!(told.error_message.contains(says), "{}", told.error_message);
         assert!(!told.error_message.contains("CANARY") && !debug.contains("CANARY"), "{debug}");
@@ -236,8 +236,8 @@ async fn nothing_is_asked_of_belvo_or_stored_for_a_link_that_was_erased() {
     let world = World::where_belvo_accepts().await;
     world.table.begin_purge(&link(), domain::LinkStatus::Erased, now()).await.unwrap();
     for name in ["retrieve-transactions", "refresh-link", "delete-link"] {
-        let refusal = world.invoke(1, event(name)).await.unwrap_err();
-        assert_eq!(Diagnostic::from(refusal).error_type, "LinkErased", "{name}");
+        let error = world.invoke(1, event(name)).await.unwrap_err();
+        assert_eq!(Diagnostic::from(error).error_type, "LinkErased", "{name}");
     }
     assert!(world.asked().await.is_empty() && world.request().await.is_empty());
 }
@@ -318,8 +318,8 @@ async fn a_resync_asks_belvo_nothing_and_queues_whole_listings() {
 async fn a_resync_without_resources_takes_all_that_are_synced() {
     let world = World::where_belvo_accepts().await;
     let input = with(event("resync"), "resources", Value::Null);
-    let refusal = world.invoke(1, input.clone()).await.unwrap_err();
-    assert_eq!(refusal.error_type(), "NothingSynced");
+    let error = world.invoke(1, input.clone()).await.unwrap_err();
+    assert_eq!(error.error_type(), "NothingSynced");
     let accounts = domain::Resource::accounts();
     world.table.begin_pass(&link(), accounts, None, now()).await.unwrap();
     assert_eq!(written(&world.invoke(2, input).await.unwrap())["resources"], json!(["ACCOUNTS"]));
@@ -366,9 +366,9 @@ fn bad_input_is_refused_with_the_name_of_its_field() {
         (with(token(), "widget", json!({"branding": "x".repeat(70_000)})), "widget"),
         (event("bad-input"), "date_to"),
     ] {
-        let refusal = Refusal::from(Action::parse(input.clone()).unwrap_err());
-        let message = refusal.to_string();
-        assert_eq!(refusal.error_type(), "InvalidInput");
+        let error = ActionError::from(Action::parse(input.clone()).unwrap_err());
+        let message = error.to_string();
+        assert_eq!(error.error_type(), "InvalidInput");
         assert!(message.starts_with(&format!("{field}: ")), "{field} {input}: {message}");
         assert!(!message.contains("CANARY"), "{message}");
     }

@@ -4,8 +4,8 @@ use lambda_http::Context;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::testing::{FakeQueue, FakeSecrets};
+use crate::tests::fakes::{FakeQueue, FakeSecrets};
+use crate::*;
 
 /// The token of the events.
 const SECRET: &str = r#"{"token":"local-webhook-token-for-sam-local-invoke-only"}"#;

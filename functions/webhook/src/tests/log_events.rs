@@ -1,4 +1,4 @@
-//! The line that each webhook leaves: for people, and for CloudWatch.
+//! The event that each webhook logs.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use test_aws::emf::Lines;
 
-use super::*;
-use crate::testing::{FakeQueue, FakeSecrets};
-use crate::tests::{answer, event, receiver, with_body};
+use crate::tests::fakes::{FakeQueue, FakeSecrets};
+use crate::tests::responses::{answer, event, receiver, with_body};
+use crate::*;
 
 type Line = (Map<String, Value>, BTreeMap<String, f64>);
 
-/// What a receiver writes about an event.
+/// Returns the event that a receiver logs.
 async fn line_of(receiver: Receiver, event: &Value) -> Line {
     let lines = Lines::default();
     let receiver = Receiver { event_log: EventLog::new("a-stack".to_owned(), lines.writer()), ..receiver };
@@ -29,7 +29,7 @@ fn refused(reason: &str) -> BTreeMap<String, f64> {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_accepted_leaves_its_ids_kind_and_latency() {
+async fn an_accepted_webhook_logs_its_ids_type_and_latency() {
     let (line, series) = line_of(taken(), &event("transactions-deleted")).await;
     let body: Value = serde_json::from_str(event("transactions-deleted")["body"].as_str().unwrap()).unwrap();
     for name in ["request_id", "link_id", "webhook_type", "webhook_code"] {
@@ -42,7 +42,7 @@ async fn a_webhook_that_is_accepted_leaves_its_ids_kind_and_latency() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_counted_under_its_reason() {
+async fn each_rejection_is_counted_by_its_reason() {
     let elsewhere = || Receiver { sources: "203.0.113.0/24".parse().unwrap(), ..taken() };
     let too_large = with_body(&" ".repeat(MAX_BODY_BYTES + 1));
     for (receiver, event, reason) in [
@@ -58,7 +58,7 @@ async fn each_refusal_is_counted_under_its_reason() {
 }
 
 #[tokio::test]
-async fn a_refused_header_is_told_apart_on_the_line_and_never_repeated() {
+async fn a_rejected_header_is_classified_and_never_logged() {
     let token = "local-webhook-token-for-sam-local-invoke-only";
     for (header, mismatch) in [
         (Value::Null, "no header"),
@@ -79,7 +79,7 @@ async fn a_refused_header_is_told_apart_on_the_line_and_never_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_our_own_trouble_is_an_error_and_counted_apart() {
+async fn a_failure_of_aws_is_an_error_and_counted_separately() {
     let without_secret = Receiver { authenticator: FakeSecrets::out_of_order().authenticator(1), ..taken() };
     let (line, series) = line_of(without_secret, &event("accounts-historical-update")).await;
     assert_eq!((&line["message"], &line["level"]), (&json!("cannot read the webhook secret"), &json!("ERROR")));
@@ -91,7 +91,7 @@ async fn what_is_our_own_trouble_is_an_error_and_counted_apart() {
 }
 
 #[tokio::test]
-async fn belvos_validation_of_the_url_and_what_is_no_webhook_at_all_leave_no_line() {
+async fn belvos_validation_of_the_url_logs_nothing() {
     let lines = Lines::default();
     let receiver = Receiver { event_log: EventLog::new("a-stack".to_owned(), lines.writer()), ..taken() };
     answer(&receiver, &event("url-validation")).await;
@@ -103,7 +103,7 @@ proptest! {
 
     /// A type or code is a sender's text, and CloudWatch bills each value of a dimension.
     #[test]
-    fn whatever_is_sent_as_type_and_code_only_documented_words_are_on_the_line(
+    fn any_type_and_code_are_logged_as_documented_words_only(
         webhook_type in "\\PC{1,60}",
         code in "\\PC{1,60}",
     ) {

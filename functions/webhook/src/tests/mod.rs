@@ -1,0 +1,5 @@
+//! The function as API Gateway calls it.
+
+pub(crate) mod fakes;
+mod log_events;
+mod responses;
