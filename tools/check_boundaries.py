@@ -37,6 +37,8 @@ CONSTRUCTORS = {
     "aws_sdk_dynamodb": "crates/store/src/client.rs",
     "aws_sdk_secretsmanager": "crates/runtime/src/secret.rs",
     "aws_sdk_sqs": "crates/queue/src/lib.rs",
+    "aws_sdk_secretsmanager": "crates/runtime/src/secret.rs",
+    "aws_sdk_sqs": "crates/queue/src/lib.rs",
 }
 LONGEST_MAIN = 40
 
