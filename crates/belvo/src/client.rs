@@ -32,36 +32,36 @@ pub struct Credentials {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How long a connection may take.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// How long an answer may take, from the first byte sent to the last byte read.
-    pub answer: Duration,
+    pub response_timeout: Duration,
     /// How large an answer may be.
-    pub bytes: usize,
+    pub max_response_bytes: usize,
     /// How often a fault that passes is retried at once.
     pub quick_retries: usize,
     /// How many requests may be sent in any 30 seconds.
     pub requests_per_30s: NonZeroU32,
     /// How many connections are kept for later requests.
-    pub idle_connections: usize,
+    pub max_idle_connections: usize,
     /// How long a connection is kept without a request.
-    pub idle: Duration,
+    pub idle_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(3),
+            connect_timeout: Duration::from_secs(3),
             // Belvo's own limit is five minutes; a page that takes this long is better asked for in smaller pieces.
-            answer: Duration::from_secs(25),
+            response_timeout: Duration::from_secs(25),
             // A page of 1,000 transactions, each with its account, is about 4 MB.
-            bytes: 8 * 1024 * 1024,
+            max_response_bytes: 8 * 1024 * 1024,
             quick_retries: 2,
             // Belvo's edge refuses more than 80 from one address.
             requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),
             // As many pages of a list as are asked for at once, and some.
-            idle_connections: 8,
+            max_idle_connections: 8,
             // Far below the minute after which proxies and load balancers begin to drop idle connections.
-            idle: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// How Belvo answered the requests since this was last asked, by class.
-    pub fn take_answered(&self) -> [(ResponseClass, u64); RESPONSE_CLASSES.len()] {
+    pub fn take_response_counts(&self) -> [(ResponseClass, u64); RESPONSE_CLASSES.len()] {
         self.answered.take()
     }
 
@@ -205,7 +205,7 @@ impl Client {
             .with_max_times(self.limits.quick_retries)
             .with_jitter();
         let attempt = || self.get_once(url.clone());
-        let result = attempt.retry(backoff).when(|error| error.retry() == Retry::AtOnce).await;
+        let result = attempt.retry(backoff).when(|error| error.retry() == Retry::Immediately).await;
         if matches!(result, Err(Error::RefusedByEdge)) && !asks_for_ids(&url) {
             self.slow_down();
         }
@@ -247,7 +247,7 @@ impl Client {
         self.acquire_permit().await;
         let answer = connections::send(self.request(pool, Method::GET, url)).await;
         let result = match answer {
-            Ok(response) => body_of_ok(response, self.limits.bytes).await.map_err(Failed::from),
+            Ok(response) => body_of_ok(response, self.limits.max_response_bytes).await.map_err(Failed::from),
             Err(unanswered) => Err(unanswered.into()),
         };
         self.answered.note(&result.as_ref().map_err(Failed::seen));

@@ -3,7 +3,7 @@
 //! Lambda freezes an environment between two invocations. Meanwhile a proxy or a load balancer may drop its side of an idle
 //! connection, and no packet says so: the next request on it waits for an answer in vain. Two rules follow.
 //!
-//! - A connection that was idle for longer than [`Limits::idle`] is not used again. The HTTP library measures that with the
+//! - A connection that was idle for longer than [`Limits::idle_timeout`] is not used again. The HTTP library measures that with the
 //!   monotonic clock, which may stand still while the environment is frozen. Therefore all idle connections are dropped,
 //!   too, when the wall clock has run ahead of the monotonic one by more than that.
 //! - A request that gets no answer on a kept connection says nothing about Belvo. [`send`] tells which requests these are.
@@ -75,7 +75,7 @@ impl Connections {
 
     fn pool_at(&self, now: Clocks) -> Pool {
         let mut current = self.lock();
-        if now.drift_since(current.made_at) > self.limits.idle {
+        if now.drift_since(current.made_at) > self.limits.idle_timeout {
             self.replace(&mut current, now);
         }
         current.clone()
@@ -125,14 +125,14 @@ fn build(limits: &Limits) -> Result<reqwest::Client, reqwest::Error> {
         destination
     });
     reqwest::Client::builder()
-        .connect_timeout(limits.connect)
-        .timeout(limits.answer)
+        .connect_timeout(limits.connect_timeout)
+        .timeout(limits.response_timeout)
         .redirect(reqwest::redirect::Policy::none())
         // What is repeated is decided here and not by the library: a POST never is.
         .retry(reqwest::retry::never())
         .connector_layer(note_connect)
-        .pool_max_idle_per_host(limits.idle_connections)
-        .pool_idle_timeout(limits.idle)
+        .pool_max_idle_per_host(limits.max_idle_connections)
+        .pool_idle_timeout(limits.idle_timeout)
         .tcp_user_timeout(UNACKNOWLEDGED)
         // `X-Belvo-Request-Mode`, as Belvo writes it.
         .http1_title_case_headers()
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn idle_connections_are_dropped_after_a_freeze_that_the_monotonic_clock_did_not_see() {
-        let connections = Connections::new(Limits { idle: IDLE, ..Limits::default() }).unwrap();
+        let connections = Connections::new(Limits { idle_timeout: IDLE, ..Limits::default() }).unwrap();
         let made_at = connections.pool().made_at;
         let number = |now| connections.pool_at(now).number;
         assert_eq!(number(after(made_at, 3_600, 3_600)), 0, "the library's own limit sees this hour");

@@ -69,7 +69,7 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// Within a second, a few times.
-    AtOnce,
+    Immediately,
     /// After the message has waited in the queue.
     Later,
     /// Not before something else happened: there will be a webhook.
@@ -145,7 +145,7 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable(_) | Self::Unavailable(_) => Retry::AtOnce,
+            Self::Unreachable(_) | Self::Unavailable(_) => Retry::Immediately,
             Self::LinkRefused { .. } => Retry::Never,
             Self::RateLimited { .. }
             | Self::RefusedByEdge
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn only_faults_that_pass_by_themselves_are_retried_at_once() {
-        assert_eq!(Error::Unavailable(500).retry(), Retry::AtOnce);
+        assert_eq!(Error::Unavailable(500).retry(), Retry::Immediately);
         assert_eq!(Error::RateLimited { retry_after: None }.retry(), Retry::Later);
         assert_eq!(Error::LinkRefused { code: "login_error".to_owned() }.retry(), Retry::Never);
     }

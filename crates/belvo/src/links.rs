@@ -118,7 +118,7 @@ fn link(raw: &RawValue) -> Option<ListedLink> {
     let words = elements(resources).into_iter().filter_map(|resource| word(Some(resource)));
     Some(ListedLink {
         id: LinkId::parse(&text(id)?).ok()?,
-        access: text(status).as_deref().and_then(LinkStatus::of_belvo),
+        access: text(status).as_deref().and_then(LinkStatus::from_belvo),
         external_id: external_id(external),
         access_mode: word(access_mode),
         refresh_rate: word(refresh_rate),
@@ -149,7 +149,7 @@ mod tests {
             r#"{"id":"l-2","status":"token_required"}"#,
         ];
         let objects = objects.map(|json| serde_json::from_str(json).unwrap()).into();
-        let links = Links::read(&Page { count: Some(3), has_next: true, has_odd_next: false, objects });
+        let links = Links::read(&Page { count: Some(3), has_next: true, has_foreign_next: false, objects });
         assert_eq!((links.unreadable, links.has_next, links.links.len()), (1, true, 2));
         let first = &links.links[0];
         assert_eq!((first.refresh_rate.as_deref(), first.created_at), (Some("24h"), Some(1_644_396_350_406)));
@@ -199,7 +199,7 @@ mod tests {
                 given.clone().map(|n| serde_json::from_str(&format!(r#"{{"id":"l-{n}"}}"#)).unwrap()).collect();
             found.extend(given.clone());
             let page_read =
-                Page { count: Some(links as u64), has_next: given.end < links, has_odd_next: false, objects };
+                Page { count: Some(links as u64), has_next: given.end < links, has_foreign_next: false, objects };
             page = Links::read(&page_read).next(this);
         }
         found

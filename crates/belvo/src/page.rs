@@ -21,7 +21,7 @@ pub struct Page {
     /// Does Belvo say that another page follows?
     pub has_next: bool,
     /// Is `next` something other than a URL on Belvo's origin? It is not followed, so this is only worth a line in the log.
-    pub has_odd_next: bool,
+    pub has_foreign_next: bool,
     /// The objects of this page.
     pub objects: Vec<Box<RawValue>>,
 }
@@ -74,8 +74,8 @@ impl Page {
         let body: Body<'_> = object(body).ok_or(Error::Malformed("not a page"))?;
         let count = body.count.and_then(|count| serde_json::from_str(count.get()).ok());
         let has_next = body.next.is_some_and(|next| !NO_NEXT.contains(&next.get()));
-        let has_odd_next = has_next && !body.next.is_some_and(|next| is_on(base, next));
-        Ok(Self { count, has_next, has_odd_next, objects: body.results })
+        let has_foreign_next = has_next && !body.next.is_some_and(|next| is_on(base, next));
+        Ok(Self { count, has_next, has_foreign_next, objects: body.results })
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     fn only_the_presence_of_a_next_page_counts_and_an_odd_one_fails_nothing() {
         for usual in [r#""https://api.belvo.com/api/accounts/?page=2""#, r#""/api/accounts/?page=2""#, r#""?page=2""#] {
             let page = read(usual).unwrap();
-            assert_eq!((page.has_next, page.has_odd_next), (true, false), "{usual}");
+            assert_eq!((page.has_next, page.has_foreign_next), (true, false), "{usual}");
         }
         for odd in [
             r#""http://api.belvo.com/?page=2""#,
@@ -123,11 +123,11 @@ mod tests {
             r#"{"page":2}"#,
         ] {
             let page = read(odd).unwrap();
-            assert_eq!((page.has_next, page.has_odd_next), (true, true), "{odd}");
+            assert_eq!((page.has_next, page.has_foreign_next), (true, true), "{odd}");
         }
         for absent in ["null", "false", r#""""#] {
             let page = read(absent).unwrap();
-            assert_eq!((page.has_next, page.has_odd_next), (false, false), "{absent}");
+            assert_eq!((page.has_next, page.has_foreign_next), (false, false), "{absent}");
         }
     }
 

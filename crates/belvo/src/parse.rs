@@ -31,6 +31,6 @@ pub fn link(body: &[u8]) -> Result<Link, Error> {
 
 /// Reads an answer that is no success, and the seconds that its text asks to wait.
 #[must_use]
-pub fn refusal(status: u16, body: &[u8]) -> (Error, Option<u64>) {
+pub fn error_response(status: u16, body: &[u8]) -> (Error, Option<u64>) {
     (Error::of_answer(status, None, &ErrorBody::whole(body.to_vec())), waiting_time(body).map(|wait| wait.as_secs()))
 }

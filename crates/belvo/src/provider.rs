@@ -76,7 +76,7 @@ impl BelvoProvider {
 
     /// Puts on a line how Belvo answered the requests since the last line.
     pub fn count_requests(&self, line: &mut LogEvent<'_>) {
-        for (class, count) in self.client.get().map(Client::take_answered).into_iter().flatten() {
+        for (class, count) in self.client.get().map(Client::take_response_counts).into_iter().flatten() {
             line.count_some(metric(class), count);
         }
     }

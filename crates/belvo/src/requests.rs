@@ -28,9 +28,9 @@ const MAX_SEARCHED_BYTES: usize = 4 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     /// 202: a webhook with this request id says when it is done.
-    Later(RequestId),
+    Pending(RequestId),
     /// Another success: it was done while we waited, and no webhook is promised.
-    AtOnce,
+    Completed,
 }
 
 /// Why there is no work under way, as far as we know.
@@ -135,7 +135,7 @@ impl Client {
         let response = request.send().await.map_err(|error| not_sent(&error))?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         if status.is_success() {
-            let body = read_body(response, self.limits.bytes).await.map_err(SubmitError::Unknown)?;
+            let body = read_body(response, self.limits.max_response_bytes).await.map_err(SubmitError::Unknown)?;
             return Ok(Answer { status, body });
         }
         Err(refused(status, retry_after, &read_error_body(response).await))
@@ -170,10 +170,10 @@ fn refused(status: StatusCode, retry_after: Option<Duration>, body: &ErrorBody) 
 
 fn taken(answer: &Answer) -> Result<Accepted, SubmitError> {
     if answer.status != StatusCode::ACCEPTED {
-        return Ok(Accepted::AtOnce);
+        return Ok(Accepted::Completed);
     }
     let id = text_member(&answer.body, "request_id").and_then(|id| RequestId::parse(&id).ok());
-    id.map(Accepted::Later).ok_or(SubmitError::Unknown(Error::Malformed("not a request id")))
+    id.map(Accepted::Pending).ok_or(SubmitError::Unknown(Error::Malformed("not a request id")))
 }
 
 /// Reads one member of an answer. The others may be of any type.
@@ -234,10 +234,10 @@ mod tests {
         let id = "b5d0106ac9cc43d5b36199fe831f6bbe";
         for odd in ["null", "7", "1e999", r#""\ud800""#, "[[]]"] {
             let body = format!(r#"{{"message":{odd},"request_id":"{id}","status":{odd},"status":{odd}}}"#);
-            assert_eq!(answer(body.as_bytes()), Ok(Accepted::Later(RequestId::parse(id).unwrap())), "{odd}");
+            assert_eq!(answer(body.as_bytes()), Ok(Accepted::Pending(RequestId::parse(id).unwrap())), "{odd}");
         }
         let latin = [br#"{"message":"caf"#, &b"\xe9"[..], br#"","request_id":""#, id.as_bytes(), br#""}"#].concat();
-        assert!(matches!(answer(&latin), Ok(Accepted::Later(_))));
+        assert!(matches!(answer(&latin), Ok(Accepted::Pending(_))));
         for body in [r#"{"request_id":7}"#, &format!(r#"["{id}"]"#), "", "<html>"] {
             let unknown = SubmitError::Unknown(Error::Malformed("not a request id"));
             assert_eq!(answer(body.as_bytes()), Err(unknown), "{body}");

@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const LINK: &str = "0284557b-df47-450a-po09e-7875195c2259";
 
 fn limits() -> Limits {
-    Limits { answer: Duration::from_millis(300), bytes: 4_096, ..Limits::default() }
+    Limits { response_timeout: Duration::from_millis(300), max_response_bytes: 4_096, ..Limits::default() }
 }
 
 fn client(server: &MockServer) -> Client {

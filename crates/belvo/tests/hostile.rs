@@ -19,7 +19,8 @@ const ZIPPED: &[u8] = include_bytes!("empty-page.json.gz");
 
 fn client(uri: &str) -> Client {
     let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
-    let limits = Limits { answer: PATIENCE, bytes: LIMIT, quick_retries: 0, ..Limits::default() };
+    let limits =
+        Limits { response_timeout: PATIENCE, max_response_bytes: LIMIT, quick_retries: 0, ..Limits::default() };
     Client::new(uri, credentials, limits).unwrap()
 }
 

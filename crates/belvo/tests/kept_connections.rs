@@ -84,7 +84,7 @@ async fn belvo(delay: Duration) -> MockServer {
 
 fn client(proxy: &Proxy, limits: Limits) -> Client {
     let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
-    Client::new(&proxy.url, credentials, Limits { answer: PATIENCE, quick_retries: 0, ..limits }).unwrap()
+    Client::new(&proxy.url, credentials, Limits { response_timeout: PATIENCE, quick_retries: 0, ..limits }).unwrap()
 }
 
 async fn page(client: &Client) -> Result<(), Error> {
@@ -119,7 +119,7 @@ async fn a_connection_that_was_idle_for_long_is_not_used_again() {
     let server = belvo(Duration::ZERO).await;
     let proxy = Proxy::before(&server).await;
     let idle = Duration::from_millis(50);
-    let client = client(&proxy, Limits { idle, ..Limits::default() });
+    let client = client(&proxy, Limits { idle_timeout: idle, ..Limits::default() });
     pages(&client).await.unwrap();
     tokio::time::sleep(2 * idle).await;
     proxy.forgets_all_connections();
@@ -135,10 +135,10 @@ async fn kept_connections_that_died_in_silence_do_not_make_belvo_look_slow() {
     let client = client(&proxy, Limits::default());
     pages(&client).await.unwrap();
     proxy.forgets_all_connections();
-    client.take_answered();
+    client.take_response_counts();
     assert_eq!(pages(&client).await, Ok(()));
     assert_eq!(u64::try_from(requests(&server).await).unwrap(), 2 * CONNECTIONS);
-    let answered = client.take_answered();
+    let answered = client.take_response_counts();
     let of = |wanted| answered.iter().find(|(class, _)| *class == wanted).map(|(_, count)| *count);
     let counts = [ResponseClass::Success, ResponseClass::Unreachable, ResponseClass::TimedOut].map(of);
     assert_eq!(counts, [Some(CONNECTIONS), Some(CONNECTIONS), Some(0)]);

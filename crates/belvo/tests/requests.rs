@@ -18,7 +18,7 @@ const ACCEPTED: &str = r#"{"request_id":"B5D0106A-c9cc-43d5-b361-99fe831f6bbe"}"
 
 fn client(base_url: &str) -> Client {
     let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
-    let limits = Limits { answer: Duration::from_millis(300), idle_connections: 0, ..Limits::default() };
+    let limits = Limits { response_timeout: Duration::from_millis(300), max_idle_connections: 0, ..Limits::default() };
     Client::new(base_url, credentials, limits).unwrap()
 }
 
@@ -40,7 +40,7 @@ fn answer(status: u16, body: &str) -> ResponseTemplate {
 }
 
 fn later() -> Accepted {
-    Accepted::Later(RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap())
+    Accepted::Pending(RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap())
 }
 
 /// A Belvo that answers everything alike, and wants to be asked exactly once.
@@ -136,7 +136,7 @@ async fn an_accepted_request_without_its_id_was_done_as_far_as_anybody_knows() {
 #[tokio::test]
 async fn a_belvo_that_ignores_the_header_has_done_the_work_already() {
     let server = belvo_answering_once(answer(201, r#"[{"id":"t-1","amount":1.00}]"#)).await;
-    assert_eq!(retrieve(&server).await, Ok(Accepted::AtOnce));
+    assert_eq!(retrieve(&server).await, Ok(Accepted::Completed));
 }
 
 #[tokio::test]

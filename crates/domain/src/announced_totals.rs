@@ -16,12 +16,12 @@ pub struct AnnouncedTotals {
     /// The first and the last day that the totals count, both included.
     pub days: Option<(Day, Day)>,
     /// Which of a resource's kinds the totals count; none for all.
-    pub kind: Option<Kind>,
+    pub kind: Option<TaxReturnKind>,
 }
 
 /// Tax returns come in two kinds, each with a webhook and totals of its own, in one list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum TaxReturnKind {
     /// Written `yearly` in webhooks and `annual` in objects. Belvo describes yearly tax returns without a `type`.
     Yearly,
     /// `monthly`
@@ -38,7 +38,7 @@ impl AnnouncedTotals {
             inflows: named("total_inflow_"),
             outflows: named("total_outflow_"),
             days: days(data),
-            kind: data.text("type").and_then(|kind| Kind::of(&kind)),
+            kind: data.text("type").and_then(|kind| TaxReturnKind::from_belvo(&kind)),
         }
     }
 
@@ -67,8 +67,8 @@ impl AnnouncedTotals {
     }
 }
 
-impl Kind {
-    fn of(word: &str) -> Option<Self> {
+impl TaxReturnKind {
+    fn from_belvo(word: &str) -> Option<Self> {
         match word {
             "yearly" | "annual" => Some(Self::Yearly),
             "monthly" => Some(Self::Monthly),
@@ -78,7 +78,7 @@ impl Kind {
 
     /// A record that does not say what it is may be either: a total must not seem to be missed for that.
     fn may_be(self, record: &Record) -> bool {
-        record.text("type").and_then(Self::of).is_none_or(|kind| kind == self)
+        record.text("type").and_then(Self::from_belvo).is_none_or(|kind| kind == self)
     }
 }
 

@@ -34,7 +34,7 @@ impl Message {
         if is_ours && (webhook.webhook_type(), webhook.webhook_code()) == ("LINK", ERASE_LINK) {
             return Plan::EraseLink;
         }
-        Plan::of(webhook)
+        Plan::from_webhook(webhook)
     }
 
     /// Asks for a whole listing of a resource.
@@ -62,7 +62,7 @@ mod tests {
         let read = Message::decode(&asked.encode()).unwrap();
         assert_eq!((read.source, read.received_at, read.key.as_str()), (Source::Resync, 7, "key"));
         assert_eq!((read.group_id(), read.webhook.request_id()), ("link-1", None));
-        assert!(matches!(Plan::of(&read.webhook), Plan::List { filter: Filter::Whole, .. }));
+        assert!(matches!(Plan::from_webhook(&read.webhook), Plan::List { filter: Filter::Whole, .. }));
         assert!(Message::listing_of(Source::Resync, &link, "", 7, "key".to_owned()).is_none());
     }
 
@@ -73,6 +73,6 @@ mod tests {
         assert_eq!(plan(Source::Webhook), Plan::Unknown);
         assert_eq!(plan(Source::Resync), Plan::EraseLink);
         let asked = Message::internal(Source::Reconcile, &link, ("LINK", ERASE_LINK), 7, "key".to_owned()).unwrap();
-        assert_eq!(Message::decode(&asked.next_leg(8).encode()).unwrap().plan(), Plan::EraseLink);
+        assert_eq!(Message::decode(&asked.continuation(8).encode()).unwrap().plan(), Plan::EraseLink);
     }
 }

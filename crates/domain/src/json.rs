@@ -151,7 +151,7 @@ pub enum Value {
 impl Value {
     /// Builds the value. What DynamoDB cannot hold (a number beyond its precision or range, a container below the
     /// 31st level, an object with an unusable name, a string that is not Unicode) becomes its own JSON text, and
-    /// its path (`credit_data.limits.0.used_amount`, see [`path_name`]) is added to `as_text`. So does a whole member of the
+    /// its path (`credit_data.limits.0.used_amount`, see [`escape_path_name`]) is added to `as_text`. So does a whole member of the
     /// document when there is more in it than an item has room for: what is read stays in proportion to its text.
     #[must_use]
     pub fn read(raw: &RawValue, as_text: &mut Vec<String>) -> Self {
@@ -278,7 +278,7 @@ fn digest_text(hasher: &mut Sha256, tag: [u8; 1], text: &str) {
 /// A name as it stands in a path of `as_text`: a dot in it, or a backslash, has a backslash before it, so that no path can
 /// mean two places. Belvo's names have neither.
 #[must_use]
-pub fn path_name(name: &str) -> Cow<'_, str> {
+pub fn escape_path_name(name: &str) -> Cow<'_, str> {
     if name.contains(['.', '\\']) { name.replace('\\', "\\\\").replace('.', "\\.").into() } else { name.into() }
 }
 
@@ -332,7 +332,7 @@ impl Path<'_> {
 impl<'a> Step<'a> {
     fn name(self) -> Cow<'a, str> {
         match self {
-            Self::Name(name) => path_name(name),
+            Self::Name(name) => escape_path_name(name),
             Self::Index(index) => index.to_string().into(),
         }
     }

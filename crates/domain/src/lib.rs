@@ -28,11 +28,11 @@ mod source;
 mod time;
 mod webhook;
 
-pub use announced_totals::{AnnouncedTotals, Kind};
+pub use announced_totals::{AnnouncedTotals, TaxReturnKind};
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
-pub use json::{Fields, Value, path_name};
-pub use link::{AnnouncedAccess, Consent, KnownConsent, LinkStatus};
+pub use json::{Fields, Value, escape_path_name};
+pub use link::{AnnouncedStatus, Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
 pub use message::{
     DecodeError, ListingCounts, MAX_IDS_PER_MESSAGE, MAX_MESSAGE_BYTES, MAX_PARTS, Message, Part, Progress, UNROUTED,
@@ -40,7 +40,7 @@ pub use message::{
 };
 pub use number::Number;
 pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
-pub use record::{EmbeddedAccount, Record, Unreadable, as_of, one_of_each};
+pub use record::{EmbeddedAccount, InvalidObject, Record, as_of, deduplicate};
 pub use resource::{Country, Resource};
 pub use source::Source;
 pub use time::{Day, EpochMillis, moment_micros, now, rfc3339};

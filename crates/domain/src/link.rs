@@ -54,7 +54,7 @@ pub struct KnownConsent {
 
 /// What the last webhook said of Belvo's access to a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnnouncedAccess {
+pub struct AnnouncedStatus {
     /// What it announced; none once something later showed that Belvo can use the link.
     pub status: Option<LinkStatus>,
     /// When that webhook was received, or what showed otherwise happened.
@@ -97,7 +97,7 @@ impl LinkStatus {
 
     /// The access that Belvo gives as a link's `status`. None for a word that this release does not know.
     #[must_use]
-    pub fn of_belvo(word: &str) -> Option<Self> {
+    pub fn from_belvo(word: &str) -> Option<Self> {
         match word {
             "valid" => Some(Self::Active),
             // Unconfirmed: the user never finished connecting.
@@ -109,7 +109,7 @@ impl LinkStatus {
 
     /// The access that a webhook of the type LINK announces with this code.
     #[must_use]
-    pub fn announced_by(code: &str) -> Option<Self> {
+    pub fn from_webhook_code(code: &str) -> Option<Self> {
         match code {
             "invalid_credentials" => Some(Self::InvalidCredentials),
             "token_required" => Some(Self::TokenRequired),
@@ -160,7 +160,7 @@ impl LinkStatus {
     /// Is this a trouble that may be over when Belvo answers? An answer alone does not show it: Belvo goes on giving what it
     /// has stored of a link that it cannot log in to.
     #[must_use]
-    pub fn may_have_passed(self) -> bool {
+    pub fn may_recover(self) -> bool {
         matches!(self, Self::InvalidCredentials | Self::TokenRequired | Self::Gone)
     }
 }
@@ -187,7 +187,7 @@ impl Consent {
     }
 }
 
-impl AnnouncedAccess {
+impl AnnouncedStatus {
     /// Whether an announcement stands that something at this time shows to be over: a webhook about data that Belvo has
     /// fetched since, or a login of Belvo's that succeeded since.
     #[must_use]
@@ -200,7 +200,7 @@ impl KnownConsent {
     /// Does data that was announced then show that the consent holds (again)? Nothing new comes under an ended consent, and
     /// what comes after the day on which it was to end comes under a renewed one.
     #[must_use]
-    pub fn is_outdated_by_news_of(self, received_at: EpochMillis) -> bool {
+    pub fn is_outdated_by_data_at(self, received_at: EpochMillis) -> bool {
         match self.consent {
             Consent::Expired => received_at > self.event_at,
             Consent::Expiring { due: Some(due) } => Day::of(received_at) > due,
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn belvos_words_for_a_link_become_what_its_user_has_to_do() {
-        let action = |word| LinkStatus::of_belvo(word).map(LinkStatus::action);
+        let action = |word| LinkStatus::from_belvo(word).map(LinkStatus::action);
         assert_eq!(action("valid"), Some(None));
         assert_eq!(action("invalid"), Some(Some("update_credentials")));
         assert_eq!(action("unconfirmed"), Some(Some("update_credentials")));
@@ -265,21 +265,21 @@ mod tests {
 
     #[test]
     fn an_announced_status_stands_only_as_long_as_belvo_calls_the_link_valid() {
-        let announced = LinkStatus::announced_by("token_required");
+        let announced = LinkStatus::from_webhook_code("token_required");
         assert_eq!(announced, Some(LinkStatus::TokenRequired));
         assert_eq!(LinkStatus::Active.with_announced(announced), LinkStatus::TokenRequired);
         assert_eq!(LinkStatus::Active.with_announced(None), LinkStatus::Active);
         for access in [LinkStatus::InvalidCredentials, LinkStatus::Gone, LinkStatus::Deleted, LinkStatus::Erased] {
             assert_eq!(access.with_announced(announced), access);
         }
-        assert_eq!(LinkStatus::announced_by(crate::STATUS_CHANGED), None, "a reason to ask, and nothing more");
+        assert_eq!(LinkStatus::from_webhook_code(crate::STATUS_CHANGED), None, "a reason to ask, and nothing more");
     }
 
     #[test]
     fn an_announcement_is_over_with_what_happened_after_it() {
-        let announced = AnnouncedAccess { status: Some(LinkStatus::InvalidCredentials), event_at: 1_000 };
+        let announced = AnnouncedStatus { status: Some(LinkStatus::InvalidCredentials), event_at: 1_000 };
         assert!(announced.is_outdated_at(1_001) && !announced.is_outdated_at(1_000));
-        assert!(!AnnouncedAccess { status: None, ..announced }.is_outdated_at(1_001), "nothing stands");
+        assert!(!AnnouncedStatus { status: None, ..announced }.is_outdated_at(1_001), "nothing stands");
     }
 
     #[test]
@@ -299,12 +299,12 @@ mod tests {
         let known = |consent| KnownConsent { consent, event_at: 1_700_000_000_000 };
         let expired = known(Consent::Expired);
         assert!(
-            expired.is_outdated_by_news_of(1_700_000_000_001) && !expired.is_outdated_by_news_of(1_700_000_000_000)
+            expired.is_outdated_by_data_at(1_700_000_000_001) && !expired.is_outdated_by_data_at(1_700_000_000_000)
         );
         let expiring = known(Consent::Expiring { due: Day::parse("2023-11-20") });
         let day = 24 * 60 * 60 * 1_000;
-        assert!(!expiring.is_outdated_by_news_of(1_700_000_000_000 + 6 * day), "it still held then");
-        assert!(expiring.is_outdated_by_news_of(1_700_000_000_000 + 7 * day));
-        assert!(!known(Consent::Expiring { due: None }).is_outdated_by_news_of(i64::MAX));
+        assert!(!expiring.is_outdated_by_data_at(1_700_000_000_000 + 6 * day), "it still held then");
+        assert!(expiring.is_outdated_by_data_at(1_700_000_000_000 + 7 * day));
+        assert!(!known(Consent::Expiring { due: None }).is_outdated_by_data_at(i64::MAX));
     }
 }

@@ -250,23 +250,23 @@ impl Message {
     /// `prefix`. `leg`, the fencing token of the pass that sends it, tells the legs of one job apart. A listing that this message
     /// goes on with is not among that work.
     #[must_use]
-    pub fn continuation(&self, prefix: &str, ids: &[ObjectId], leg: EpochMillis) -> Self {
+    pub fn ids_continuation(&self, prefix: &str, ids: &[ObjectId], leg: EpochMillis) -> Self {
         let ids: Vec<_> = ids.iter().map(ObjectId::as_str).collect();
         let data = self.webhook.data();
         let list = id_lists(&data).find(|(name, _)| name.starts_with(prefix)).map_or(prefix, |(name, _)| name);
         let data = serde_json::value::to_raw_value(&BTreeMap::from([(list, ids)])).ok();
-        Self { webhook: self.webhook.with_data(data), listing: None, ..self.next_leg(leg) }
+        Self { webhook: self.webhook.with_data(data), listing: None, ..self.continuation(leg) }
     }
 
     /// The message that goes on with a listing. `leg` as for [`Message::continuation`].
     #[must_use]
     pub fn listing_continuation(&self, progress: Progress, leg: EpochMillis) -> Self {
-        Self { listing: Some(progress), ..self.next_leg(leg) }
+        Self { listing: Some(progress), ..self.continuation(leg) }
     }
 
     /// The same message again, for work that knows by itself how far it has come. `leg` as for [`Message::continuation`].
     #[must_use]
-    pub fn next_leg(&self, leg: EpochMillis) -> Self {
+    pub fn continuation(&self, leg: EpochMillis) -> Self {
         let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
         Self { source: Source::Continuation, key, continuations: self.continuations.saturating_add(1), ..self.clone() }
     }
@@ -584,13 +584,15 @@ mod tests {
     fn a_continuation_carries_the_rest_of_the_ids_under_a_key_of_its_own() {
         let whole = from_webhook(&with_ids(3, "")).remove(0);
         let rest = [ObjectId::parse("a").unwrap(), ObjectId::parse("b").unwrap()];
-        let leg = Message::decode(&whole.continuation(DELETED, &rest, 7).encode()).unwrap();
+        let leg = Message::decode(&whole.ids_continuation(DELETED, &rest, 7).encode()).unwrap();
         assert_eq!(
             (ids_of(&leg), leg.source, leg.group_id()),
             (vec!["a".into(), "b".into()], Source::Continuation, "l-1")
         );
         assert_eq!(leg.received_at, whole.received_at);
-        assert!(leg.key != whole.key && leg.key != whole.continuation(DELETED, &rest, 8).key && leg.key.len() <= 128);
+        assert!(
+            leg.key != whole.key && leg.key != whole.ids_continuation(DELETED, &rest, 8).key && leg.key.len() <= 128
+        );
     }
 
     #[test]
@@ -630,7 +632,8 @@ mod tests {
     fn a_continuation_says_how_many_came_before_it() {
         let first = from_webhook(&with_ids(3, "")).remove(0);
         let through_the_queue = |message: &Message| Message::decode(&message.encode()).unwrap();
-        let third = through_the_queue(&through_the_queue(&first.next_leg(1)).continuation(UPDATED, &[], 2)).next_leg(3);
+        let third = through_the_queue(&through_the_queue(&first.continuation(1)).ids_continuation(UPDATED, &[], 2))
+            .continuation(3);
         assert_eq!((first.continuations, third.continuations), (0, 3));
         assert!(!first.encode().contains("continuations"), "a message that is no continuation is written as before");
         assert_eq!(through_the_queue(&third.as_start_of_chain()).continuations, 0);

@@ -89,7 +89,7 @@ pub const DELETED: &str = "deleted_";
 impl Plan {
     /// Reads the meaning of a webhook.
     #[must_use]
-    pub fn of(webhook: &Webhook) -> Self {
+    pub fn from_webhook(webhook: &Webhook) -> Self {
         // Belvo's payments have webhooks of their own, with an `object_id` and no link; one of their types is TRANSACTIONS.
         if webhook.link_id().is_none() {
             return Self::Unknown;
@@ -240,7 +240,7 @@ mod tests {
     fn plan(webhook_type: &str, code: &str, data: &str) -> Plan {
         let body =
             format!(r#"{{"webhook_type":"{webhook_type}","webhook_code":"{code}","link_id":"l","data":{data}}}"#);
-        Plan::of(&Webhook::parse(body.as_bytes()).unwrap())
+        Plan::from_webhook(&Webhook::parse(body.as_bytes()).unwrap())
     }
 
     fn resource(name: &str) -> &'static Resource {
@@ -364,7 +364,7 @@ mod tests {
     fn a_payment_is_never_taken_for_a_links_data() {
         let payment = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","object_id":"o",
                           "data":{"deleted_transactions":["a"]}}"#;
-        assert_eq!(Plan::of(&Webhook::parse(payment.as_bytes()).unwrap()), Plan::Unknown);
+        assert_eq!(Plan::from_webhook(&Webhook::parse(payment.as_bytes()).unwrap()), Plan::Unknown);
     }
 
     #[test]

@@ -56,25 +56,28 @@ pub struct EmbeddedAccount<'a> {
 /// The object has no id that it could be stored under, or names that no item has room for. Says nothing of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the object is not a JSON object with an id and usable names")]
-pub struct Unreadable;
+pub struct InvalidObject;
 
 impl Record {
     /// Reads one object of a resource, and the account that it embeds.
     ///
     /// # Errors
-    /// [`Unreadable`] when it is not an object, its `id` is not an id, or a name of a member is empty or longer than 1 KiB,
+    /// [`InvalidObject`] when it is not an object, its `id` is not an id, or a name of a member is empty or longer than 1 KiB,
     /// or all of them together are longer than 64 KiB.
-    pub fn read<'a>(resource: &Resource, raw: &'a RawValue) -> Result<(Self, Option<EmbeddedAccount<'a>>), Unreadable> {
+    pub fn read<'a>(
+        resource: &Resource,
+        raw: &'a RawValue,
+    ) -> Result<(Self, Option<EmbeddedAccount<'a>>), InvalidObject> {
         let (fields, read) = Fields::read_text(raw.get());
-        read.map_err(|_| Unreadable)?;
+        read.map_err(|_| InvalidObject)?;
         if fields.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
-            return Err(Unreadable);
+            return Err(InvalidObject);
         }
-        let id = fields.text("id").and_then(|id| ObjectId::parse(&id).ok()).ok_or(Unreadable)?;
+        let id = fields.text("id").and_then(|id| ObjectId::parse(&id).ok()).ok_or(InvalidObject)?;
         let account = resource.embeds_account.then(|| fields.get("account").and_then(EmbeddedAccount::read)).flatten();
         let mut as_text = Vec::new();
         let without = account.as_ref().map(|_| "account");
-        let data = Value::read_members(&fields, without, &mut as_text).ok_or(Unreadable)?;
+        let data = Value::read_members(&fields, without, &mut as_text).ok_or(InvalidObject)?;
         let account_id = account.as_ref().map(|account| account.id.clone());
         let content_hash = content_hash(by_name(&data), account_id.as_ref(), &VOLATILE);
         let is_left_out = |name: &&&str| !data.contains_key(**name);
@@ -152,7 +155,7 @@ pub fn as_of(collected_at: Option<&str>, created_at: Option<&str>) -> Option<i64
 /// Keeps one record of each object, where the first of them stood. Belvo can list an object twice, and differently. Which
 /// record is kept does not depend on their order, so that it is the same one in each pass.
 #[must_use]
-pub fn one_of_each(records: impl Iterator<Item = Record>) -> Vec<Record> {
+pub fn deduplicate(records: impl Iterator<Item = Record>) -> Vec<Record> {
     let mut kept: Vec<Record> = Vec::with_capacity(records.size_hint().1.unwrap_or_default());
     let mut places = HashMap::with_capacity(kept.capacity());
     for record in records {
@@ -197,7 +200,7 @@ fn content_hash<'a>(
 mod tests {
     use super::*;
 
-    fn read(resource: &str, json: &str) -> Result<Record, Unreadable> {
+    fn read(resource: &str, json: &str) -> Result<Record, InvalidObject> {
         let raw: &RawValue = serde_json::from_str(json).unwrap();
         Record::read(Resource::of_webhook_type(resource).unwrap(), raw).map(|(record, _)| record)
     }
@@ -266,13 +269,13 @@ mod tests {
         for later in ["01", "03"] {
             for rival in [account(r#""LOAN_ACCOUNT""#, later), account("null", later)] {
                 for pair in [[&rival, &checking], [&checking, &rival]] {
-                    let kept = one_of_each([pair[0], &other, pair[1]].into_iter().cloned());
+                    let kept = deduplicate([pair[0], &other, pair[1]].into_iter().cloned());
                     assert_eq!(kept, [checking.clone(), other.clone()]);
                 }
             }
         }
         let newer = account(r#""CHECKING_ACCOUNT""#, "03");
-        assert_eq!(one_of_each([checking, newer.clone()].into_iter()), [newer]);
+        assert_eq!(deduplicate([checking, newer.clone()].into_iter()), [newer]);
     }
 
     #[test]
@@ -301,7 +304,7 @@ mod tests {
     #[test]
     fn an_object_without_a_usable_id_is_unreadable() {
         for json in ["{}", "[]", "null", r#"{"id":7}"#, r#"{"id":"a/b"}"#, r#"{"id":""}"#] {
-            assert_eq!(read("ACCOUNTS", json), Err(Unreadable), "{json}");
+            assert_eq!(read("ACCOUNTS", json), Err(InvalidObject), "{json}");
         }
     }
 
@@ -311,7 +314,7 @@ mod tests {
             read("TRANSACTIONS", r#"{"id":"../x","id":"t","account":{"id":"a"},"account":{"id":"b"}}"#).unwrap();
         assert_eq!((record.id.as_str(), record.account_id.unwrap().as_str()), ("t", "b"));
         assert_eq!(record.data["id"], Value::Text("t".to_owned()));
-        assert_eq!(read("ACCOUNTS", r#"{"id":"a","id":7}"#), Err(Unreadable));
+        assert_eq!(read("ACCOUNTS", r#"{"id":"a","id":7}"#), Err(InvalidObject));
     }
 
     #[test]
@@ -321,7 +324,7 @@ mod tests {
         assert_eq!((inside(&longest), inside(&too_long)), (vec![], vec!["b".to_owned()]));
         let directly = |name: &str| read("ACCOUNTS", &format!(r#"{{"id":"a","{name}":1}}"#));
         assert!(directly(&longest).is_ok());
-        assert_eq!(directly(&too_long), Err(Unreadable));
+        assert_eq!(directly(&too_long), Err(InvalidObject));
     }
 
     #[test]
@@ -331,7 +334,7 @@ mod tests {
             read("ACCOUNTS", &format!(r#"{{"id":"a",{}}}"#, members.join(",")))
         };
         assert!(named(65).is_ok());
-        assert_eq!(named(66), Err(Unreadable));
+        assert_eq!(named(66), Err(InvalidObject));
     }
 
     #[test]

@@ -16,7 +16,7 @@ const LOOK_AGAIN: EpochMillis = DAY;
 /// Listings that were found in doubt one after the other are repeated after these times; the last repeats itself.
 const DRIFT_DELAYS: [EpochMillis; 4] = [HOUR, 6 * HOUR, DAY, 7 * DAY];
 /// Belvo loads a new link within minutes; before this its own webhooks are waited for.
-pub const GRACE: EpochMillis = HOUR;
+pub const GRACE_PERIOD: EpochMillis = HOUR;
 
 /// Belvo's `access_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -87,7 +87,7 @@ fn every_documented_webhook_asks_for_what_its_page_says() {
     for (name, expected) in EXPECTED {
         let event: Value = serde_json::from_slice(&fs::read(format!("{}/{name}.json", folder())).unwrap()).unwrap();
         let webhook = Webhook::parse(event["body"].as_str().unwrap().as_bytes()).unwrap();
-        assert_eq!(in_words(&Plan::of(&webhook)), expected, "{name}");
+        assert_eq!(in_words(&Plan::from_webhook(&webhook)), expected, "{name}");
     }
 }
 

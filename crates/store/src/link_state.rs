@@ -1,6 +1,6 @@
 //! The state of a link, and how a change alters it.
 
-use domain::{AnnouncedAccess, Consent, Day, KnownConsent, LinkId, LinkStatus};
+use domain::{AnnouncedStatus, Consent, Day, KnownConsent, LinkId, LinkStatus};
 
 use crate::attributes::{Item, n, number, s, text};
 use crate::update_expression::UpdateExpression;
@@ -17,7 +17,7 @@ pub struct LinkState {
     /// The consent, if a webhook ever mentioned it.
     pub consent: Option<KnownConsent>,
     /// The access that a webhook last announced, if one ever did.
-    pub announced: Option<AnnouncedAccess>,
+    pub announced: Option<AnnouncedStatus>,
 }
 
 /// The changes that a pass found on a link. The default changes nothing.
@@ -28,7 +28,7 @@ pub struct LinkChange {
     /// The new state of the consent.
     pub consent: Option<KnownConsent>,
     /// The access that a webhook announced, or the end of an announcement.
-    pub announced: Option<AnnouncedAccess>,
+    pub announced: Option<AnnouncedStatus>,
     /// The name of the institution.
     pub institution: Option<String>,
     /// The id that the customer gave the link, as Belvo's API returned it.
@@ -49,7 +49,7 @@ impl LinkState {
             institution: text(item, "institution").map(str::to_owned),
             external_id: text(item, "external_id").map(str::to_owned),
             consent: event_at.map(|event_at| KnownConsent { consent, event_at }),
-            announced: number(item, "announced_at").map(|event_at| AnnouncedAccess {
+            announced: number(item, "announced_at").map(|event_at| AnnouncedStatus {
                 status: text(item, "announced_status").and_then(LinkStatus::parse),
                 event_at,
             }),
@@ -71,7 +71,7 @@ impl LinkState {
 
         let access = change.access.unwrap_or_else(|| self.access());
         let announced = self.announced_after(change, access);
-        if let Some(AnnouncedAccess { status, event_at }) = announced.filter(|_| announced != self.announced) {
+        if let Some(AnnouncedStatus { status, event_at }) = announced.filter(|_| announced != self.announced) {
             expression = expression
                 .set("announced_at", n(event_at))
                 .set_or_remove("announced_status", status.map(|status| s(status.as_str())));
@@ -98,7 +98,7 @@ impl LinkState {
 
     /// Returns the announced access after a change. Where Belvo's API itself reports a problem, the announced status is
     /// dropped: the API will also report the end of the problem.
-    fn announced_after(&self, change: &LinkChange, access: LinkStatus) -> Option<AnnouncedAccess> {
+    fn announced_after(&self, change: &LinkChange, access: LinkStatus) -> Option<AnnouncedStatus> {
         let mut announced = change.announced.or(self.announced);
         if let Some(announced) = announced.as_mut().filter(|_| access != LinkStatus::Active) {
             announced.status = None;

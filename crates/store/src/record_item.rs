@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{LinkId, Record, Resource, path_name};
+use domain::{LinkId, Record, Resource, escape_path_name};
 
 use crate::attributes::{Item, map, n, s, size, size_of_value, strings};
 use crate::fencing_token::FencingToken;
@@ -55,7 +55,7 @@ fn omit_largest(item: &mut Item, mut excess: usize) -> Vec<String> {
     let Some(AttributeValue::M(data)) = item.get_mut("data") else { return Vec::new() };
 
     let sized = |(name, value): (&String, &AttributeValue)| {
-        let paths = bytes_of_paths.get(&*path_name(name)).copied().unwrap_or_default();
+        let paths = bytes_of_paths.get(&*escape_path_name(name)).copied().unwrap_or_default();
         (name.len() + 1 + size_of_value(value) + paths, name.clone())
     };
     let mut members: Vec<_> = data.iter().filter(|(name, _)| *name != "id").map(sized).collect();
@@ -74,7 +74,7 @@ fn omit_largest(item: &mut Item, mut excess: usize) -> Vec<String> {
         omitted.push(name);
     }
 
-    let removed: HashSet<_> = omitted.iter().map(|name| path_name(name)).collect();
+    let removed: HashSet<_> = omitted.iter().map(|name| escape_path_name(name)).collect();
     let stays = |path: &AttributeValue| !path.as_s().is_ok_and(|path| removed.contains(member_of(path)));
     let left: Vec<_> = paths.into_iter().filter(stays).collect();
     if !left.is_empty() {

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use belvo::{Error, Links, LinksPage};
-use domain::schedule::GRACE;
+use domain::schedule::GRACE_PERIOD;
 use domain::{ListedLink, Message, STATUS_CHANGED, Source, now};
 use store::DiscoveryCursor;
 use tracing::warn;
@@ -144,7 +144,7 @@ impl Reconciler {
     async fn store_link(&self, link: &ListedLink, report: &mut Report) -> Result<(), RunError> {
         let now = now();
         // A new link is about to announce itself by a webhook.
-        let due_at = link.created_at.map_or(now, |created_at| now.max(created_at + GRACE));
+        let due_at = link.created_at.map_or(now, |created_at| now.max(created_at + GRACE_PERIOD));
         let discovery = self.table.upsert_discovered(link, due_at, now).await?;
         report.discovered += usize::from(discovery.is_new);
 

@@ -137,8 +137,8 @@ impl Requester {
 
 /// Returns the limits of requests to Belvo. No connection is kept: Lambda freezes the environment between two invocations, and
 /// connections break meanwhile. An order on a broken connection would have an unknown outcome.
-fn limits(answer: Duration) -> Limits {
-    Limits { answer, idle_connections: 0, ..Limits::default() }
+fn limits(response_timeout: Duration) -> Limits {
+    Limits { response_timeout, max_idle_connections: 0, ..Limits::default() }
 }
 
 #[cfg(test)]

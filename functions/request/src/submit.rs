@@ -45,11 +45,11 @@ impl Requester {
         invocation: &str,
     ) -> Result<Response, ActionError> {
         match order.send(belvo).await {
-            Ok(Accepted::Later(id)) => {
+            Ok(Accepted::Pending(id)) => {
                 let is_stored = self.store_request(order, held, &id).await;
                 Ok(Response::accepted(order.work.name(), &id, is_stored))
             }
-            Ok(Accepted::AtOnce) => {
+            Ok(Accepted::Completed) => {
                 let is_stored = self.follow_up(order, held, invocation).await;
                 Ok(Response::done(order.work.name(), is_stored))
             }

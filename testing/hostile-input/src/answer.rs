@@ -38,7 +38,7 @@ pub fn answer(body: &[u8]) {
         Err(error) => is_discreet(&error),
     }
     for status in STATUSES {
-        let (error, wait) = parse::refusal(status, body);
+        let (error, wait) = parse::error_response(status, body);
         is_discreet(&error);
         assert!(wait.is_none_or(|seconds| seconds <= 24 * 60 * 60), "a wait of {wait:?} seconds");
         if error == (Error::NotFound { confirmed: true }) {

@@ -45,10 +45,10 @@ pub fn message(body: &[u8]) {
         let sum = sum.into_iter().chain([found.repeated, found.unread]).chain(listing.count);
         assert!(sum.into_iter().all(|count: u64| count.checked_mul(1_000).is_some()), "a count that overflows");
     }
-    let _ = Plan::of(&message.webhook);
+    let _ = Plan::from_webhook(&message.webhook);
 
     let ids = [ObjectId::parse("a").expect("an id")];
-    for next in [message.continuation(DELETED, &ids, i64::MAX), message.next_leg(7)] {
+    for next in [message.ids_continuation(DELETED, &ids, i64::MAX), message.continuation(7)] {
         let read = Message::decode(&next.encode()).expect("what goes on can be read");
         assert_eq!((read.source, read.received_at), (Source::Continuation, message.received_at));
         assert!(read.key != message.key, "the same key twice");

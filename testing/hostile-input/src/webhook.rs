@@ -45,7 +45,7 @@ pub fn webhook(body: &[u8]) {
         let read = Message::decode(&encoded).expect("what was sent can be read");
         assert_eq!(read.encode(), encoded, "read and written again it is another message");
         assert_eq!(words(&read.webhook), words(&webhook));
-        if let Plan::Get { ids, .. } | Plan::Delete { ids, .. } = Plan::of(&read.webhook) {
+        if let Plan::Get { ids, .. } | Plan::Delete { ids, .. } = Plan::from_webhook(&read.webhook) {
             assert!(ids.len() <= MAX_IDS_PER_MESSAGE, "{} ids", ids.len());
         }
         carried.push(read);

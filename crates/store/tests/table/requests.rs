@@ -182,8 +182,8 @@ async fn a_part_that_is_continued_is_processed_with_its_continuation() {
     given.complete(&parts[1], 1).await;
     assert_eq!(given.status().await, RequestStatus::Accepted);
     let ids = [domain::ObjectId::parse("t").unwrap()];
-    let leg = Message::decode(&parts[0].continuation("updated_", &ids, NOW + 5).encode()).unwrap();
-    given.complete(&leg.next_leg(NOW + 6), 1).await;
+    let leg = Message::decode(&parts[0].ids_continuation("updated_", &ids, NOW + 5).encode()).unwrap();
+    given.complete(&leg.continuation(NOW + 6), 1).await;
     assert_eq!(given.status().await, RequestStatus::Completed);
 }
 

@@ -45,7 +45,7 @@ async fn a_link_whose_status_at_belvo_is_another_is_read_back_once_it_is_known()
     let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
     let [body] = bodies.try_into().unwrap();
     let message = Message::decode(&body).unwrap();
-    assert_eq!((Plan::of(&message.webhook), message.group_id()), (Plan::LinkStatus, "l-1"));
+    assert_eq!((Plan::from_webhook(&message.webhook), message.group_id()), (Plan::LinkStatus, "l-1"));
     let status = world.link_item(&link).await["status"].clone();
     assert_eq!(status, AttributeValue::S("active".to_owned()), "the list alone decides nothing");
     assert_eq!(world.run().await.status_reads, 0, "it was asked for a moment ago, and may wait for its turn");

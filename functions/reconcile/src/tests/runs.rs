@@ -186,5 +186,5 @@ async fn in_place_of_a_deletion_that_nobody_announced_belvo_is_asked_whether_the
     assert_eq!(world.run().await.timed_out, 1);
     let bodies = std::mem::take(&mut *world.sent.lock().unwrap());
     let [body] = bodies.try_into().unwrap();
-    assert!(matches!(Plan::of(&Message::decode(&body).unwrap().webhook), Plan::LinkDeleted));
+    assert!(matches!(Plan::from_webhook(&Message::decode(&body).unwrap().webhook), Plan::LinkDeleted));
 }

@@ -52,7 +52,8 @@ impl World {
         let lines = Lines::default();
         let (sent, sqs_is_up) = (Arc::default(), Arc::new(Mutex::new(true)));
         let requests_per_30s = NonZeroU32::new(30_000).unwrap();
-        let limits = belvo::Limits { answer: Duration::from_secs(30), requests_per_30s, ..belvo::Limits::default() };
+        let limits =
+            belvo::Limits { response_timeout: Duration::from_secs(30), requests_per_30s, ..belvo::Limits::default() };
         let reconciler = Reconciler {
             belvo: belvo::BelvoProvider::new(belvo.base_url().to_owned(), secret(), limits),
             table: Table::new(store::client(watched), TABLE_NAME.to_owned()),
@@ -115,7 +116,7 @@ impl World {
             .map(|body| Message::decode(body).unwrap())
             .map(|message| {
                 assert_eq!(message.source, Source::Reconcile);
-                let Plan::List { resource, .. } = Plan::of(&message.webhook) else { panic!("no listing") };
+                let Plan::List { resource, .. } = Plan::from_webhook(&message.webhook) else { panic!("no listing") };
                 (message.group_id().to_owned(), resource.webhook_type.to_owned())
             })
             .collect();

@@ -310,7 +310,7 @@ async fn a_resync_asks_belvo_nothing_and_queues_whole_listings() {
     for message in &sent {
         assert_eq!((message.source, message.group_id()), (Source::Resync, LINK));
         assert!(message.received_at >= before, "no earlier listing covers it");
-        assert!(matches!(Plan::of(&message.webhook), Plan::List { filter: Filter::Whole, .. }));
+        assert!(matches!(Plan::from_webhook(&message.webhook), Plan::List { filter: Filter::Whole, .. }));
     }
 }
 

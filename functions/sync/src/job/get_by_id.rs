@@ -96,7 +96,7 @@ impl Job<'_> {
         if fetched.left.is_empty() {
             return Ok((fetched.counts, Outcome::Applied));
         }
-        self.send_continuation(self.message.continuation(list_name, &fetched.left, pass.token)).await?;
+        self.send_continuation(self.message.ids_continuation(list_name, &fetched.left, pass.token)).await?;
         Ok((fetched.counts, Outcome::Continued))
     }
 }

@@ -4,7 +4,7 @@
 //! webhooks cannot be read back, so the one that was received last counts. So does an announced failure of a login, while Belvo
 //! still calls the link valid: Belvo does so until several logins have failed.
 
-use domain::{AnnouncedAccess, Consent, KnownConsent, LinkId, LinkStatus, now};
+use domain::{AnnouncedStatus, Consent, KnownConsent, LinkId, LinkStatus, now};
 use store::{LinkChange, LinkPass, Outcome};
 
 use crate::error::{JobError, PlanError};
@@ -22,10 +22,10 @@ impl Job<'_> {
     }
 
     /// Returns what the webhook announces about Belvo's access to the link.
-    fn announced(&self) -> Option<AnnouncedAccess> {
+    fn announced(&self) -> Option<AnnouncedStatus> {
         let event_at = self.message.webhook_at()?;
-        let status = Some(LinkStatus::announced_by(self.message.webhook.webhook_code())?);
-        Some(AnnouncedAccess { status, event_at })
+        let status = Some(LinkStatus::from_webhook_code(self.message.webhook.webhook_code())?);
+        Some(AnnouncedStatus { status, event_at })
     }
 
     /// Records the state of the consent, unless something newer is known.

@@ -202,7 +202,7 @@ impl Job<'_> {
             return Ok(false);
         }
         // With the fencing token of the listing. A continuation of the listing itself has that of the pass after it.
-        self.send_continuation(self.message.continuation(UPDATED, &named, part.pass.token)).await?;
+        self.send_continuation(self.message.ids_continuation(UPDATED, &named, part.pass.token)).await?;
         Ok(true)
     }
 

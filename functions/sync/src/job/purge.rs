@@ -42,7 +42,7 @@ impl Job<'_> {
             }
             Purged::Complete | Purged::Overtaken => Err(JobError::Overtaken.into()),
             Purged::Partial => {
-                self.send_continuation(self.message.next_leg(purge.token)).await?;
+                self.send_continuation(self.message.continuation(purge.token)).await?;
                 Ok(JobOutcome::LinkUpdated(Outcome::Continued))
             }
         }

@@ -1,6 +1,6 @@
 //! Reading the link back from Belvo.
 
-use domain::{AnnouncedAccess, Consent, KnownConsent, LinkId, LinkStatus, Source};
+use domain::{AnnouncedStatus, Consent, KnownConsent, LinkId, LinkStatus, Source};
 use store::{LinkChange, LinkState, Pass};
 
 use crate::error::JobError;
@@ -18,13 +18,13 @@ impl Job<'_> {
 
         let event_at = self.message.received_at;
         let has_news = has_news && self.message.source == Source::Webhook;
-        let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_news_of(event_at));
+        let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_data_at(event_at));
         let is_mended = has_news && announced.is_some_and(|known| known.is_outdated_at(event_at));
-        if !is_renewed && !is_mended && !has_other_id && !status.is_some_and(LinkStatus::may_have_passed) {
+        if !is_renewed && !is_mended && !has_other_id && !status.is_some_and(LinkStatus::may_recover) {
             return Ok(LinkChange::default());
         }
 
-        let announced = if is_mended { Some(AnnouncedAccess { status: None, event_at }) } else { *announced };
+        let announced = if is_mended { Some(AnnouncedStatus { status: None, event_at }) } else { *announced };
         match self.read_link(&pass.link, announced).await {
             Ok(change) => {
                 let renewed = is_renewed.then_some(KnownConsent { consent: Consent::Changed, event_at });
@@ -40,12 +40,12 @@ impl Job<'_> {
     pub(super) async fn read_link(
         &self,
         link: &LinkId,
-        announced: Option<AnnouncedAccess>,
+        announced: Option<AnnouncedStatus>,
     ) -> Result<LinkChange, JobError> {
         let link = self.session.client().await?.link(link).await?;
-        let access = link.status.as_deref().and_then(LinkStatus::of_belvo);
+        let access = link.status.as_deref().and_then(LinkStatus::from_belvo);
         let mended_at = link.accessed_at().filter(|at| announced.is_some_and(|known| known.is_outdated_at(*at)));
-        let announced = mended_at.map(|event_at| AnnouncedAccess { status: None, event_at }).or(announced);
+        let announced = mended_at.map(|event_at| AnnouncedStatus { status: None, event_at }).or(announced);
         let belvo::Link { institution, external_id, .. } = link;
         Ok(LinkChange { access, institution, external_id, announced, consent: None })
     }

@@ -171,7 +171,7 @@ impl Reader<'_> {
 
     /// Warns once for each list if `next` leads away from Belvo.
     fn log_odd_next(&self, response: &Page) {
-        if response.has_odd_next && !self.source.properties.has_logged_next.swap(true, Relaxed) {
+        if response.has_foreign_next && !self.source.properties.has_logged_next.swap(true, Relaxed) {
             warn!(link_id = %self.pass.link, "the next page that Belvo names is not on Belvo; only its presence counts");
         }
     }

@@ -63,7 +63,7 @@ mod tests {
 
     fn page(count: u64, length: usize, has_next: bool) -> Page {
         let objects = vec![serde_json::from_str("{}").unwrap(); length];
-        Page { count: Some(count), has_next, has_odd_next: false, objects }
+        Page { count: Some(count), has_next, has_foreign_next: false, objects }
     }
 
     #[test]

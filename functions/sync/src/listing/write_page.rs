@@ -30,7 +30,7 @@ impl Reader<'_> {
         });
 
         if compares {
-            let records = domain::one_of_each(records);
+            let records = domain::deduplicate(records);
             self.write_changed(records, &ids).await?;
         } else {
             // The first load of a resource: the table is empty, so reading it would only cost. The conditions of the writes

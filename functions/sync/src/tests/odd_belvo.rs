@@ -149,7 +149,12 @@ impl OddBelvo {
     /// knows nothing of what an earlier one learned.
     pub(crate) fn hurry(&mut self) {
         let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
-        let limits = belvo::Limits { requests_per_30s, quick_retries: 0, answer: PATIENCE, ..belvo::Limits::default() };
+        let limits = belvo::Limits {
+            requests_per_30s,
+            quick_retries: 0,
+            response_timeout: PATIENCE,
+            ..belvo::Limits::default()
+        };
         self.world.ask_within(self.server.uri(), limits);
         let crate::deadlines::TimeBudgets { pages, by_id, comparing } = crate::deadlines::TIME_BUDGETS;
         self.world.worker.budgets =

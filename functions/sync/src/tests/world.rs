@@ -80,7 +80,7 @@ impl World {
         let watched = dynamodb.config().to_builder().interceptor(calls.clone()).interceptor(throttle.clone());
         // Generous: these tests run on busy machines, and none of them is about this limit.
         let limits = belvo::Limits {
-            answer: Duration::from_secs(30),
+            response_timeout: Duration::from_secs(30),
             requests_per_30s: NonZeroU32::new(30_000).unwrap(),
             ..belvo::Limits::default()
         };

@@ -10,7 +10,7 @@ const ANNOUNCED: &str = r#"{"total_transactions":2,"total_inflow_transactions":1
 fn findings(data: &str) -> Findings {
     let body =
         format!(r#"{{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update","link_id":"l","data":{data}}}"#);
-    let Plan::List { resource, announced, .. } = Plan::of(&Webhook::parse(body.as_bytes()).unwrap()) else {
+    let Plan::List { resource, announced, .. } = Plan::from_webhook(&Webhook::parse(body.as_bytes()).unwrap()) else {
         panic!("a listing")
     };
     Findings::new(resource, &announced, None, None)
