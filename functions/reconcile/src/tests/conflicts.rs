@@ -1,90 +1,44 @@
-//! Links, requests and pages that fail, and what becomes of the others.
+//! Links, requests and pages that fail, and what happens to the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::config::interceptors::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
-};
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use domain::{LinkId, now};
 use serde_json::json;
 use test_aws::dynamodb::TABLE_NAME;
+use test_aws::rejections::{CONFLICT, Rejections};
 
 use crate::tests::world::World;
 
-/// What DynamoDB answers to a single write while a transaction writes the same item.
-const CONFLICT: &str =
-    r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"}"#;
-
-/// Updates that are refused: how many more of each item, by a text that its key has.
+/// Updates that conflict with a transaction: how many more of each link's items, by a text in the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Conflicts(Arc<Mutex<HashMap<String, usize>>>);
 
 impl Conflicts {
-    /// Refuses so many updates of this link's items.
-    fn refuse(&self, link: &LinkId, times: usize) {
+    /// Returns the interceptor that rejects these updates.
+    pub(crate) fn interceptor(&self) -> Rejections {
+        let conflicts = self.clone();
+        Rejections::new(move |operation, body| {
+            (operation == "UpdateItem" && conflicts.rejects(body)).then_some(CONFLICT)
+        })
+    }
+
+    /// Rejects the next updates of this link's items, as many as `times`.
+    fn reject(&self, link: &LinkId, times: usize) {
         self.0.lock().unwrap().insert(format!("LINK#{link}\""), times);
     }
 
-    /// Is this update to be refused? Counts it.
-    fn refuses(&self, body: &[u8]) -> bool {
+    /// Returns `true` if an update is to be rejected, and counts it.
+    fn rejects(&self, body: &[u8]) -> bool {
         let body = String::from_utf8_lossy(body);
         let mut left = self.0.lock().unwrap();
         let Some(times) = left.iter_mut().find_map(|(text, times)| body.contains(text).then_some(times)) else {
             return false;
         };
-        let refuses = *times > 0;
+        let rejects = *times > 0;
         *times = times.saturating_sub(1);
-        refuses
-    }
-}
-
-/// The call at hand is refused.
-#[derive(Debug, Clone, Copy)]
-struct Refused;
-
-impl Storable for Refused {
-    type Storer = StoreReplace<Self>;
-}
-
-impl Intercept for Conflicts {
-    fn name(&self) -> &'static str {
-        "conflicts"
-    }
-
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let is_update = config.load::<Metadata>().ok_or("a call without a name")?.name() == "UpdateItem";
-        let body = context.request().body().bytes().unwrap_or_default();
-        let refused = (is_update && self.refuses(body)).then_some(Refused);
-        if refused.is_some() {
-            // The engine is asked for something harmless in its place.
-            context.request_mut().headers_mut().insert("x-amz-target", "DynamoDB_20120810.ListTables");
-        }
-        config.interceptor_state().store_or_unset(refused);
-        Ok(())
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if config.load::<Refused>().is_some() {
-            *context.response_mut() = HttpResponse::new(400_u16.try_into()?, SdkBody::from(CONFLICT));
-        }
-        Ok(())
+        rejects
     }
 }
 
@@ -107,7 +61,7 @@ async fn due_links(world: &World, number: usize) -> Vec<LinkId> {
 async fn a_link_that_is_written_at_the_same_moment_is_taken_up_all_the_same() {
     let world = World::new().await;
     let [link] = due_links(&world, 1).await.try_into().unwrap();
-    world.conflicts.refuse(&link, 1);
+    world.conflicts.reject(&link, 1);
     let report = world.run().await;
     assert_eq!((report.links, report.failed), (1, 0));
     assert!(!world.listings().is_empty());
@@ -117,7 +71,7 @@ async fn a_link_that_is_written_at_the_same_moment_is_taken_up_all_the_same() {
 async fn a_link_that_stays_in_conflict_waits_alone_and_the_run_says_so() {
     let world = World::new().await;
     let links = due_links(&world, 4).await;
-    world.conflicts.refuse(&links[1], ALWAYS);
+    world.conflicts.reject(&links[1], ALWAYS);
 
     let report = world.run().await;
 
@@ -130,7 +84,7 @@ async fn a_link_that_stays_in_conflict_waits_alone_and_the_run_says_so() {
     let of = |name: &str| series.get(name).copied();
     assert_eq!((of("runs"), of("run_failures"), of("failures{error=store}")), (Some(1.0), Some(1.0), Some(1.0)));
 
-    world.conflicts.refuse(&links[1], 0);
+    world.conflicts.reject(&links[1], 0);
     assert_eq!(world.run().await.links, 1, "it is due still");
 }
 
@@ -138,13 +92,13 @@ async fn a_link_that_stays_in_conflict_waits_alone_and_the_run_says_so() {
 async fn a_newly_found_link_that_stays_in_conflict_holds_up_no_other_and_no_further_page() {
     let world = World::new().await;
     let links: Vec<_> = (0..4).map(|n| world.link(&format!("l-{n}"), "recurrent")).collect();
-    world.conflicts.refuse(&links[1], ALWAYS);
+    world.conflicts.reject(&links[1], ALWAYS);
 
     let report = world.run().await;
 
     assert_eq!((report.discovered, report.pages, report.failed), (3, 1, 1));
     assert_eq!(world.lines.take_one().0["message"], "reconciled, but left something out");
-    world.conflicts.refuse(&links[1], 0);
+    world.conflicts.reject(&links[1], 0);
     assert_eq!(world.run().await.discovered, 1, "when its page is read the next time");
 }
 
@@ -153,7 +107,7 @@ async fn a_run_in_which_nothing_can_be_taken_up_ends_after_a_few_tries() {
     let world = World::new().await;
     let links = due_links(&world, 12).await;
     for link in &links {
-        world.conflicts.refuse(link, ALWAYS);
+        world.conflicts.reject(link, ALWAYS);
     }
 
     world.try_to_run().await.unwrap_err();

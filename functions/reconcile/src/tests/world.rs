@@ -48,7 +48,7 @@ impl World {
         let conflicts = Conflicts::default();
         // Nobody waits for a second here.
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-        let watched = dynamodb.config().to_builder().interceptor(conflicts.clone()).retry_config(retries);
+        let watched = dynamodb.config().to_builder().interceptor(conflicts.interceptor()).retry_config(retries);
         let lines = Lines::default();
         let (sent, sqs_is_up) = (Arc::default(), Arc::new(Mutex::new(true)));
         let requests_per_30s = NonZeroU32::new(30_000).unwrap();
