@@ -22,7 +22,7 @@ async fn updated_transactions_are_fetched_by_their_ids_and_those_that_are_gone_b
         assert!(world.record("TRANSACTIONS", &gone.deleted[0]).await.contains_key("deleted_at"), "{id_in:?}");
         let listed = world.requests(TRANSACTIONS).iter().filter(|query| query.contains("id__in")).count();
         let expected = if id_in == IdIn::Allowed { 2 } else { 1 };
-        assert_eq!(listed, expected, "{id_in:?}: in pieces of 100, or given up at once");
+        assert_eq!(listed, expected, "{id_in:?}: in chunks of 100, or refused at once");
     }
 }
 
@@ -34,7 +34,7 @@ async fn ids_that_are_too_many_for_the_time_travel_on_in_messages_of_their_own()
     let changed = world.change(r#"{"update":10,"refresh_accounts":false}"#).await;
     let message = world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &changed.updated)).await;
     assert_eq!(text(&world.event(&message).await, "outcome"), "continued");
-    assert_eq!(world.records("TRANSACTIONS").await.len(), 4, "each leg begins a few, however short it is");
+    assert_eq!(world.records("TRANSACTIONS").await.len(), 4, "each message begins a few, however short it is");
     assert_eq!(world.deliver_continuations().await, 2);
     assert_eq!(world.records("TRANSACTIONS").await.len(), 10);
     assert!(!world.requests(TRANSACTIONS).iter().any(|query| query.contains("page_size=1000")));
@@ -49,13 +49,13 @@ async fn an_object_that_belvo_cannot_give_holds_back_no_other() {
     let path = format!("{TRANSACTIONS}{}/", updated[4]);
     world.breaks(&format!(r#"[{{"match":{{"path_prefix":"{path}"}},"fault":{{"status":500}}}}]"#));
     let message = message("TRANSACTIONS", "transactions_updated", &ids("updated", &updated), now());
-    let mut leg = message;
-    while world.deliver(&[sqs(&leg, 1)]).await.is_empty() {
-        leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    let mut continuation = message;
+    while world.deliver(&[sqs(&continuation, 1)]).await.is_empty() {
+        continuation = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
     }
     assert_eq!(world.records("TRANSACTIONS").await.len(), 9);
     let left: Vec<String> =
-        serde_json::from_str(leg.webhook.data().get("updated_transactions").unwrap().get()).unwrap();
+        serde_json::from_str(continuation.webhook.data().get("updated_transactions").unwrap().get()).unwrap();
     assert_eq!(left, [updated[4].clone()], "only its own message waits");
 }
 
@@ -136,10 +136,10 @@ async fn a_long_id_list_makes_progress_under_belvos_edge_limit() {
     world.belvo.control().set_settings(limits);
     let changed = world.change(r#"{"update":100}"#).await;
     world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &changed.updated)).await;
-    let leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
-    assert_eq!(world.deliver(&[sqs(&leg, 1)]).await.len(), 1, "the edge refuses");
+    let continuation = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    assert_eq!(world.deliver(&[sqs(&continuation, 1)]).await.len(), 1, "the edge refuses");
     world.belvo.control().set_settings(Settings { id_in: IdIn::Refused, ..Settings::default() });
-    assert!(world.deliver(&[sqs(&leg, 2)]).await.is_empty());
+    assert!(world.deliver(&[sqs(&continuation, 2)]).await.is_empty());
     world.deliver_continuations().await;
     assert_eq!(world.records("TRANSACTIONS").await.len(), 100);
 }

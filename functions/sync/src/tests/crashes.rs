@@ -39,7 +39,7 @@ impl Calls {
         self.reached.notified().await;
     }
 
-    /// Nobody is to wait any longer: there are fewer calls.
+    /// Ends the waiting: there are fewer calls.
     pub(crate) fn give_up(&self) {
         self.reached.notify_one();
     }

@@ -272,7 +272,7 @@ async fn nothing_is_stored_for_a_deleted_link_again() {
 }
 
 #[tokio::test]
-async fn a_large_link_is_purged_in_legs() {
+async fn a_large_link_is_purged_in_several_messages() {
     let mut world = World::with_transactions(900).await;
     world.list_transactions().await;
     world.worker.budgets.pages = Duration::ZERO;

@@ -215,13 +215,13 @@ async fn what_belvo_dropped_without_a_word_is_marked_as_missing_and_keeps_its_da
 }
 
 #[tokio::test]
-async fn a_page_that_is_too_much_for_belvo_is_asked_for_in_pieces() {
-    for (limit, pieces) in [(500, 5), (125, 19), (20, 460)] {
+async fn a_page_that_is_too_large_for_belvo_is_requested_in_smaller_pages() {
+    for (limit, requests) in [(500, 5), (125, 19), (20, 460)] {
         let world = World::with_transactions(2_300).await;
         world.belvo.control().set_settings(Settings { max_page_size_before_408: limit, ..Settings::default() });
         let message = world.list_transactions().await;
         world.assert_converged("TRANSACTIONS").await;
-        assert_eq!(number(&world.event(&message).await, "pages"), Some(pieces), "with at most {limit} at once");
+        assert_eq!(number(&world.event(&message).await, "pages"), Some(requests), "with at most {limit} at once");
         assert_eq!(text(&world.state("TRANSACTIONS").await, "check"), "unverified");
     }
 }

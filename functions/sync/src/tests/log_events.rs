@@ -109,21 +109,21 @@ async fn a_doubt_that_a_whole_listing_removed_is_a_first_one_when_it_comes_back(
 }
 
 #[tokio::test]
-async fn a_doubt_that_stays_is_counted_again_also_at_the_end_of_a_listing_in_legs() {
+async fn a_doubt_that_stays_is_counted_again_also_at_the_end_of_a_listing_in_several_messages() {
     let mut world = World::with_transactions(2_500).await;
     world.worker.budgets.pages = std::time::Duration::ZERO;
-    // In any leg: each begins a page, and reads the one before it again.
+    // In any message: each begins a page, and reads the one before it again.
     world.breaks(r#"[{"match":{"path_prefix":"/api/transactions/","page":3},"fault":{"wrong_count":-1}}]"#);
     for times in [None, Some(1)] {
         world.deliver(&[sqs(&asked_by_the_schedule(), 1)]).await;
-        let legs = world.deliver_continuations().await;
-        assert!(legs > 1, "{legs}");
+        let messages = world.deliver_continuations().await;
+        assert!(messages > 1, "{messages}");
         let lines = world.lines.take();
         let mut lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let last = lines.pop().unwrap();
         assert_eq!((&last["outcome"], &last["check"]), (&json!("applied"), &json!("drift")));
         assert_eq!(last.get("drift_again").and_then(Value::as_u64), times);
-        assert!(lines.iter().all(|line| line.get("check").is_none()), "a leg that goes on checks nothing");
+        assert!(lines.iter().all(|line| line.get("check").is_none()), "a message before the last checks nothing");
     }
 }
 

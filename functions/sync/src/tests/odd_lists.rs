@@ -205,7 +205,7 @@ async fn a_page_that_belvo_cannot_give_does_not_end_a_list_without_a_count() {
 }
 
 #[tokio::test]
-async fn a_count_on_the_first_page_only_is_no_sign_that_a_list_in_legs_moved() {
+async fn a_count_on_the_first_page_only_is_no_sign_that_a_list_in_several_messages_moved() {
     let mut belvo = OddBelvo::start().await;
     belvo.world.worker.budgets.pages = std::time::Duration::ZERO;
     belvo.set(LINK, List { counts_once: true, ..List::of(transactions(3_500)) });
@@ -224,7 +224,7 @@ async fn pages_behind_one_that_is_not_there_are_not_asked_for() {
 }
 
 #[tokio::test]
-async fn a_page_that_belvo_cannot_give_at_the_beginning_of_a_leg_costs_only_itself() {
+async fn a_page_that_belvo_cannot_give_at_the_beginning_of_a_message_costs_only_itself() {
     for bad_pages in [1_000..2_000, 2_000..4_000] {
         let mut belvo = OddBelvo::start().await;
         belvo.world.worker.budgets.pages = std::time::Duration::ZERO;
@@ -236,14 +236,14 @@ async fn a_page_that_belvo_cannot_give_at_the_beginning_of_a_leg_costs_only_itse
         bad[bad_pages.clone()].fill(Row::Fails(500));
         belvo.set(LINK, List::of(bad));
         let body = belvo.world.sent.lock().unwrap().pop().unwrap();
-        let (mut leg, mut attempt) = (Message::decode(&body).unwrap(), 0);
+        let (mut continuation, mut attempt) = (Message::decode(&body).unwrap(), 0);
         for _ in 0..40 {
             attempt += 1;
-            if !belvo.world.deliver(&[sqs(&leg, attempt)]).await.is_empty() {
+            if !belvo.world.deliver(&[sqs(&continuation, attempt)]).await.is_empty() {
                 continue;
             }
             let Some(body) = belvo.world.sent.lock().unwrap().pop() else { break };
-            (leg, attempt) = (Message::decode(&body).unwrap(), 0);
+            (continuation, attempt) = (Message::decode(&body).unwrap(), 0);
         }
         assert!(belvo.world.records("TRANSACTIONS").await.contains_key("t-4499"), "{bad_pages:?}");
     }
@@ -292,7 +292,7 @@ async fn a_list_that_comes_as_one_long_page_is_read_whole() {
 }
 
 #[tokio::test]
-async fn a_capped_list_in_legs_is_read_once() {
+async fn a_capped_list_in_several_messages_is_read_once() {
     let mut belvo = OddBelvo::start().await;
     belvo.world.worker.budgets.pages = std::time::Duration::ZERO;
     belvo.set(LINK, List { cap: Cap::Size(300), ..List::of(transactions(3_500)) });
@@ -361,7 +361,7 @@ async fn a_deletion_that_belvo_cannot_confirm_is_never_left_out() {
 }
 
 #[tokio::test]
-async fn updated_ids_that_a_list_in_legs_lacks_are_asked_for_at_its_end() {
+async fn updated_ids_that_a_list_in_several_messages_lacks_are_asked_for_at_its_end() {
     let mut world = World::with_transactions(3_500).await;
     world.list_transactions().await;
     let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
@@ -380,7 +380,7 @@ async fn updated_ids_that_a_list_in_legs_lacks_are_asked_for_at_its_end() {
 }
 
 #[tokio::test]
-async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_again() {
+async fn ids_that_the_last_message_of_a_list_left_over_are_asked_for_and_not_listed_again() {
     let mut world = World::with_transactions(2_500).await;
     world.list_transactions().await;
     let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
@@ -389,12 +389,12 @@ async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_
     world.worker.budgets.pages = std::time::Duration::ZERO;
     world.worker.budgets.by_id = std::time::Duration::ZERO;
     world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &gone)).await;
-    let mut leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
-    while leg.listing.as_ref().is_some_and(|listing| listing.page < 2) {
-        assert_eq!(world.deliver(&[sqs(&leg, 1)]).await, [""; 0]);
-        leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    let mut continuation = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    while continuation.listing.as_ref().is_some_and(|listing| listing.page < 2) {
+        assert_eq!(world.deliver(&[sqs(&continuation, 1)]).await, [""; 0]);
+        continuation = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
     }
-    assert_eq!(world.deliver(&[sqs(&leg, 1)]).await, [""; 0], "the last leg");
+    assert_eq!(world.deliver(&[sqs(&continuation, 1)]).await, [""; 0], "the last message");
     let left = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
     assert_eq!(left.listing, None, "the listing is done");
     for id in &gone {
@@ -407,14 +407,14 @@ async fn ids_that_the_last_leg_of_a_list_left_over_are_asked_for_and_not_listed_
 }
 
 #[tokio::test]
-async fn a_chain_of_twenty_legs_comes_to_its_end() {
+async fn a_chain_of_twenty_messages_comes_to_its_end() {
     let mut world = World::with_transactions(30).await;
     world.worker.budgets.by_id = std::time::Duration::ZERO;
     let settings = fake_belvo::Settings { id_in: fake_belvo::IdIn::Refused, ..fake_belvo::Settings::default() };
     world.belvo.control().set_settings(settings);
     let unknown: Vec<_> = (0..84).map(|n| format!("never-seen-{n:02}")).collect();
     world.succeed("TRANSACTIONS", "transactions_updated", &ids("updated", &unknown)).await;
-    assert_eq!(world.deliver_continuations().await, 20, "four ids a leg");
+    assert_eq!(world.deliver_continuations().await, 20, "four ids a message");
     assert_eq!(world.records("TRANSACTIONS").await.len(), 84, "all are tombstones");
     assert!(world.dead_letters.lock().unwrap().is_empty());
 }
@@ -424,8 +424,8 @@ async fn a_chain_without_an_end_goes_to_the_dead_letter_queue_with_its_reason() 
     let mut world = World::with_transactions(4_500).await;
     world.worker.budgets.pages = std::time::Duration::ZERO;
     world.list_transactions().await;
-    let leg = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
-    let last = Message { continuations: MAX_CONTINUATIONS, ..leg };
+    let continuation = Message::decode(&world.sent.lock().unwrap().remove(0)).unwrap();
+    let last = Message { continuations: MAX_CONTINUATIONS, ..continuation };
     drop(world.lines.take());
     assert_eq!(world.deliver(&[sqs(&last, 1)]).await, [""; 0], "it makes room for the link's other messages");
     assert!(world.sent.lock().unwrap().is_empty());

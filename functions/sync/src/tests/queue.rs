@@ -16,7 +16,7 @@ async fn a_failing_message_waits_longer_each_time() {
     for attempt in [1, 2, 5, 20] {
         world.deliver(&[sqs(&message, attempt)]).await;
     }
-    let waits = world.given_back.lock().unwrap().clone();
+    let waits = world.hidden_for.lock().unwrap().clone();
     for (wait, longest) in waits.iter().zip([5, 10, 80, 900]) {
         assert!((longest / 2..=longest).contains(wait), "{waits:?}");
     }
@@ -31,7 +31,7 @@ async fn an_hour_without_belvo_takes_no_message_to_the_dead_letter_queue() {
     world.breaks(r#"[{"fault":{"status":500}}]"#);
     let message = message("TRANSACTIONS", "historical_update", "{}", now());
     let mut attempt = 0;
-    while world.given_back.lock().unwrap().iter().sum::<i32>() < 60 * 60 {
+    while world.hidden_for.lock().unwrap().iter().sum::<i32>() < 60 * 60 {
         attempt += 1;
         assert_eq!(world.deliver(&[sqs(&message, attempt)]).await.len(), 1);
     }
@@ -128,7 +128,7 @@ async fn when_the_time_is_short_the_job_is_dropped_and_its_message_given_back() 
     world.breaks(r#"[{"fault":"hang"}]"#);
     let message = message("TRANSACTIONS", "historical_update", "{}", now());
     let failed = world.deliver_within(&[sqs(&message, 1)], Duration::from_millis(500)).await;
-    assert_eq!((failed.len(), world.given_back.lock().unwrap().len()), (1, 1));
+    assert_eq!((failed.len(), world.hidden_for.lock().unwrap().len()), (1, 1));
 }
 
 #[test]

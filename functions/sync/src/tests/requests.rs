@@ -33,7 +33,7 @@ async fn a_request_whose_data_an_earlier_listing_brought_is_completed_too() {
 }
 
 #[tokio::test]
-async fn a_request_is_not_completed_before_the_last_leg_of_its_listing() {
+async fn a_request_is_not_completed_before_the_last_message_of_its_listing() {
     let mut world = World::with_transactions(2_500).await;
     world.worker.budgets.pages = Duration::ZERO;
     world.list_transactions().await;
@@ -59,7 +59,7 @@ async fn a_request_is_completed_when_all_parts_of_its_webhook_and_their_continua
     let request = world.item(REQUEST, "REQUEST").await;
     assert_eq!((text(&request, "status"), request.contains_key("completed_at")), ("accepted", false));
 
-    // What another pass has looked at since is asked for by its id, a few in each leg.
+    // What another pass has looked at since is asked for by its id, a few in each message.
     world.begin_another_pass().await;
     assert_eq!(world.deliver(&[sqs(&parts[0], 1)]).await, [""; 0]);
     assert_eq!(text(&world.event(&parts[0]).await, "outcome"), "continued");

@@ -41,8 +41,8 @@ const PATIENCE: Duration = Duration::from_hours(1);
 pub(crate) struct World {
     pub(crate) belvo: Server,
     pub(crate) worker: Worker,
-    /// For how many seconds messages were hidden when they were given back.
-    pub(crate) given_back: Arc<Mutex<Vec<i32>>>,
+    /// For how many seconds messages were hidden when they returned to the queue.
+    pub(crate) hidden_for: Arc<Mutex<Vec<i32>>>,
     /// What the worker sent to its queue.
     pub(crate) sent: Arc<Mutex<Vec<String>>>,
     /// What the worker sent to the dead-letter queue.
@@ -71,7 +71,7 @@ impl World {
         belvo.control().create_link(link).unwrap();
         let secret =
             Arc::new(Mutex::new(r#"{"secret_id":"secret-id","secret_password":"secret-password"}"#.to_owned()));
-        let given_back = Arc::new(Mutex::new(Vec::new()));
+        let hidden_for = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(Mutex::new(Vec::new()));
         let dead_letters = Arc::default();
         let lines = Lines::default();
@@ -87,13 +87,13 @@ impl World {
         let worker = Worker {
             session: BelvoSession::new(belvo.base_url().to_owned(), secrets(&secret), limits),
             table: Table::new(store::client(with_throttling_retries(watched)), TABLE_NAME.to_owned()),
-            queue: queue(&given_back, &sent),
+            queue: queue(&hidden_for, &sent),
             dead_letters: queue(&Arc::default(), &dead_letters),
             budgets: TimeBudgets { pages: PATIENCE, by_id: PATIENCE, comparing: PATIENCE },
             backoff: Backoff { base: Duration::from_secs(5), cap: Duration::from_mins(15) },
             telemetry: Telemetry::new(EventLog::new("a-stack".to_owned(), lines.writer())),
         };
-        Self { belvo, worker, given_back, sent, dead_letters, secret, lines, calls, throttle, dynamodb }
+        Self { belvo, worker, hidden_for, sent, dead_letters, secret, lines, calls, throttle, dynamodb }
     }
 
     /// From now on the worker asks another Belvo than ours.
@@ -318,10 +318,10 @@ fn secrets(text: &Arc<Mutex<String>>) -> Secret {
     Secret::new(mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&rule]), "belvo".to_owned())
 }
 
-fn queue(given_back: &Arc<Mutex<Vec<i32>>>, sent: &Arc<Mutex<Vec<String>>>) -> Queue {
-    let (given_back, sent) = (Arc::clone(given_back), Arc::clone(sent));
+fn queue(hidden_for: &Arc<Mutex<Vec<i32>>>, sent: &Arc<Mutex<Vec<String>>>) -> Queue {
+    let (hidden_for, sent) = (Arc::clone(hidden_for), Arc::clone(sent));
     let waits = mock!(aws_sdk_sqs::Client::change_message_visibility).then_compute_output(move |input| {
-        given_back.lock().unwrap().push(input.visibility_timeout().unwrap());
+        hidden_for.lock().unwrap().push(input.visibility_timeout().unwrap());
         ChangeMessageVisibilityOutput::builder().build()
     });
     let sends = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| {
