@@ -1,5 +1,14 @@
 //! Everything under `/api/`: edge, faults, authentication, and then Belvo's answers.
 
+mod bodies;
+mod connect;
+mod faults;
+mod filter;
+mod firewall;
+mod links;
+mod list;
+mod retrieve;
+
 use std::time::Instant;
 
 use axum::{
@@ -10,16 +19,16 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    app::{App, lock, read},
+    app::App,
     call::{Call, Target},
-    catalogue::{Holding, Resource, Written},
-    connect, edge,
     error::{ApiError, html},
-    faults, link_calls,
-    list::{self, View},
-    resources::links::LINKS,
-    retrieve,
-    world::{Place, World},
+    faults::View,
+    locks::{lock, read},
+    world::{
+        Link, Place, World,
+        catalogue::{Holding, Resource, Written},
+        resources::links::LINKS,
+    },
 };
 
 /// Answers and logs one request.
@@ -38,7 +47,7 @@ async fn pass_edge(app: &App, call: &Call) -> Response {
     }
     let picked = lock(&app.faults).pick(call);
     faults::apply(picked, app, |view| {
-        edge::refusal(call, &settings)
+        firewall::refusal(call, &settings)
             .unwrap_or_else(|| answer(app, call, view).unwrap_or_else(IntoResponse::into_response))
     })
     .await
@@ -56,11 +65,11 @@ fn answer(app: &App, call: &Call, view: View) -> Result<Response, ApiError> {
         (&Method::POST, Target::Token) => connect::give_token(app, call),
         (&Method::POST, Target::List(resource)) if resource.number == LINKS.number => connect::create_link(app, call),
         (&Method::POST, Target::List(resource)) => retrieve::retrieve(app, call, resource),
-        (&Method::POST, Target::Refresh(id)) => link_calls::refresh(app, call, id),
+        (&Method::POST, Target::Refresh(id)) => links::refresh(app, call, id),
         (method, Target::One(resource, id)) if resource.number == LINKS.number => match *method {
-            Method::PUT => link_calls::renew(app, call, id),
-            Method::PATCH => link_calls::modify(app, call, id),
-            Method::DELETE => link_calls::delete(app, call, id),
+            Method::PUT => links::renew(app, call, id),
+            Method::PATCH => links::modify(app, call, id),
+            Method::DELETE => links::delete(app, call, id),
             _ => Err(ApiError::method_not_allowed()),
         },
         _ => Err(ApiError::method_not_allowed()),
@@ -83,7 +92,7 @@ pub(crate) fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) 
 /// The object, if it is there. Lists may lag behind deletions; this never does.
 pub(crate) fn find<'w>(world: &'w World, resource: &Resource, id: &str) -> Option<Place<'w>> {
     match resource.holding {
-        Holding::Links => world.link(id).map(crate::world::Link::own_place),
+        Holding::Links => world.link(id).map(Link::own_place),
         Holding::Shared => {
             let shared = world.shared();
             let rows = 0..shared.table(resource).rows.len();

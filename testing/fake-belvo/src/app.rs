@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
 
@@ -10,14 +10,13 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     config::{Config, Settings},
-    edge::Limiter,
     faults::Faults,
-    mishaps::Held,
-    preset,
+    limiter::Limiter,
+    locks::{lock, write},
     requests::RequestLog,
     tokens::Tokens,
-    webhooks::Courier,
-    world::World,
+    webhooks::{Courier, Held},
+    world::{World, preset},
 };
 
 const EDGE_WINDOW: Duration = Duration::from_secs(30);
@@ -112,17 +111,4 @@ fn fresh_world(config: &Config) -> World {
         preset::add_documented_links(&mut world);
     }
     world
-}
-
-/// A panic in another request is no reason to fail this one: all state is replaced whole or counted.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use axum::{
     http::{Method, header},
 };
 
-use crate::catalogue::{Resource, by_path};
+use crate::world::catalogue::{Resource, by_path};
 
 /// Larger bodies are refused.
 const MAX_BODY_BYTES: usize = 1 << 20;

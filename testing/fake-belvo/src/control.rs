@@ -2,6 +2,8 @@
 //!
 //! The control API under `/_control/` is a thin layer of HTTP over this.
 
+pub(crate) mod changes;
+pub(crate) mod http;
 mod links;
 mod members;
 mod refresh;
@@ -12,17 +14,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    app::{App, lock, read, write},
-    catalogue::{Holding, Resource, Written, by_name},
-    changes::{self, Change, Changed},
+    app::App,
     config::Settings,
+    delivery,
     faults::{Rule, RuleReport},
-    list, mishaps,
+    locks::{lock, read, write},
     requests::RequestReport,
-    resources::{consents::CONSENTS, links::LINKS},
     webhooks::{Delivery, Outgoing},
+    world::{
+        catalogue::{Holding, Resource, Written, by_name},
+        resources::{consents::CONSENTS, links::LINKS},
+    },
 };
 
+use self::changes::{Change, Changed};
 pub use self::{
     links::{LinkSummary, NewLink, ResourceSummary},
     refresh::Refresh,
@@ -130,12 +135,12 @@ impl Control {
                 }
             }
         };
-        Ok(mishaps::deliver(&self.app, outgoing).await)
+        Ok(delivery::deliver(&self.app, outgoing).await)
     }
 
     /// Sends now what faults hold back.
     pub async fn release_webhooks(&self) -> Vec<Delivery> {
-        mishaps::release(&self.app).await
+        delivery::release(&self.app).await
     }
 
     /// Sends any body at all, with another `Authorization` if wanted (an empty one sends none). Faults do not apply.
@@ -173,7 +178,7 @@ impl Control {
         let order = self.settings().order;
         let row = |position| link.place(resource, table.at(position, order));
         let present = (from..end).filter_map(row).filter(|place| place.row.present());
-        let texts = present.map(|place| list::whole(resource, place, &mut written)).collect();
+        let texts = present.map(|place| resource.to_json(place, &mut written)).collect();
         Ok((texts, (end < table.rows.len()).then_some(end)))
     }
 

@@ -6,7 +6,7 @@
 //! probability draw from their own seed.
 
 mod content;
-mod effects;
+pub(crate) mod page;
 
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use serde_json::Value;
 
 use self::content::Content;
 pub use self::content::{BrokenObject, FailingObject, Form};
-pub(crate) use self::effects::apply;
 use crate::{call::Call, webhooks::Outgoing};
 
 /// More rules than this are refused.
@@ -183,11 +182,22 @@ impl Faults {
     }
 }
 
+/// How faults change what a list looks like.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct View {
+    /// How far the order has moved since page 1.
+    pub(crate) shift: usize,
+    /// Pages are no larger; 0 is off.
+    pub(crate) page_size_cap: usize,
+    /// This number of rows at the start of the list stand twice in it.
+    pub(crate) doubled_rows: usize,
+}
+
 /// What happens to one request.
 #[derive(Default)]
 pub(crate) struct Picked {
-    fault: Option<Fault>,
-    content: Content,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) content: Content,
 }
 
 impl RuleReport {

@@ -3,7 +3,7 @@
 //! A million transactions need no table of ids: an id holds the link's tag, the resource and the row, scrambled by a bijection,
 //! and dressed as a version 4 UUID. Looking up `/{id}/` takes the id apart and checks that the same place makes the same id.
 
-use crate::draw::{mix, unmix};
+use crate::random::{mix, unmix};
 
 /// Links are told apart by so many bits of their tag.
 pub(crate) const TAG_BITS: u32 = 28;

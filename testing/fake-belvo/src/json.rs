@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use crate::{
     amount::Amount,
-    moment::{Day, Moment},
+    time::{Day, Moment},
 };
 
 /// Which first-level fields a caller wants: Belvo's `fields=` and `omit=`.

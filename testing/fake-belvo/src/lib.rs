@@ -17,32 +17,22 @@
 mod amount;
 mod api;
 mod app;
-mod bodies;
 mod call;
-mod catalogue;
-mod changes;
 mod config;
-mod connect;
 mod control;
-mod control_api;
-mod draw;
-mod edge;
+mod delivery;
 mod error;
 mod faults;
-mod filter;
 mod ids;
 mod json;
-mod link_calls;
-mod list;
+mod limiter;
 mod loading;
-mod mishaps;
-mod moment;
-mod preset;
+mod locks;
+mod random;
 mod requests;
-mod resources;
-mod retrieve;
-mod scheduled;
-pub mod shapes;
+mod schedule;
+mod schema;
+mod time;
 mod tokens;
 mod webhooks;
 mod world;
@@ -54,12 +44,15 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::app::{App, State};
 pub use crate::{
-    changes::{Change, Changed, Selection},
     config::{Config, IdIn, Order, Settings, UnknownLink, WebhookConfig},
-    control::{Control, ControlError, LinkSummary, NewLink, Refresh, ResourceSummary},
+    control::{
+        Control, ControlError, LinkSummary, NewLink, Refresh, ResourceSummary,
+        changes::{Change, Changed, Selection},
+    },
     faults::{BrokenObject, FailingObject, Fault, Form, Match, Rule, RuleReport},
     requests::{RequestCount, RequestEntry, RequestReport},
     webhooks::{Attempt, Delivery, DeliveryState},
+    world::shapes,
 };
 
 /// Requests that are still running when the server ends get so long.
@@ -82,13 +75,13 @@ pub async fn start(config: Config) -> io::Result<Server> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let app: App = Arc::new(State::new(config, base_url.clone())?);
     let task = tokio::spawn(serve(listener, Arc::clone(&app)));
-    tokio::spawn(scheduled::keep(Arc::clone(&app)));
+    tokio::spawn(schedule::keep(Arc::clone(&app)));
     Ok(Server { base_url, control: Control::of(&app), task })
 }
 
 async fn serve(listener: TcpListener, app: App) -> io::Result<()> {
     let router = Router::new()
-        .nest("/_control", control_api::router())
+        .nest("/_control", control::http::router())
         .fallback(api::serve)
         .with_state(Arc::clone(&app))
         .into_make_service_with_connect_info::<SocketAddr>();

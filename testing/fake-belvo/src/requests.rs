@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{app::lock, call::Call};
+use crate::{call::Call, locks::lock};
 
 /// Older requests are only counted.
 const REMEMBERED: usize = 1_000;

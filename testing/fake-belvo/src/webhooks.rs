@@ -21,10 +21,10 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use crate::{
-    app::{lock, read, write},
     config::WebhookConfig,
     ids::{dashed, fresh_hex, fresh_uuid},
     json::{Object, Raw},
+    locks::{lock, read, write},
     world::Link,
 };
 
@@ -93,6 +93,9 @@ pub(crate) struct Outgoing {
     /// In place of the configured header; an empty one sends no header.
     pub(crate) authorization: Option<String>,
 }
+
+/// Webhooks that wait for the next one of their link, oldest first.
+pub(crate) type Held = Vec<(Delivery, Outgoing)>;
 
 /// What a webhook says about a link.
 pub(crate) struct Announcement<'a> {

@@ -4,8 +4,13 @@
 //! rows is the order of their creation; each table keeps the order of their ids beside it. A deleted row keeps its place, which
 //! lets it come back.
 
+pub(crate) mod catalogue;
+mod loading;
 mod place;
+pub(crate) mod preset;
+pub(crate) mod resources;
 mod rows;
+pub mod shapes;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,12 +18,14 @@ use std::{
 };
 
 use crate::{
-    catalogue::{CATALOGUE, Resource},
-    draw::{mix, seed_of},
     ids::{Locator, TAG_BITS, dress},
     json::Members,
-    moment::Day,
-    resources::institutions::{BANKS, Institution},
+    random::{mix, seed_of},
+    time::Day,
+    world::{
+        catalogue::{CATALOGUE, Resource},
+        resources::institutions::{BANKS, INSTITUTIONS, Institution},
+    },
 };
 
 pub(crate) use self::{
@@ -258,7 +265,7 @@ fn shared_link() -> Link {
         history: (Day(0), Day(0)),
     };
     let mut link = build(0, 0, blueprint);
-    let table = link.table_mut(&crate::resources::institutions::INSTITUTIONS);
+    let table = link.table_mut(&INSTITUTIONS);
     table.rows = vec![Row::new(0); BANKS.len()];
     table.ready = true;
     link

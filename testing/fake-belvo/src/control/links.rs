@@ -6,16 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{Control, ControlError};
 use crate::{
-    app::{lock, read, write},
-    catalogue::{FETCHABLE, Resource, Sizes},
     loading,
-    moment::{DAY_MICROS, Day, now_micros, parse_moment},
-    resources::{
-        consents::CONSENTS,
-        institutions::{self, Institution},
-    },
+    locks::{lock, read, write},
+    random::mix,
+    time::{DAY_MICROS, Day, now_micros, parse_moment},
     tokens::Grant,
-    world::{Blueprint, Link},
+    world::{
+        Blueprint, Link,
+        catalogue::{FETCHABLE, Resource, Sizes},
+        resources::{
+            consents::CONSENTS,
+            institutions::{self, Institution},
+        },
+    },
 };
 
 /// A link's accounts are numbered in 16 bits and written into each transaction.
@@ -133,9 +136,9 @@ impl Control {
         let link = world.link_mut(&id).ok_or(ControlError::UnknownLink)?;
         link.refresh_rate = refresh_rate;
         link.wild = wild;
-        loading::fill(link, &sizes, created);
-        for resource in loading::per_link(link) {
-            loading::make_ready(link, resource);
+        link.fill(&sizes, created);
+        for resource in link.resources() {
+            link.make_ready(resource);
         }
         Ok(summary(link))
     }
@@ -198,8 +201,8 @@ impl Control {
         named.insert("TRANSACTIONS".into(), settings.load_transactions.min(MAX_ROWS));
         named.insert("CONSENT".into(), usize::from(institution.open_finance()));
         let link = world.link_mut(&id)?;
-        loading::fill(link, &Sizes { named, usual: USUALLY_LOADED }, now);
-        loading::make_ready(link, &CONSENTS);
+        link.fill(&Sizes { named, usual: USUALLY_LOADED }, now);
+        link.make_ready(&CONSENTS);
         drop(world);
         loading::start(&self.app, id.clone());
         Some(id)
@@ -297,7 +300,7 @@ fn created_days_ago(days: u32, seed: u64) -> i64 {
     if days == 0 {
         return now;
     }
-    let time = i64::try_from(crate::draw::mix(seed) % 80_000_000_000).unwrap_or_default();
+    let time = i64::try_from(mix(seed) % 80_000_000_000).unwrap_or_default();
     now - now.rem_euclid(DAY_MICROS) - i64::from(days) * DAY_MICROS + time
 }
 
@@ -322,6 +325,6 @@ fn summary(link: &Link) -> LinkSummary {
         external_id: link.external_id.clone(),
         institution: link.institution.name.into(),
         status: link.status.into(),
-        resources: loading::per_link(link).filter(|resource| mentioned(link, resource)).map(of).collect(),
+        resources: link.resources().filter(|resource| mentioned(link, resource)).map(of).collect(),
     }
 }

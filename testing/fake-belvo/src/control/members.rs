@@ -6,7 +6,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{Control, ControlError};
-use crate::{app::write, catalogue::Resource, json::Members, resources::links::LINKS, world::World};
+use crate::{
+    json::Members,
+    locks::write,
+    world::{World, catalogue::Resource, resources::links::LINKS},
+};
 
 /// One object does not look more different than this.
 const MAX_VARIANTS: usize = 100;

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Control, ControlError};
 use crate::{
-    app::{read, write},
-    catalogue::Resource,
-    changes::{Change, Selection},
-    loading,
-    moment::now_micros,
-    resources::{accounts::ACCOUNTS, consents::CONSENTS, transactions::TRANSACTIONS},
+    control::changes::{Change, Selection},
+    locks::{read, write},
+    time::now_micros,
     webhooks::Delivery,
+    world::{
+        catalogue::Resource,
+        resources::{accounts::ACCOUNTS, consents::CONSENTS, transactions::TRANSACTIONS},
+    },
 };
 
 /// What a scheduled refresh of a recurrent link finds.
@@ -64,7 +65,7 @@ impl Control {
             let table = link.table(resource);
             !untouched.contains(&resource.number) && table.ready && !table.rows.is_empty()
         };
-        Ok(loading::per_link(link).filter(touched).collect())
+        Ok(link.resources().filter(touched).collect())
     }
 
     fn found(&self, link: &str, resource: &Resource, refresh: &Refresh) -> Result<Change, ControlError> {

@@ -17,10 +17,9 @@ use serde_json::{
 };
 
 use super::{
-    Fault,
-    effects::{Envelope, belvo_error, usual_code, whole},
+    Fault, View,
+    page::{Envelope, belvo_error, usual_code, whole},
 };
-use crate::list::View;
 
 /// Deeper than any parser follows.
 const DEPTH: usize = 10_000;

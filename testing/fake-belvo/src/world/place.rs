@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Link, Row};
-use crate::{draw::Dice, ids::Locator, json::Members, resources::accounts::ACCOUNTS};
+use crate::{ids::Locator, json::Members, random::Dice, world::resources::accounts::ACCOUNTS};
 
 /// One object and its place.
 #[derive(Clone, Copy)]

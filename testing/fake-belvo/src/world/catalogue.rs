@@ -1,0 +1,336 @@
+//! The resources of this Belvo, as one table.
+//!
+//! A resource is data: its path, its filters as columns, and how one object is written. Listing, paging, filtering, looking
+//! up, loading and announcing are the same code for all of them, so a new resource is one more entry in [`CATALOGUE`].
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
+
+use crate::{
+    json::Object,
+    schema::Body,
+    world::{
+        Link, Place,
+        resources::{
+            accounts, banking, consents, employment, enrichment, fiscal, institutions, links, shaped, transactions,
+        },
+    },
+};
+
+/// Every resource; a resource's number is its position. Append only: the numbers are part of the ids.
+pub(crate) static CATALOGUE: [&Resource; 27] = [
+    &links::LINKS,
+    &institutions::INSTITUTIONS,
+    &accounts::ACCOUNTS,
+    &transactions::TRANSACTIONS,
+    &consents::CONSENTS,
+    &banking::OWNERS,
+    &banking::BILLS,
+    &banking::INVESTMENTS,
+    &banking::INVESTMENT_TRANSACTIONS,
+    &banking::BALANCES,
+    &banking::EXCHANGES,
+    &employment::EMPLOYMENTS,
+    &employment::COLOMBIAN_EMPLOYMENTS,
+    &employment::EMPLOYMENT_RECORDS,
+    &employment::EMPLOYMENT_METRICS,
+    &employment::CURRENT_EMPLOYMENTS,
+    &enrichment::INCOMES,
+    &enrichment::RECURRING_EXPENSES,
+    &enrichment::RISK_INSIGHTS,
+    &fiscal::INVOICES,
+    &fiscal::CHILEAN_INVOICES,
+    &fiscal::TAX_RETURNS,
+    &fiscal::TAX_STATUS,
+    &fiscal::CHILEAN_TAX_STATUS,
+    &fiscal::TAX_COMPLIANCE_STATUS,
+    &fiscal::TAX_RETENTIONS,
+    &fiscal::FINANCIAL_STATEMENTS,
+];
+
+/// What `fetch_resources` may name, per Belvo's documentation.
+pub(crate) const FETCHABLE: [&str; 20] = [
+    "ACCOUNTS",
+    "TRANSACTIONS",
+    "OWNERS",
+    "BILLS",
+    "INVESTMENTS",
+    "INVESTMENT_TRANSACTIONS",
+    "EXCHANGES",
+    "INCOMES",
+    "RECURRING_EXPENSES",
+    "RISK_INSIGHTS",
+    "EMPLOYMENTS",
+    "EMPLOYMENT_RECORDS",
+    "CURRENT_EMPLOYMENTS",
+    "EMPLOYMENT_METRICS",
+    "FINANCIAL_STATEMENTS",
+    "INVOICES",
+    "TAX_COMPLIANCE_STATUS",
+    "TAX_RETENTIONS",
+    "TAX_RETURNS",
+    "TAX_STATUS",
+];
+
+/// Embedded accounts that were written already, by link number, row and variant.
+pub(crate) type Written = HashMap<(u64, usize, usize), String>;
+
+/// One resource.
+pub(crate) struct Resource {
+    pub(crate) number: usize,
+    /// Belvo's name for it in webhooks and in `fetch_resources`.
+    pub(crate) webhook_type: &'static str,
+    /// What stands between `/api/` and the next slash or slashes.
+    pub(crate) path: &'static str,
+    pub(crate) holding: Holding,
+    /// Only links of this country have it, and in place of the resource of the same type that names no country.
+    pub(crate) country: Option<&'static str>,
+    /// A list without this parameter is refused.
+    pub(crate) required: Option<&'static str>,
+    /// `fields` and `omit` are in the schema of lists, of single objects.
+    pub(crate) projected: (bool, bool),
+    pub(crate) columns: &'static [Column],
+    /// Each object belongs to one of the link's accounts.
+    pub(crate) in_account: bool,
+    pub(crate) retrieval: Retrieval,
+    /// Its objects are drawn from a shape.
+    pub(crate) drawn: Option<Drawn>,
+    pub(crate) id: fn(Place<'_>) -> String,
+    pub(crate) write: fn(Place<'_>, &mut Object<'_>, &mut Written),
+    pub(crate) announced: Option<Announced>,
+}
+
+/// How an object is drawn from a shape.
+#[derive(Clone, Copy)]
+pub(crate) struct Drawn {
+    /// The shape's name.
+    pub(crate) shape: fn(Place<'_>) -> &'static str,
+    /// The values, as JSON text, that the shape cannot know.
+    pub(crate) special: fn(Place<'_>, &str) -> Option<String>,
+}
+
+/// Whether `POST` asks the institution for the resource.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Retrieval {
+    /// There is no such `POST`.
+    Never,
+    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing.
+    Synchronous(Body),
+    /// While the client waits, or later if it says so.
+    Asynchronous(Body),
+}
+
+/// How large a link is, by webhook type.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    pub(crate) named: BTreeMap<String, usize>,
+    /// Of what is not named.
+    pub(crate) usual: usize,
+}
+
+impl Sizes {
+    pub(crate) fn of(&self, webhook_type: &str) -> usize {
+        self.named.get(webhook_type).copied().unwrap_or(self.usual)
+    }
+}
+
+/// Where the objects of a resource are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// They are the links themselves.
+    Links,
+    /// In each link's tables.
+    PerLink,
+    /// Belongs to no link.
+    Shared,
+}
+
+/// How webhooks speak about a resource.
+pub(crate) struct Announced {
+    /// The webhooks after the first load: codes and `data`, as JSON text, for what is there now.
+    pub(crate) historical: fn(&Link) -> Vec<(&'static str, String)>,
+    /// The code and the `data` for so many new objects.
+    pub(crate) new: (&'static str, fn(usize) -> String),
+    /// Whether Belvo announces the ids of changed and of deleted objects.
+    pub(crate) ids: bool,
+}
+
+/// One filterable property.
+pub(crate) struct Column {
+    /// As it stands in the query, without the operator.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) operators: &'static [&'static str],
+    pub(crate) read: Read,
+}
+
+/// Where a column's values come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Read {
+    By(for<'a> fn(Place<'a>) -> Cell<'a>),
+    /// The member of the object that has the column's name.
+    Member,
+}
+
+impl Column {
+    pub(crate) fn cell<'a>(&self, place: Place<'a>) -> Cell<'a> {
+        match self.read {
+            Read::By(read) => read(place),
+            Read::Member => shaped::member(place, self.name, self.kind),
+        }
+    }
+}
+
+/// How a filter's value is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Amount,
+    Day,
+    /// A moment that is filtered by dates only.
+    MomentByDay,
+    /// A moment that is filtered by dates or by moments.
+    Moment,
+    /// Text that Belvo's documentation filters by and its schema does not have; a setting says what happens.
+    Undocumented,
+}
+
+/// One property of one object, ready to be compared.
+pub(crate) enum Cell<'a> {
+    /// Null: no filter matches it.
+    Missing,
+    Text(Cow<'a, str>),
+    Ordinal(i128),
+    List(&'a [&'a str]),
+}
+
+impl<'a> Cell<'a> {
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    pub(crate) fn maybe(text: Option<impl Into<Cow<'a, str>>>) -> Self {
+        text.map_or(Self::Missing, Self::text)
+    }
+
+    pub(crate) fn ordinal(value: impl Into<i128>) -> Self {
+        Self::Ordinal(value.into())
+    }
+}
+
+/// Equal, or one of several.
+pub(crate) const ONE_OF: &[&str] = &["", "in"];
+/// Equal only.
+pub(crate) const EXACT: &[&str] = &[""];
+/// Equal, or in an interval.
+pub(crate) const INTERVAL: &[&str] = &["", "gt", "gte", "lt", "lte", "range"];
+
+impl Resource {
+    /// Whether links of this country have it.
+    pub(crate) fn serves(&self, country: &str) -> bool {
+        let special = |other: &&Resource| other.webhook_type == self.webhook_type && other.country == Some(country);
+        match self.country {
+            Some(own) => own == country,
+            None => !CATALOGUE.iter().any(special),
+        }
+    }
+
+    /// The resource of the same webhook type that links of this country have.
+    pub(crate) fn in_country(&'static self, country: &str) -> &'static Resource {
+        let fits = |other: &&Resource| other.webhook_type == self.webhook_type && other.serves(country);
+        CATALOGUE.into_iter().find(fits).unwrap_or(self)
+    }
+
+    /// Writes one object, with the members that the control API replaced.
+    pub(crate) fn write_object(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
+        self.write_copy(place, 0, object, written);
+    }
+
+    /// Returns one object as JSON text, with all of its members.
+    pub(crate) fn to_json(&self, place: Place<'_>, written: &mut Written) -> String {
+        let mut out = String::new();
+        Object::write(&mut out, None, |object| self.write_object(place, object, written));
+        out
+    }
+
+    /// Writes one of several copies of an object.
+    pub(crate) fn write_copy(&self, place: Place<'_>, copy: usize, object: &mut Object<'_>, written: &mut Written) {
+        match place.replaced(copy) {
+            Some(members) => object.replace(members, |object| self.write_drawn(place, object, written)),
+            None => self.write_drawn(place, object, written),
+        }
+    }
+
+    /// Writes the tame object, or for a wild link one that has everything that can be hard.
+    fn write_drawn(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
+        match self.shape(place).filter(|_| place.link.wild) {
+            Some(shape) => shaped::write_wild(self, shape, place, object, written),
+            None => (self.write)(place, object, written),
+        }
+    }
+
+    /// The name of the shape of one object.
+    fn shape(&self, place: Place<'_>) -> Option<&'static str> {
+        match self.webhook_type {
+            "ACCOUNTS" => Some("accounts"),
+            "TRANSACTIONS" => Some("transactions"),
+            _ => self.drawn.map(|drawn| (drawn.shape)(place)),
+        }
+    }
+
+    /// The column and the operator of a query parameter.
+    pub(crate) fn filter(&self, parameter: &str) -> Option<(&'static Column, &'static str)> {
+        self.columns.iter().find_map(|column| {
+            let rest = parameter.strip_prefix(column.name)?;
+            let operator =
+                if rest.is_empty() { rest } else { rest.strip_prefix("__").filter(|rest| !rest.is_empty())? };
+            column.operators.iter().find(|known| **known == operator).map(|known| (column, *known))
+        })
+    }
+
+    /// Whether Belvo's schema knows a query parameter of the list.
+    pub(crate) fn knows(&self, parameter: &str) -> bool {
+        match parameter {
+            "page" | "page_size" => true,
+            "fields" | "omit" => self.projected.0,
+            _ => self.filter(parameter).is_some(),
+        }
+    }
+}
+
+/// The resource at a path such as `transactions` or `br/balances`.
+pub(crate) fn by_path(path: &str) -> Option<&'static Resource> {
+    CATALOGUE.into_iter().find(|resource| resource.path == path)
+}
+
+/// The resource of a webhook type, in any case, or of a path.
+pub(crate) fn by_name(name: &str) -> Option<&'static Resource> {
+    CATALOGUE.into_iter().find(|resource| resource.webhook_type.eq_ignore_ascii_case(name) || resource.path == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resources_number_is_its_position() {
+        for (position, resource) in CATALOGUE.iter().enumerate() {
+            assert_eq!(resource.number, position, "{}", resource.path);
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_a_column_and_one_of_its_operators() {
+        let transactions = by_path("transactions").unwrap();
+        for known in
+            ["link", "value_date__range", "account__balance__current__gte", "credit_card_data__bill_name__in", "page"]
+        {
+            assert!(transactions.knows(known), "{known}");
+        }
+        for unknown in ["limit", "value_date__in", "credit_card_data__bill_name", "link__", "types", "category"] {
+            assert!(!transactions.knows(unknown), "{unknown}");
+        }
+    }
+}
