@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::app::{Shared, lock};
+use crate::app::Shared;
+use crate::locks::lock;
 use crate::settings::Settings;
 
 /// Items of the table: those of a partition whose sort keys begin so.

@@ -9,6 +9,8 @@ mod app;
 mod control;
 mod dynamodb;
 mod fault;
+mod locks;
+mod router;
 mod runtime;
 mod secrets;
 mod settings;
@@ -55,7 +57,7 @@ async fn main() -> io::Result<()> {
     });
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
-        served = axum::serve(listener, app::router(app)).into_future() => served,
+        served = axum::serve(listener, router::router(&app)).into_future() => served,
         _ = interrupted.recv() => Ok(()),
         _ = terminated.recv() => Ok(()),
     }

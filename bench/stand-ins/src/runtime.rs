@@ -4,20 +4,22 @@
 //! driver's own time is not in it.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::app::{Shared, lock};
+use crate::locks::lock;
 
 /// How long `ready` waits for a function that starts.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -50,14 +52,14 @@ struct UnderWay {
 
 /// What the driver says of an invocation.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Invocation {
+struct Invocation {
     /// The function's timeout.
     timeout_ms: u64,
 }
 
 /// What the driver knew before it started a function.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Start {
+struct Start {
     asked_before: u64,
 }
 
@@ -74,9 +76,21 @@ impl Default for Runtime {
     }
 }
 
+/// Returns the routes of the runtime API and of the driver's calls.
+pub(crate) fn router(runtime: Arc<Runtime>) -> Router {
+    Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+        .route("/2018-06-01/runtime/init/error", post(init_error))
+        .route("/_runtime/asked", get(asked))
+        .route("/_runtime/ready", get(ready))
+        .route("/_runtime/invoke", post(invoke))
+        .with_state(runtime)
+}
+
 /// The function asks for its next event.
-pub(crate) async fn next(State(app): State<Shared>) -> Response {
-    let runtime = &app.runtime;
+async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
     let asked_at_us = u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX);
     runtime.asked.send_modify(|(asked, at_us)| (*asked, *at_us) = (*asked + 1, asked_at_us));
     let Some(Event { id, payload, limit, answer }) = runtime.waiting.lock().await.recv().await else {
@@ -94,22 +108,22 @@ pub(crate) async fn next(State(app): State<Shared>) -> Response {
 }
 
 /// The function answers an event.
-pub(crate) async fn response(State(app): State<Shared>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    end(&app, &id, "response", body)
+async fn response(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    end(&runtime, &id, "response", body)
 }
 
 /// The function failed.
-pub(crate) async fn error(State(app): State<Shared>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    end(&app, &id, "error", body)
+async fn error(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    end(&runtime, &id, "error", body)
 }
 
 /// The function could not start. It says why on its standard error, too.
-pub(crate) async fn init_error() -> StatusCode {
+async fn init_error() -> StatusCode {
     StatusCode::ACCEPTED
 }
 
-fn end(app: &Shared, id: &str, outcome: &'static str, body: Bytes) -> StatusCode {
-    let Some(UnderWay { began, answer }) = lock(&app.runtime.under_way).remove(id) else {
+fn end(runtime: &Runtime, id: &str, outcome: &'static str, body: Bytes) -> StatusCode {
+    let Some(UnderWay { began, answer }) = lock(&runtime.under_way).remove(id) else {
         return StatusCode::BAD_REQUEST;
     };
     // Nobody waits any more when the deadline came first.
@@ -118,14 +132,14 @@ fn end(app: &Shared, id: &str, outcome: &'static str, body: Bytes) -> StatusCode
 }
 
 /// How often an event has been asked for: what the driver needs to know before it starts another function.
-pub(crate) async fn asked(State(app): State<Shared>) -> Response {
-    let (asked, _) = *app.runtime.asked.borrow();
+async fn asked(State(runtime): State<Arc<Runtime>>) -> Response {
+    let (asked, _) = *runtime.asked.borrow();
     axum::Json(json!({"asked": asked})).into_response()
 }
 
 /// Answers when a function has asked for an event that had not done so before: it has started. Says when that was.
-pub(crate) async fn ready(State(app): State<Shared>, Query(start): Query<Start>) -> Response {
-    let mut asked = app.runtime.asked.subscribe();
+async fn ready(State(runtime): State<Arc<Runtime>>, Query(start): Query<Start>) -> Response {
+    let mut asked = runtime.asked.subscribe();
     match tokio::time::timeout(START_LIMIT, asked.wait_for(|(asked, _)| *asked > start.asked_before)).await {
         Ok(Ok(asked)) => axum::Json(json!({"asked_at_us": asked.1})).into_response(),
         _ => StatusCode::GATEWAY_TIMEOUT.into_response(),
@@ -138,12 +152,11 @@ fn since_1970() -> Duration {
 
 /// Runs an event through the function, and says what it answered and how long that took. A function that has not
 /// answered by its deadline has timed out: Lambda would have ended it.
-pub(crate) async fn invoke(
-    State(app): State<Shared>,
+async fn invoke(
+    State(runtime): State<Arc<Runtime>>,
     Query(Invocation { timeout_ms }): Query<Invocation>,
     payload: Bytes,
 ) -> Response {
-    let runtime = &app.runtime;
     let id = format!("10000000-0000-4000-8000-{:012}", runtime.invocations.fetch_add(1, Ordering::Relaxed));
     let limit = Duration::from_millis(timeout_ms);
     let (answer, answered) = oneshot::channel();

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::app::{App, lock};
 use crate::fault::{Fault, answer};
+use crate::locks::lock;
+use crate::stats::Stats;
 
 /// By name or ARN.
 pub(crate) type Secrets = BTreeMap<String, String>;
@@ -26,10 +28,10 @@ struct GetSecretValue<'a> {
     version_stage: Option<Cow<'a, str>>,
 }
 
-pub(crate) fn serve(app: &App, operation: &str, body: &[u8]) -> Response {
-    lock(&app.stats).called("secretsmanager", operation, body.len());
+pub(crate) fn serve(secrets: &Mutex<Secrets>, stats: &Mutex<Stats>, operation: &str, body: &[u8]) -> Response {
+    lock(stats).called("secretsmanager", operation, body.len());
     match (operation, serde_json::from_slice(body)) {
-        ("GetSecretValue", Ok(request)) => get(&lock(&app.secrets), &request),
+        ("GetSecretValue", Ok(request)) => get(&lock(secrets), &request),
         ("GetSecretValue", Err(error)) => Fault::from(error).into_response(),
         _ => Fault::UnknownOperation(operation.to_owned()).into_response(),
     }

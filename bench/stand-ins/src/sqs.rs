@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::sync::Mutex;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -10,8 +11,9 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::app::{App, lock};
 use crate::fault::{Fault, answer};
+use crate::locks::lock;
+use crate::stats::Stats;
 
 /// What SQS takes in one call. (Source: SQS developer guide, "Amazon SQS message quotas".)
 const MAX_BATCH_MESSAGES: usize = 10;
@@ -82,12 +84,12 @@ struct Entry {
     message_deduplication_id: Option<String>,
 }
 
-pub(crate) fn serve(app: &App, operation: &str, body: &[u8]) -> Response {
-    lock(&app.stats).called("sqs", operation, body.len());
-    match carry_out(&mut lock(&app.queue), operation, body) {
+pub(crate) fn serve(queue: &Mutex<Queue>, stats: &Mutex<Stats>, operation: &str, body: &[u8]) -> Response {
+    lock(stats).called("sqs", operation, body.len());
+    match carry_out(&mut lock(queue), operation, body) {
         Ok(output) => answer(StatusCode::OK, output.to_string()),
         Err(fault) => {
-            lock(&app.stats).refused("sqs", operation, fault.kind());
+            lock(stats).refused("sqs", operation, fault.kind());
             fault.into_response()
         }
     }

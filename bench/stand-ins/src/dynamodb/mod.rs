@@ -13,21 +13,30 @@ mod tokens;
 mod update;
 mod writes;
 
+use std::sync::Mutex;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 pub(crate) use table::Table;
 
-use crate::app::{App, lock};
 use crate::fault::answer;
+use crate::locks::lock;
 use crate::settings::wait;
+use crate::stats::Stats;
 
 /// Answers one call, after its latency.
-pub(crate) async fn serve(app: &App, operation: &str, body: &[u8], latency_ms: u64) -> Response {
-    let _under_way = UnderWay::begin(app, operation, body.len());
+pub(crate) async fn serve(
+    table: &Mutex<Table>,
+    stats: &Mutex<Stats>,
+    operation: &str,
+    body: &[u8],
+    latency_ms: u64,
+) -> Response {
+    let _under_way = UnderWay::begin(stats, operation, body.len());
     wait(latency_ms).await;
-    let (result, units) = operations::carry_out(&app.table, operation, body);
-    let mut stats = lock(&app.stats);
+    let (result, units) = operations::carry_out(table, operation, body);
+    let mut stats = lock(stats);
     stats.charge(units);
     match result {
         Ok(output) => answer(StatusCode::OK, output),
@@ -39,20 +48,20 @@ pub(crate) async fn serve(app: &App, operation: &str, body: &[u8], latency_ms: u
 }
 
 /// A call that is under way; also one whose client went away is counted out again.
-struct UnderWay<'a>(&'a App);
+struct UnderWay<'a>(&'a Mutex<Stats>);
 
 impl<'a> UnderWay<'a> {
-    fn begin(app: &'a App, operation: &str, bytes: usize) -> Self {
-        let mut stats = lock(&app.stats);
-        stats.called("dynamodb", operation, bytes);
-        stats.dynamodb_began();
-        Self(app)
+    fn begin(stats: &'a Mutex<Stats>, operation: &str, bytes: usize) -> Self {
+        let mut counters = lock(stats);
+        counters.called("dynamodb", operation, bytes);
+        counters.dynamodb_began();
+        Self(stats)
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        lock(&self.0.stats).dynamodb_ended();
+        lock(self.0).dynamodb_ended();
     }
 }
 

@@ -14,8 +14,8 @@ use super::scope::{Names, Scope};
 use super::size::read_units;
 use super::table::{Key, Stored, Table};
 use super::{expression, query, writes};
-use crate::app::lock;
 use crate::fault::Fault;
+use crate::locks::lock;
 use crate::stats::Units;
 
 /// What BatchGetItem takes.
