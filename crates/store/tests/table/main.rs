@@ -7,6 +7,7 @@ mod events;
 mod given;
 mod idempotency;
 mod passes;
+mod purge;
 mod records;
 mod requests;
 mod round_trip;
