@@ -16,7 +16,6 @@ use crate::fencing_token::FencingToken;
 use crate::keys;
 use crate::link_state::LinkChange;
 use crate::passes::Pass;
-use crate::table::Table;
 use crate::update_expression::UpdateExpression;
 
 /// What a finished pass leaves behind.
@@ -73,32 +72,31 @@ impl Check {
     }
 }
 
-impl Table {
-    /// Ends a pass and its event in one transaction. Returns `false`, and changes nothing, if a later pass has begun.
+impl Pass {
+    /// Ends the pass and its event in one transaction. Returns `false`, and changes nothing, if a later pass has begun.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn finish(
         &self,
-        pass: &Pass,
         checkpoint: &Checkpoint,
         event: &EventKey,
         outcome: Outcome,
         counts: Counts,
         now: EpochMillis,
     ) -> Result<bool, StoreError> {
-        if let Some(relisting) = relisting(pass, checkpoint, now) {
+        if let Some(relisting) = self.relisting(checkpoint, now) {
             // Before the transaction: if that fails, the cost is one listing too many.
-            self.advance_due(&pass.link, relisting.at).await?;
+            self.table.advance_due(&self.link, relisting.at).await?;
         }
 
         let updates = [
-            self.link_update(pass, checkpoint, now)?,
-            self.sync_state_update(pass, checkpoint, now)?,
-            self.event_outcome(event, outcome, counts)?,
+            self.link_update(checkpoint, now)?,
+            self.sync_state_update(checkpoint, now)?,
+            self.table.event_outcome(event, outcome, counts)?,
         ];
         let items = updates.map(|update| TransactWriteItem::builder().update(update).build());
-        let call = self.client.transact_write_items().set_transact_items(Some(items.to_vec()));
+        let call = self.table.client.transact_write_items().set_transact_items(Some(items.to_vec()));
         match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if is_overtaken(error.err()) => Ok(false),
@@ -106,15 +104,15 @@ impl Table {
         }
     }
 
-    fn link_update(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
-        let expression = pass.link_state.changed_by(&checkpoint.link, &pass.link).set("last_synced_at", n(now));
-        expression.if_clock_is(pass.token).build_part(self.update_in_transaction(keys::link(&pass.link)))
+    fn link_update(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
+        let expression = self.link_state.changed_by(&checkpoint.link, &self.link).set("last_synced_at", n(now));
+        expression.if_clock_is(self.token).build_part(self.table.update_in_transaction(keys::link(&self.link)))
     }
 
-    fn sync_state_update(&self, pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
+    fn sync_state_update(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
         let mut expression = UpdateExpression::default().set("last_success_at", n(now)).remove("last_error");
         // The watermark never moves back.
-        if let Some(day) = checkpoint.watermark.max(pass.before.watermark) {
+        if let Some(day) = checkpoint.watermark.max(self.before.watermark) {
             expression = expression.set("watermark", s(day.to_string()));
         }
         if let Some(listing) = checkpoint.listing {
@@ -126,19 +124,19 @@ impl Table {
         if let Some(check) = checkpoint.check {
             expression = expression.set("check", s(check.as_str()));
         }
-        if let Some(Relisting { drifts, at }) = relisting(pass, checkpoint, now) {
+        if let Some(Relisting { drifts, at }) = self.relisting(checkpoint, now) {
             expression = expression.set("drifts", n(drifts)).set("relist_at", n(at));
         } else if checkpoint.listing.is_some() {
             expression = expression.remove("drifts").remove("relist_at");
         }
-        expression.build_part(self.update_in_transaction(keys::sync_state(&pass.link, pass.resource)))
+        expression.build_part(self.table.update_in_transaction(keys::sync_state(&self.link, self.resource)))
     }
-}
 
-/// Returns the repetition of a listing that ended as drift.
-fn relisting(pass: &Pass, checkpoint: &Checkpoint, now: EpochMillis) -> Option<Relisting> {
-    let drifts = pass.before.drifts + 1;
-    (checkpoint.check == Some(Check::Drift)).then(|| Relisting { drifts, at: now + drift_delay(drifts) })
+    /// Returns the repetition of a listing that ended as drift.
+    fn relisting(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Option<Relisting> {
+        let drifts = self.before.drifts + 1;
+        (checkpoint.check == Some(Check::Drift)).then(|| Relisting { drifts, at: now + drift_delay(drifts) })
+    }
 }
 
 /// Returns `true` if the condition of the first update, the link's, failed: its clock shows a later token.

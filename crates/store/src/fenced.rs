@@ -1,12 +1,10 @@
-//! What a pass reads and writes: each call carries the link, the resource and the fencing token of the pass.
+//! The reads and writes of a pass: each call passes on its link, its resource and its fencing token.
 
 use std::collections::HashMap;
 
 use domain::{EpochMillis, ObjectId, Record, Resource};
 
-use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
-use crate::events::{Counts, EventKey, Outcome};
 use crate::fencing_token::FencingToken;
 use crate::passes::Pass;
 use crate::records::{PutResult, UpsertResult};
@@ -20,46 +18,7 @@ impl Pass {
         Self { resource, ..self.clone() }
     }
 
-    /// Returns `true` if no later pass has begun on the link. Called before each page is written.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn is_current(&self) -> Result<bool, StoreError> {
-        self.table.is_current(self).await
-    }
-
-    /// Returns the pass that does the rest of this one's work, or `None` if a later pass has begun on the link.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn follow(&self, now: EpochMillis) -> Result<Option<Self>, StoreError> {
-        self.table.follow_pass(self, now).await
-    }
-
-    /// Records that this pass reads from Belvo from now on.
-    ///
-    /// # Errors
-    /// [`StoreError::Contended`] when a later pass has recorded it already.
-    pub async fn record_start(&self) -> Result<SyncState, StoreError> {
-        self.table.record_pass_start(self).await
-    }
-
-    /// Ends the pass and its event, as [`Table::finish`](crate::Table::finish) does. `false` when a later pass has begun.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn finish(
-        &self,
-        checkpoint: &Checkpoint,
-        event: &EventKey,
-        outcome: Outcome,
-        counts: Counts,
-        now: EpochMillis,
-    ) -> Result<bool, StoreError> {
-        self.table.finish(self, checkpoint, event, outcome, counts, now).await
-    }
-
-    /// Returns what earlier passes over the resource left behind, as it is stored now.
+    /// Returns the sync state of the resource as it is stored now, see [`Table::sync_state`](crate::Table::sync_state).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -67,7 +26,7 @@ impl Pass {
         self.table.sync_state(&self.link, self.resource).await
     }
 
-    /// Returns what is stored for these objects.
+    /// Returns the stored records and tombstones of these objects, see [`Table::stored_records`](crate::Table::stored_records).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -75,7 +34,7 @@ impl Pass {
         self.table.stored_records(&self.link, self.resource, ids).await
     }
 
-    /// Stores a record, unless a newer one or a tombstone is stored.
+    /// Stores a record, unless the table has a newer snapshot or a tombstone, see [`Table::upsert`](crate::Table::upsert).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -83,7 +42,7 @@ impl Pass {
         self.table.upsert(&self.link, self.resource, record, self.token).await
     }
 
-    /// Replaces an object by a tombstone, unless something newer is stored.
+    /// Replaces an object by a tombstone, unless the table has something as new or newer, see [`Table::tombstone`](crate::Table::tombstone).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -91,7 +50,7 @@ impl Pass {
         self.table.tombstone(&self.link, self.resource, id, self.token, now).await
     }
 
-    /// Stores a record in the place of anything older, tombstones included.
+    /// Stores a record that Belvo returned by its id. It replaces anything older, see [`Table::restore`](crate::Table::restore).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -99,7 +58,7 @@ impl Pass {
         self.table.restore(&self.link, self.resource, record, self.token).await
     }
 
-    /// Returns some ids of live records that are not marked as missing, and the id after which there may be more.
+    /// Returns a page of the ids of live records that are not marked as missing, see [`Table::live_ids`](crate::Table::live_ids).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -107,7 +66,7 @@ impl Pass {
         self.table.live_ids(&self.link, self.resource, after).await
     }
 
-    /// Marks a record that a whole listing, which began with this fencing token, did not find.
+    /// Marks a record that a whole listing lacked, see [`Table::mark_missing`](crate::Table::mark_missing).
     ///
     /// # Errors
     /// [`StoreError`]
@@ -118,26 +77,5 @@ impl Pass {
         now: EpochMillis,
     ) -> Result<bool, StoreError> {
         self.table.mark_missing(&self.link, self.resource, listing, id, now).await
-    }
-
-    /// Stores the ids that this part of a listing found. `listing` is the fencing token of the listing's first pass.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn store_seen_ids(
-        &self,
-        listing: FencingToken,
-        fingerprints: &[u64],
-        now: EpochMillis,
-    ) -> Result<(), StoreError> {
-        self.table.store_seen_ids(self, listing, fingerprints, now).await
-    }
-
-    /// Returns the ids that these parts of a listing found.
-    ///
-    /// # Errors
-    /// [`StoreError`], also when nothing is stored of one of the parts.
-    pub async fn seen_ids(&self, listing: FencingToken, parts: &[FencingToken]) -> Result<Vec<u64>, StoreError> {
-        self.table.seen_ids(&self.link, self.resource, listing, parts).await
     }
 }

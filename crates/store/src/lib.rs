@@ -21,7 +21,7 @@
 //! | [`Table::tombstone`] | no item, or an item whose `fetched_at` is smaller | the item is as new or newer: it stays |
 //! | [`Table::restore`] | no item, or an item whose `fetched_at` is smaller, tombstones included | the item is as new or newer: it stays |
 //! | [`Table::mark_missing`] | a live record whose `fetched_at` is not larger than the listing's token | a later pass wrote or deleted it |
-//! | [`Table::finish`] | `clock` is the token of the pass | the pass was overtaken: no checkpoint |
+//! | [`Pass::finish`] | `clock` is the token of the pass | the pass was overtaken: no checkpoint |
 
 mod attributes;
 mod checkpoint;

@@ -50,29 +50,8 @@ impl Table {
         let before = SyncState::default();
         let mut pass =
             Pass { table: self.clone(), link: link.clone(), resource, token, began_at: now, before, link_state };
-        pass.before = self.record_pass_start(&pass).await?;
+        pass.before = pass.record_start().await?;
         Ok(pass)
-    }
-
-    /// Begins a pass that continues the work of `first`. Returns `None` if a later pass has begun: `first` was overtaken, and
-    /// must not become current again.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn follow_pass(&self, first: &Pass, now: EpochMillis) -> Result<Option<Pass>, StoreError> {
-        let token = now.max(first.token.saturating_add(1));
-        let update = self
-            .update(keys::link(&first.link))
-            .update_expression("SET clock = :next")
-            .condition_expression("clock = :token")
-            .expression_attribute_values(":next", n(token))
-            .expression_attribute_values(":token", n(first.token));
-        if update_if_allowed(update).await?.is_none() {
-            return Ok(None);
-        }
-        let mut pass = Pass { token, began_at: now, ..first.clone() };
-        pass.before = self.record_pass_start(&pass).await?;
-        Ok(Some(pass))
     }
 
     /// Begins a pass that does not read from Belvo. It does not update `last_pass_at`.
@@ -91,18 +70,43 @@ impl Table {
         let before = self.sync_state(link, resource).await?;
         Ok(Pass { table: self.clone(), link: link.clone(), resource, token, began_at: now, before, link_state })
     }
+}
 
-    /// Records that a pass reads from Belvo from now on. Returns the sync state before that.
+impl Pass {
+    /// Begins a pass that continues the work of this one. Returns `None` if a later pass has begun on the link: this one was
+    /// overtaken, and must not become current again.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn follow(&self, now: EpochMillis) -> Result<Option<Self>, StoreError> {
+        let token = now.max(self.token.saturating_add(1));
+        let update = self
+            .table
+            .update(keys::link(&self.link))
+            .update_expression("SET clock = :next")
+            .condition_expression("clock = :token")
+            .expression_attribute_values(":next", n(token))
+            .expression_attribute_values(":token", n(self.token));
+        if update_if_allowed(update).await?.is_none() {
+            return Ok(None);
+        }
+        let mut pass = Self { token, began_at: now, ..self.clone() };
+        pass.before = pass.record_start().await?;
+        Ok(Some(pass))
+    }
+
+    /// Records that the pass reads from Belvo from now on. Returns the sync state before that.
     ///
     /// # Errors
     /// [`StoreError::Contended`] if a later pass has recorded its start.
-    pub async fn record_pass_start(&self, pass: &Pass) -> Result<SyncState, StoreError> {
+    pub async fn record_start(&self) -> Result<SyncState, StoreError> {
         let update = self
-            .update(keys::sync_state(&pass.link, pass.resource))
+            .table
+            .update(keys::sync_state(&self.link, self.resource))
             .update_expression("SET last_pass_at = :token")
             // An overtaken pass must not set the time back: deletions are compared with it.
             .condition_expression("attribute_not_exists(last_pass_at) OR last_pass_at <= :token")
-            .expression_attribute_values(":token", n(pass.token))
+            .expression_attribute_values(":token", n(self.token))
             .return_values(ReturnValue::AllOld);
         let output = update_if_allowed(update).await?.ok_or(StoreError::Contended)?;
         Ok(SyncState::read(&output.attributes.unwrap_or_default()))
@@ -112,10 +116,11 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn is_current(&self, pass: &Pass) -> Result<bool, StoreError> {
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(keys::link(&pass.link)));
+    pub async fn is_current(&self) -> Result<bool, StoreError> {
+        let Table { client, name } = &self.table;
+        let get = client.get_item().table_name(name).set_key(Some(keys::link(&self.link)));
         let get = get.consistent_read(true).projection_expression("clock");
         let output = get.send().await.map_err(|error| call_failed(&error))?;
-        Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(pass.token))
+        Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(self.token))
     }
 }
