@@ -1,6 +1,6 @@
 //! Belvo: what is true, what its lists show, what it announces.
 
-use crate::bounds::MAX_OBJECTS;
+use crate::ids::MAX_OBJECTS;
 
 /// A change to one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,51 +110,5 @@ impl Belvo {
         let count = u8::try_from(self.list().count()).unwrap_or(u8::MAX);
         let id = self.list().nth(usize::from(number) - 1);
         (id.is_some() || number == 1).then_some(Page { id, count, has_next: number < count })
-    }
-}
-
-/// A set of ids.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Ids(u8);
-
-impl Ids {
-    pub(crate) fn add(&mut self, id: u8) {
-        self.0 |= 1 << id;
-    }
-
-    pub(crate) fn remove(&mut self, id: u8) {
-        self.0 &= !(1 << id);
-    }
-
-    pub(crate) fn has(self, id: u8) -> bool {
-        self.0 & 1 << id != 0
-    }
-
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub(crate) fn len(self) -> u8 {
-        u8::try_from(self.0.count_ones()).unwrap_or(u8::MAX)
-    }
-
-    pub(crate) fn first(self) -> Option<u8> {
-        (!self.is_empty()).then(|| u8::try_from(self.0.trailing_zeros()).unwrap_or(u8::MAX))
-    }
-
-    pub(crate) fn and(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-
-    pub(crate) fn without(self, others: Self) -> Self {
-        Self(self.0 & !others.0)
-    }
-}
-
-impl FromIterator<u8> for Ids {
-    fn from_iter<T: IntoIterator<Item = u8>>(ids: T) -> Self {
-        let mut set = Self::default();
-        ids.into_iter().for_each(|id| set.add(id));
-        set
     }
 }

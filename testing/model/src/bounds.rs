@@ -2,15 +2,10 @@
 
 use crate::belvo::Change;
 use crate::queue::Plan;
-
-/// Times and stamps. One unit is the margin by which hosts' clocks may differ (250 ms in the product).
-pub type Time = i16;
+use crate::time::Time;
 
 /// When the first thing happens.
 const START: Time = 8;
-
-/// The most objects of a link.
-pub(crate) const MAX_OBJECTS: usize = 3;
 
 /// An object in the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

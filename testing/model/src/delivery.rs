@@ -1,10 +1,11 @@
 //! A message being worked on: where the invocation is, between two calls.
 
-use crate::belvo::Ids;
-use crate::bounds::Time;
+use crate::guards::{Guard, Guards};
+use crate::ids::Ids;
 use crate::queue::{Message, Plan, Progress, Start};
-use crate::record::{Look, Stands, Write};
+use crate::record::{Look, Record, Stands, Write};
 use crate::table::SyncState;
+use crate::time::Time;
 
 /// What the present pass does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +115,15 @@ pub(crate) enum Rest {
     Comparison(u8),
 }
 
+/// Whose delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The one that the queue knows of.
+    Current,
+    /// One that it has given up.
+    Zombie(usize),
+}
+
 /// One delivery of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Delivery {
@@ -130,6 +140,24 @@ pub(crate) struct Delivery {
     pub(crate) listing: Option<Listing>,
     /// For the properties: how many words Belvo had said when the pass began.
     pub(crate) words: u8,
+}
+
+impl Call {
+    /// What a pass does that has seen this content. `compares`: it has read what stands here.
+    pub(crate) fn after_seeing(record: &Record, id: u8, content: u8, age: u8, compares: bool, guards: Guards) -> Self {
+        let stands = record.stands;
+        let is_unchanged = match stands {
+            Stands::Live { content: stored, is_missing } => {
+                stored == content && !(is_missing && guards.has(Guard::ListedAgainIsChanged))
+            }
+            Stands::Nothing | Stands::Tombstone => false,
+        };
+        if compares && is_unchanged {
+            Self::Unchanged { id, age, stands }
+        } else {
+            Self::Write(Wanted { id, age, kind: Kind::Upsert { content } })
+        }
+    }
 }
 
 impl Delivery {

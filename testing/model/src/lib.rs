@@ -43,8 +43,11 @@
 
 mod belvo;
 mod bounds;
+mod broken;
 mod delivery;
+mod environment;
 mod guards;
+mod ids;
 mod listing;
 pub mod properties;
 mod protocol;
@@ -54,12 +57,17 @@ mod record;
 mod state;
 mod step;
 mod table;
+mod time;
 mod trace;
+mod transitions;
 
 pub use belvo::{Change, Notice};
-pub use bounds::{Bounds, Initially, Time};
+pub use bounds::{Bounds, Initially};
+pub use delivery::Who;
 pub use guards::{Guard, Guards};
-pub use protocol::{Action, Protocol, Who};
+pub use protocol::Protocol;
 pub use queue::Plan;
 pub use state::State;
+pub use time::Time;
 pub use trace::trace;
+pub use transitions::Action;

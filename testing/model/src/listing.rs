@@ -1,9 +1,9 @@
 //! Listing page by page, comparing what is stored with what was listed, and asking for the tombstones that were met.
 
-use crate::belvo::Ids;
+use crate::broken::Broken;
 use crate::delivery::{Call, Delivery, Kind, Listing, Phase, Rest, Task, Wanted};
 use crate::guards::Guard;
-use crate::properties::Broken;
+use crate::ids::Ids;
 use crate::protocol::Protocol;
 use crate::queue::Start;
 use crate::record::{Look, Stands};
@@ -42,7 +42,7 @@ impl State {
         delivery.phase = Phase::Fence(page.id.map_or(Call::Nothing, |id| {
             let truth = self.belvo.object(id);
             let (content, age) = (truth.content, truth.listed_age());
-            self.table.record(id).call(id, content, age, compares, protocol.guards)
+            Call::after_seeing(self.table.record(id), id, content, age, compares, protocol.guards)
         }));
         true
     }

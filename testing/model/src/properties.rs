@@ -5,23 +5,11 @@
 
 use stateright::Property;
 
+use crate::broken::Broken;
 use crate::protocol::Protocol;
 use crate::record::Stands;
 use crate::state::State;
 use crate::table::Outcome;
-
-/// A promise that was broken by one call. A state keeps the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Broken {
-    OlderReplacedNewer,
-    OvertakenWrote,
-    MarkedBehind,
-    RevivedByList,
-    RedrivenDeletion,
-    CoveredTooSoon,
-    SkippedObject,
-    WatermarkBack,
-}
 
 /// Nothing is under way or waits anywhere, and a whole listing was finished that began after Belvo's last word.
 pub const CONVERGES: &str = "P2: at rest, after one whole listing, the table has converged";

@@ -1,7 +1,7 @@
 //! The link's message group: one message at a time, in order, at least once.
 
-use crate::belvo::Ids;
-use crate::bounds::Time;
+use crate::ids::Ids;
+use crate::time::Time;
 
 /// What a webhook asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,9 +1,8 @@
 //! One record, the conditional writes to it, and what they are judged by.
 
-use crate::bounds::Time;
-use crate::delivery::{Call, Kind, Wanted};
+use crate::broken::Broken;
 use crate::guards::{Guard, Guards};
-use crate::properties::Broken;
+use crate::time::Time;
 
 /// What stands in the place of a record.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,22 +128,6 @@ impl Record {
         if look.stamp >= self.look.stamp {
             self.look = look;
             self.is_residue = !agrees;
-        }
-    }
-
-    /// What a pass does that has seen this content. `compares`: it has read what stands here.
-    pub(crate) fn call(&self, id: u8, content: u8, age: u8, compares: bool, guards: Guards) -> Call {
-        let stands = self.stands;
-        let is_unchanged = match stands {
-            Stands::Live { content: stored, is_missing } => {
-                stored == content && !(is_missing && guards.has(Guard::ListedAgainIsChanged))
-            }
-            Stands::Nothing | Stands::Tombstone => false,
-        };
-        if compares && is_unchanged {
-            Call::Unchanged { id, age, stands }
-        } else {
-            Call::Write(Wanted { id, age, kind: Kind::Upsert { content } })
         }
     }
 

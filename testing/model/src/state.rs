@@ -1,15 +1,15 @@
 //! A state of the whole world, and what Belvo, the queue and misfortune do to it.
 
-use crate::belvo::{Belvo, Change, Notice, Truth};
-use crate::bounds::{Bounds, Budget, Initially, Time};
-use crate::delivery::{Delivery, Phase};
-use crate::guards::Guard;
-use crate::properties::Broken;
-use crate::protocol::{Protocol, Who};
+use crate::belvo::{Belvo, Truth};
+use crate::bounds::{Bounds, Budget, Initially};
+use crate::broken::Broken;
+use crate::delivery::Delivery;
+use crate::delivery::Who;
+use crate::protocol::Protocol;
 use crate::queue::{Message, Plan, Queue};
 use crate::record::{Look, Record, Stands};
-use crate::step::Next;
 use crate::table::{Outcome, SyncState, Table};
+use crate::time::Time;
 
 /// Everything there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,117 +78,6 @@ impl State {
         self.current.is_none() && self.zombies.is_empty() && self.queue.is_empty()
     }
 
-    pub(crate) fn change(&mut self, protocol: &Protocol, id: u8, change: Change, notice: Notice, lags: bool) {
-        self.left.changes -= 1;
-        self.left.losses -= u8::from(notice == Notice::Never);
-        self.left.late -= u8::from(matches!(notice, Notice::Late | Notice::Twice));
-        self.left.lags -= u8::from(lags);
-        self.words += 1;
-        self.changed = self.words;
-        self.listed = None;
-        let was_listed = self.belvo.object(id).is_listed();
-        self.belvo.object_mut(id).apply(change, notice, lags);
-        let truth = self.belvo.object(id);
-        if truth.is_listed() != was_listed {
-            self.unsettle(id);
-        }
-        let plan = match change {
-            Change::Add | Change::Restore => Plan::List,
-            Change::Update => Plan::Get(id),
-            Change::Delete => Plan::Delete(id),
-        };
-        if matches!(notice, Notice::Once | Notice::Twice) {
-            let message = self.message(&protocol.bounds, plan, truth.age);
-            self.queue.waiting.push(message);
-        }
-        if matches!(notice, Notice::Late | Notice::Twice) {
-            let message = self.message(&protocol.bounds, plan, truth.age);
-            self.queue.late.push(message);
-        }
-    }
-
-    /// Belvo's list stops showing what is gone.
-    pub(crate) fn catch_up(&mut self, id: u8) {
-        self.words += 1;
-        self.changed = self.words;
-        self.listed = None;
-        self.belvo.object_mut(id).lags = false;
-        self.unsettle(id);
-    }
-
-    pub(crate) fn announce(&mut self, protocol: &Protocol) {
-        self.left.announcements -= 1;
-        let message = self.message(&protocol.bounds, Plan::List, 0);
-        self.queue.waiting.push(message);
-    }
-
-    /// A webhook that was late is received.
-    pub(crate) fn receive_late(&mut self, protocol: &Protocol, which: usize) {
-        self.words += 1;
-        let late = self.queue.late.remove(which);
-        let message = self.message(&protocol.bounds, late.plan, late.age);
-        self.queue.waiting.push(message);
-    }
-
-    pub(crate) fn deliver(&mut self, protocol: &Protocol, host: Time) {
-        let message = self.queue.waiting[0];
-        if !protocol.guards.has(Guard::AcknowledgeLast) {
-            self.queue.waiting.remove(0);
-        }
-        self.current = Some(Delivery::new(message, host));
-    }
-
-    pub(crate) fn take_step(&mut self, protocol: &Protocol, who: Who) {
-        let Some(delivery) = self.take(who) else { return };
-        match (self.step(protocol, delivery), who) {
-            (Next::On(delivery), Who::Current) => self.current = Some(delivery),
-            // What a zombie would acknowledge, the queue has already handed to another: its receipt is worth nothing.
-            (Next::On(delivery), Who::Zombie(_)) if delivery.phase == Phase::Acknowledge => {}
-            (Next::On(delivery), Who::Zombie(_)) => self.add_zombie(delivery),
-            (Next::Done, Who::Current) if protocol.guards.has(Guard::AcknowledgeLast) => {
-                self.queue.waiting.remove(0);
-            }
-            (Next::Done | Next::Back, _) => {}
-        }
-    }
-
-    /// A delivery ends before it is done.
-    pub(crate) fn crash(&mut self, who: Who) {
-        self.left.crashes -= u8::from(who == Who::Current);
-        self.take(who);
-    }
-
-    /// The queue gives the current delivery up, and it goes on all the same.
-    pub(crate) fn time_out(&mut self) {
-        self.left.timeouts -= 1;
-        if let Some(delivery) = self.current.take() {
-            self.add_zombie(delivery);
-        }
-    }
-
-    pub(crate) fn stop(&mut self, who: Who) {
-        self.left.continuations -= 1;
-        let Some(mut delivery) = self.take(who) else { return };
-        if let Some(rest) = delivery.can_stop() {
-            delivery.stop(rest);
-        }
-        match who {
-            Who::Current => self.current = Some(delivery),
-            Who::Zombie(_) => self.add_zombie(delivery),
-        }
-    }
-
-    pub(crate) fn give_up(&mut self) {
-        self.left.dead_letters -= 1;
-        let message = self.queue.waiting.remove(0);
-        self.queue.dead.push(message);
-    }
-
-    pub(crate) fn redrive(&mut self, which: usize) {
-        let message = self.queue.dead.remove(which);
-        self.queue.waiting.push(message);
-    }
-
     pub(crate) fn delivery(&self, who: Who) -> Option<&Delivery> {
         match who {
             Who::Current => self.current.as_ref(),
@@ -204,25 +93,25 @@ impl State {
         u8::try_from(self.table.events.len().saturating_sub(1)).unwrap_or(u8::MAX)
     }
 
-    fn take(&mut self, who: Who) -> Option<Delivery> {
+    pub(crate) fn take(&mut self, who: Who) -> Option<Delivery> {
         match who {
             Who::Current => self.current.take(),
             Who::Zombie(which) => Some(self.zombies.remove(which)),
         }
     }
 
-    fn add_zombie(&mut self, delivery: Delivery) {
+    pub(crate) fn add_zombie(&mut self, delivery: Delivery) {
         self.zombies.push(delivery);
     }
 
-    fn unsettle(&mut self, id: u8) {
+    pub(crate) fn unsettle(&mut self, id: u8) {
         self.queue.unsettle(id);
         for delivery in self.current.iter_mut().chain(&mut self.zombies) {
             delivery.unsettle(id);
         }
     }
 
-    fn message(&mut self, bounds: &Bounds, plan: Plan, age: u8) -> Message {
+    pub(crate) fn message(&mut self, bounds: &Bounds, plan: Plan, age: u8) -> Message {
         let received_at = bounds.time(self.words) + bounds.receiver;
         Message { plan, received_at, event: self.new_event(bounds), progress: None, words: self.words, age }
     }

@@ -1,8 +1,8 @@
 //! One call of a delivery. A crash, a timeout or anything else may come between any two of them.
 
+use crate::broken::Broken;
 use crate::delivery::{Call, Delivery, Kind, Phase, Task, Wanted};
 use crate::guards::Guard;
-use crate::properties::Broken;
 use crate::protocol::Protocol;
 use crate::queue::Message;
 use crate::record::{Upsert, Write};
@@ -129,7 +129,7 @@ impl State {
         let truth = self.belvo.object(id);
         let (content, age) = (truth.content, truth.age);
         delivery.phase = Phase::Fence(if truth.is_present {
-            self.table.record(id).call(id, content, age, true, protocol.guards)
+            Call::after_seeing(self.table.record(id), id, content, age, true, protocol.guards)
         } else {
             Call::Write(Wanted { id, age, kind: Kind::Bury { is_asked: true } })
         });

@@ -1,9 +1,10 @@
 //! The table: the link's clock, the sync state, the checkpoint.
 
-use crate::bounds::{MAX_OBJECTS, Time};
 use crate::guards::{Guard, Guards};
+use crate::ids::MAX_OBJECTS;
 use crate::queue::Start;
 use crate::record::Record;
+use crate::time::Time;
 
 /// What is known of the resource: the sync state item.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,10 +2,11 @@
 
 use stateright::Path;
 
+use crate::delivery::Who;
 use crate::delivery::{Call, Phase};
-use crate::protocol::{Action, Who};
 use crate::record::{Record, Stands};
 use crate::state::State;
+use crate::transitions::Action;
 
 /// One line for each step: what happens, and, where that changes it, what stands in the table then.
 #[must_use]
