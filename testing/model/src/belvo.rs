@@ -1,45 +1,45 @@
-//! Belvo: what is true, what its lists show, what it announces.
+//! Belvo: its objects, its lists and its webhooks.
 
 use crate::ids::MAX_OBJECTS;
 
 /// A change to one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// It exists for the first time.
+    /// The object exists for the first time.
     Add,
-    /// Its content changes.
+    /// The content changes.
     Update,
-    /// It is gone.
+    /// The object is gone.
     Delete,
-    /// It is there again, with the content that it had: the harder case, since a record that stands looks unchanged.
+    /// The object is back with its old content. That is the harder case: a live record looks unchanged.
     Restore,
 }
 
 /// How Belvo announces a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Notice {
+pub enum Announcement {
     /// By a webhook, at once.
     Once,
-    /// Not at all, or the webhook is lost before it was acknowledged.
+    /// Not at all, or the webhook is lost before its acknowledgement.
     Never,
-    /// By a webhook that comes some time.
+    /// By a late webhook.
     Late,
-    /// By a webhook at once, and by one more that comes some time.
+    /// By a webhook at once and by a late one.
     Twice,
 }
 
-/// One object as it is at Belvo.
+/// One object at Belvo.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Truth {
     pub(crate) is_present: bool,
     pub(crate) content: u8,
-    /// Counts the changes of this object: what was seen at a higher number is newer.
+    /// The number of changes to this object so far.
     pub(crate) age: u8,
-    /// The age at which it was last absent.
+    /// The age at which the object was last deleted.
     pub(crate) absent_at: u8,
-    /// Lists still show it, though it is gone.
+    /// Whether lists still show the deleted object.
     pub(crate) lags: bool,
-    /// Was its last deletion announced?
+    /// Whether Belvo announces the last deletion.
     pub(crate) is_announced: bool,
 }
 
@@ -56,7 +56,7 @@ impl Truth {
         }
     }
 
-    pub(crate) fn apply(&mut self, change: Change, notice: Notice, lags: bool) {
+    pub(crate) fn apply(&mut self, change: Change, announcement: Announcement, lags: bool) {
         self.age += 1;
         self.is_present = change != Change::Delete;
         self.lags = lags;
@@ -64,28 +64,29 @@ impl Truth {
             Change::Add | Change::Update => self.content += 1,
             Change::Delete => {
                 self.absent_at = self.age;
-                self.is_announced = notice != Notice::Never;
+                self.is_announced = announcement != Announcement::Never;
             }
             Change::Restore => {}
         }
     }
 
-    /// The age of what a list shows.
+    /// Returns the age of the object as a list shows it.
     pub(crate) fn listed_age(self) -> u8 {
-        // What lags was there just before it was deleted.
+        // A lagging list shows the object as it was before the deletion.
         if self.lags { self.age - 1 } else { self.age }
     }
 }
 
-/// A page of a list: one object.
+/// A page of a list. It holds at most one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Page {
     pub(crate) id: Option<u8>,
+    /// The number of objects of the whole list.
     pub(crate) count: u8,
     pub(crate) has_next: bool,
 }
 
-/// All objects of a link.
+/// The objects of a link.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Belvo {
     pub(crate) objects: [Truth; MAX_OBJECTS],
@@ -100,12 +101,12 @@ impl Belvo {
         &mut self.objects[usize::from(id)]
     }
 
-    /// The ids that are listed, in their order.
+    /// Returns the listed ids in list order.
     pub(crate) fn list(&self) -> impl Iterator<Item = u8> {
         (0_u8..).zip(self.objects).filter(|(_, truth)| truth.is_listed()).map(|(id, _)| id)
     }
 
-    /// A page, counted from 1. None when there is none; the first is always there.
+    /// Returns a page by its number from 1, or `None` after the last one. The first page always exists.
     pub(crate) fn page(&self, number: u8) -> Option<Page> {
         let count = u8::try_from(self.list().count()).unwrap_or(u8::MAX);
         let id = self.list().nth(usize::from(number) - 1);

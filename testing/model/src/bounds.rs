@@ -1,111 +1,111 @@
-//! How large a world is searched, and what may happen in it.
+//! The bounds of a world: how large it is, and which events can happen in it.
 
 use crate::belvo::Change;
 use crate::queue::Plan;
-use crate::time::Time;
+use crate::time::{Tick, Time};
 
-/// When the first thing happens.
+/// The time at tick 0. Items that are stored in the initial state have time 0.
 const START: Time = 8;
 
-/// An object in the beginning.
+/// An object in the initial state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initially {
-    /// It has never existed.
+pub enum InitialObject {
+    /// Never existed.
     Absent,
-    /// It exists, and nobody knows.
+    /// Exists, but is not stored.
     Unknown,
-    /// It exists, and is stored.
+    /// Exists and is stored.
     Stored,
-    /// It is stored, but Belvo has dropped it without a word.
+    /// Is stored, but Belvo has deleted it without a webhook.
     Dropped,
-    /// It is there again without a word, after its deletion made it a tombstone.
+    /// Is a tombstone, but has come back without a webhook.
     Restored,
 }
 
-/// A world and what may happen in it. Everything that is counted happens at most so often, at any moment, in any order.
+/// The bounds of a world. Each number is a maximum; the events happen at any time and in any order.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// The objects that can ever exist, at most three, as they are in the beginning. A page of a list holds one.
-    pub objects: &'static [Initially],
-    /// Has a whole listing ended before? Otherwise nobody has ever looked.
+    /// The objects that can exist, at most three, in their initial state.
+    pub objects: &'static [InitialObject],
+    /// Whether a whole listing has ended before. If not, no pass has begun yet.
     pub is_loaded: bool,
-    /// What waits in the queue in the beginning.
+    /// The initial messages in the queue.
     pub queue: &'static [Plan],
     /// Changes at Belvo.
     pub changes: u8,
-    /// What may change.
+    /// The kinds of changes.
     pub kinds: &'static [Change],
-    /// Does Belvo keep still while a message is worked on?
-    pub keeps_still: bool,
-    /// Changes that are never announced.
+    /// Whether Belvo changes only while no delivery is in progress.
+    pub changes_between_deliveries: bool,
+    /// Changes that Belvo never announces.
     pub losses: u8,
-    /// Deletions that Belvo announces late, or once more, whenever it likes.
+    /// Deletions that Belvo announces late, or a second time.
     pub late: u8,
-    /// Deleted objects that Belvo's list goes on showing for a while.
+    /// Deleted objects that Belvo's list still shows for some time.
     pub lags: u8,
-    /// Announcements of a whole listing without any change (`historical_update`, a reconciliation).
-    pub announcements: u8,
-    /// Legs and comparisons that end early and go on in a message of their own.
+    /// Requests for a whole listing without a change (`historical_update`, a reconciliation).
+    pub extra_listings: u8,
+    /// Listings and comparisons that stop early and send a continuation.
     pub continuations: u8,
-    /// How often a list that moved is listed again (2 in the product).
+    /// Repetitions of a listing whose list moved (2 in the product).
     pub relistings: u8,
-    /// Deliveries that outlive their visibility timeout and go on as zombies.
+    /// Deliveries that outlive their visibility timeout and continue as zombies.
     pub timeouts: u8,
-    /// Deliveries that end before they are done: by a crash, or by a failure of Belvo, of DynamoDB or of SQS.
+    /// Deliveries that end early, by a crash or by an error of Belvo, DynamoDB or SQS.
     pub crashes: u8,
-    /// Messages that go to the dead-letter queue. From there they come back at any time, in any order.
+    /// Messages that move to the dead-letter queue. A redrive returns them at any time, in any order.
     pub dead_letters: u8,
-    /// By how much the clock of a host that syncs is ahead; each delivery is by any of these hosts.
-    pub hosts: &'static [Time],
-    /// By how much the clock of the host that receives webhooks is ahead.
-    pub receiver: Time,
-    /// The margin when times of two hosts are compared.
+    /// The clock skews of the hosts of the sync function. Each delivery runs on any of them.
+    pub host_skews: &'static [Time],
+    /// The clock skew of the host that receives webhooks.
+    pub receiver_skew: Time,
+    /// The margin in comparisons of two hosts' times.
     pub margin: Time,
-    /// How much time passes with each word from Belvo (a change, a late webhook).
-    pub pace: Time,
-    /// Are the outcomes of events kept track of?
+    /// The duration of a tick.
+    pub tick_duration: Time,
+    /// Whether the table keeps the outcomes of events.
     pub outcomes: bool,
 }
 
 impl Bounds {
-    /// One object that is stored, and nothing that may happen.
-    pub const STILL: Self = Self {
-        objects: &[Initially::Stored],
+    /// A world with one stored object in which no event can happen.
+    pub const BASE: Self = Self {
+        objects: &[InitialObject::Stored],
         is_loaded: true,
         queue: &[],
         changes: 0,
         kinds: &[Change::Add, Change::Update, Change::Delete, Change::Restore],
-        keeps_still: false,
+        changes_between_deliveries: false,
         losses: 0,
         late: 0,
         lags: 0,
-        announcements: 0,
+        extra_listings: 0,
         continuations: 0,
         relistings: 1,
         timeouts: 0,
         crashes: 0,
         dead_letters: 0,
-        hosts: &[0],
-        receiver: 0,
+        host_skews: &[0],
+        receiver_skew: 0,
         margin: 1,
-        pace: 8,
+        tick_duration: 8,
         outcomes: false,
     };
 
-    /// What time it is when Belvo has said so many words. What stands in the table in the beginning is of time 0.
-    pub(crate) fn time(&self, words: u8) -> Time {
-        START + Time::from(words) * self.pace
+    /// Returns the time at a tick, by a clock without skew.
+    pub(crate) fn time(&self, tick: Tick) -> Time {
+        START + Time::from(tick) * self.tick_duration
     }
 }
 
-/// What is left of the bounds.
+/// The events that can still happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     pub(crate) changes: u8,
     pub(crate) losses: u8,
     pub(crate) late: u8,
     pub(crate) lags: u8,
-    pub(crate) announcements: u8,
+    pub(crate) extra_listings: u8,
     pub(crate) continuations: u8,
     pub(crate) timeouts: u8,
     pub(crate) crashes: u8,
@@ -114,8 +114,8 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn of(bounds: &Bounds) -> Self {
-        let Bounds { changes, losses, late, lags, announcements, .. } = *bounds;
+        let Bounds { changes, losses, late, lags, extra_listings, .. } = *bounds;
         let Bounds { continuations, timeouts, crashes, dead_letters, .. } = *bounds;
-        Self { changes, losses, late, lags, announcements, continuations, timeouts, crashes, dead_letters }
+        Self { changes, losses, late, lags, extra_listings, continuations, timeouts, crashes, dead_letters }
     }
 }

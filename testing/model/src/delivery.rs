@@ -1,19 +1,19 @@
-//! A message being worked on: where the invocation is, between two calls.
+//! A delivery of a message: the state of its invocation between two calls.
 
 use crate::guards::{Guard, Guards};
 use crate::ids::Ids;
 use crate::queue::{Message, Plan, Progress, Start};
-use crate::record::{Look, Record, Stands, Write};
+use crate::record::{Item, ObjectRead, Record, Write};
 use crate::table::SyncState;
-use crate::time::Time;
+use crate::time::{Tick, Time};
 
-/// What the present pass does.
+/// The task of the current pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     List,
-    /// Goes on comparing what is stored with a list that earlier messages read.
-    Compare,
-    /// Asks for the tombstones that the listing met.
+    /// Continues to compare the table with a list that earlier messages read.
+    ContinueComparing,
+    /// Requests the objects of the tombstones that the listing found.
     Recheck,
     Get(u8),
     Delete(u8),
@@ -22,206 +22,205 @@ pub(crate) enum Task {
 /// The next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    /// Notes that the message is being worked on, and reads the sync state.
-    Begin,
-    TakeStamp,
-    NoteLook,
-    /// Reads the sync state, in a pass that does not look at Belvo.
-    ReadState,
-    /// Asks Belvo for a page, and the table for what stands there.
+    /// Begins the event item and reads the sync state.
+    BeginEvent,
+    TakeToken,
+    RecordPassStart,
+    /// Reads the sync state in a pass that does not read from Belvo.
+    ReadSyncState,
+    /// Reads a page and the stored item of its object.
     ReadPage(u8),
-    /// Asks Belvo for an object, and the table for what stands there.
-    Ask(u8),
-    /// Reads records from this one on, up to the first that the list lacks.
+    /// Requests an object by its id, and reads its stored item.
+    GetById(u8),
+    /// Reads records from this id on, up to the first that the list lacks.
     Compare(u8),
     /// Reads the clock.
-    Fence(Call),
-    /// The write is on its way.
-    Write(Wanted, Write),
-    /// So is a revival.
-    Revive {
+    Fence(AfterFence),
+    /// A write is in flight.
+    Write(PlannedWrite, Write),
+    /// A restore is in flight.
+    Restore {
         id: u8,
         content: u8,
-        seen: Time,
+        tombstoned_at: Time,
         write: Write,
     },
-    /// Sends the continuation.
-    Send,
-    /// The checkpoint.
+    SendContinuation,
+    /// Writes the checkpoint.
     Finish,
     Acknowledge,
 }
 
 /// What follows the fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Call {
-    /// A page without objects.
+pub(crate) enum AfterFence {
+    /// The page has no object.
     Nothing,
-    /// The object stands there as it was seen.
+    /// The stored item is what the pass read.
     Unchanged {
         id: u8,
         age: u8,
-        stands: Stands,
+        item: Item,
     },
-    Write(Wanted),
+    Write(PlannedWrite),
 }
 
-/// A write that a pass wants.
+/// A write that a pass plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Wanted {
+pub(crate) struct PlannedWrite {
     pub(crate) id: u8,
-    /// How old the object was when the pass saw it.
+    /// The age of the object when the pass read it.
     pub(crate) age: u8,
-    pub(crate) kind: Kind,
+    pub(crate) kind: WriteKind,
 }
 
-/// What is written.
+/// The kind of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum WriteKind {
     Upsert { content: u8 },
-    Bury { is_asked: bool },
-    Mark,
+    Tombstone { is_verified: bool },
+    MarkMissing,
 }
 
-/// A listing, as far as this delivery has come with it.
+/// The part of a listing that a delivery has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Listing {
     pub(crate) start: Start,
-    /// The first page of this leg.
-    pub(crate) first: u8,
-    pub(crate) last: u8,
-    /// The last page that was dealt with.
+    /// The first page of this message.
+    pub(crate) first_page: u8,
+    pub(crate) last_page: u8,
+    /// The page that was read last.
     pub(crate) page: u8,
     pub(crate) count: Option<u8>,
-    /// What earlier legs found, each object once a leg.
-    pub(crate) distinct: u8,
+    /// The sum of the distinct objects that each earlier message found.
+    pub(crate) distinct_before: u8,
     pub(crate) seen_before: Ids,
-    pub(crate) seen: Ids,
-    pub(crate) moved: bool,
+    pub(crate) seen_ids: Ids,
+    pub(crate) has_moved: bool,
     pub(crate) digest: Option<u8>,
-    /// Tombstones that were met and not asked for yet.
-    pub(crate) buried: Ids,
-    /// The checkpoint will say that a whole listing was finished.
+    /// Tombstones that the list showed and that are not rechecked yet.
+    pub(crate) tombstoned: Ids,
+    /// Whether the checkpoint will record a whole listing.
     pub(crate) is_whole: bool,
-    pub(crate) rest: Option<Rest>,
+    pub(crate) continuation: Option<Continuation>,
 }
 
-/// What a message of its own will do.
+/// The work of a continuation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Rest {
-    /// Read the pages after this one.
-    Pages(u8),
-    /// Compare from this id on.
-    Comparison(u8),
+pub(crate) enum Continuation {
+    MorePages { after: u8 },
+    MoreComparing { from: u8 },
 }
 
-/// Whose delivery.
+/// Identifies a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Who {
-    /// The one that the queue knows of.
+pub enum DeliveryId {
+    /// The delivery whose visibility timeout has not passed.
     Current,
-    /// One that it has given up.
+    /// A delivery that has outlived its visibility timeout.
     Zombie(usize),
 }
 
-/// One delivery of a message.
+/// A delivery of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Delivery {
     pub(crate) message: Message,
-    /// By how much the clock of its host is ahead.
-    pub(crate) host: Time,
+    /// The clock skew of its host.
+    pub(crate) skew: Time,
     pub(crate) phase: Phase,
     pub(crate) task: Task,
-    pub(crate) stamp: Time,
+    pub(crate) token: Time,
     /// When the pass began, by the clock of its host.
     pub(crate) began_at: Time,
-    /// What the pass found in the sync state.
+    /// The sync state that the pass found.
     pub(crate) before: SyncState,
     pub(crate) listing: Option<Listing>,
-    /// For the properties: how many words Belvo had said when the pass began.
-    pub(crate) words: u8,
+    /// For the properties: the tick at which the pass began.
+    pub(crate) tick: Tick,
 }
 
-impl Call {
-    /// What a pass does that has seen this content. `compares`: it has read what stands here.
-    pub(crate) fn after_seeing(record: &Record, id: u8, content: u8, age: u8, compares: bool, guards: Guards) -> Self {
-        let stands = record.stands;
-        let is_unchanged = match stands {
-            Stands::Live { content: stored, is_missing } => {
-                stored == content && !(is_missing && guards.has(Guard::ListedAgainIsChanged))
+impl AfterFence {
+    /// Returns what a pass does that has read an object. `compares`: the pass has read the stored item.
+    pub(crate) fn for_object(record: &Record, id: u8, content: u8, age: u8, compares: bool, guards: Guards) -> Self {
+        let item = record.item;
+        let is_unchanged = match item {
+            Item::Live { content: stored, is_missing } => {
+                stored == content && !(is_missing && guards.has(Guard::MissingIsChanged))
             }
-            Stands::Nothing | Stands::Tombstone => false,
+            Item::Absent | Item::Tombstone => false,
         };
         if compares && is_unchanged {
-            Self::Unchanged { id, age, stands }
+            Self::Unchanged { id, age, item }
         } else {
-            Self::Write(Wanted { id, age, kind: Kind::Upsert { content } })
+            Self::Write(PlannedWrite { id, age, kind: WriteKind::Upsert { content } })
         }
     }
 }
 
 impl Delivery {
-    pub(crate) fn new(message: Message, host: Time) -> Self {
+    pub(crate) fn new(message: Message, skew: Time) -> Self {
+        let is_comparing = message.progress.is_some_and(|progress| progress.compared_to.is_some());
         let task = match message.plan {
-            Plan::List if message.progress.is_some_and(|progress| progress.compared_to.is_some()) => Task::Compare,
+            Plan::List if is_comparing => Task::ContinueComparing,
             Plan::List => Task::List,
             Plan::Get(id) => Task::Get(id),
             Plan::Delete(id) => Task::Delete(id),
         };
         let (before, listing) = (SyncState::default(), None);
-        Self { message, host, phase: Phase::Begin, task, stamp: 0, began_at: 0, before, listing, words: 0 }
+        Self { message, skew, phase: Phase::BeginEvent, task, token: 0, began_at: 0, before, listing, tick: 0 }
     }
 
-    pub(crate) fn unsettle(&mut self, id: u8) {
+    /// Records in the listing that an object is listed from now on, or no longer.
+    pub(crate) fn mark_unstable(&mut self, id: u8) {
         if let Some(listing) = &mut self.listing {
-            listing.start.steady.remove(id);
+            listing.start.stable_ids.remove(id);
         }
         if let Some(progress) = &mut self.message.progress {
-            progress.start.steady.remove(id);
+            progress.start.stable_ids.remove(id);
         }
     }
 
-    /// What a pass sees of an object that is so old.
-    pub(crate) fn look(&self, age: u8) -> Look {
-        Look { stamp: self.stamp, age, words: self.words }
+    /// Returns this pass's read of an object.
+    pub(crate) fn read_at(&self, age: u8) -> ObjectRead {
+        ObjectRead { token: self.token, age, tick: self.tick }
     }
 }
 
 impl Listing {
-    /// One that begins, or goes on, and has read nothing yet in this delivery.
+    /// Begins a listing, or continues one from the progress of earlier messages.
     pub(crate) fn new(start: Start, from: Option<&Progress>) -> Self {
         Self {
             start,
-            first: from.map_or(1, |progress| progress.page),
-            last: 0,
+            first_page: from.map_or(1, |progress| progress.page),
+            last_page: 0,
             page: 0,
             count: from.map(|progress| progress.count),
-            distinct: from.map_or(0, |progress| progress.distinct),
-            seen_before: from.map(|progress| progress.seen).unwrap_or_default(),
-            seen: Ids::default(),
-            moved: from.is_some_and(|progress| progress.moved),
+            distinct_before: from.map_or(0, |progress| progress.distinct),
+            seen_before: from.map(|progress| progress.seen_ids).unwrap_or_default(),
+            seen_ids: Ids::default(),
+            has_moved: from.is_some_and(|progress| progress.has_moved),
             digest: None,
-            buried: Ids::default(),
+            tombstoned: Ids::default(),
             is_whole: false,
-            rest: None,
+            continuation: None,
         }
     }
 
-    /// What all legs found, as they count it.
+    /// Returns the sum of the distinct objects that each message found.
     pub(crate) fn distinct(&self) -> u8 {
-        self.distinct + self.seen.len()
+        self.distinct_before + self.seen_ids.len()
     }
 
-    /// Everything that was listed.
+    /// Returns the ids that all messages have seen.
     pub(crate) fn listed(&self) -> Ids {
-        self.seen_before.and(self.seen)
+        self.seen_before.union(self.seen_ids)
     }
 
-    /// What the next leg has to know.
-    pub(crate) fn progress(&self, rest: Rest) -> Progress {
-        let (page, compared_to) = match rest {
-            Rest::Pages(page) => (page, None),
-            Rest::Comparison(id) => (0, Some(id)),
+    /// Returns the progress for the continuation.
+    pub(crate) fn progress(&self, continuation: Continuation) -> Progress {
+        let (page, compared_to) = match continuation {
+            Continuation::MorePages { after } => (after, None),
+            Continuation::MoreComparing { from } => (0, Some(from)),
         };
         Progress {
             start: self.start,
@@ -229,8 +228,8 @@ impl Listing {
             count: self.count.unwrap_or_default(),
             digest: self.digest,
             distinct: self.distinct(),
-            seen: self.listed(),
-            moved: self.moved,
+            seen_ids: self.listed(),
+            has_moved: self.has_moved,
             compared_to,
         }
     }

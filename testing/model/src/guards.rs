@@ -1,78 +1,78 @@
-//! The rules that make the protocol safe. The product has all of them; a test takes one away and shows what then breaks.
+//! The guards of the protocol. The product has all of them; a test removes one and shows which promise breaks.
 
-/// One rule of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A guard of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// A stamp is `max(now, clock + 1)`. Without: the host's own time, whatever the clock says.
-    GrowingStamps,
-    /// Before it writes, a pass reads the clock again and stops when that has moved on.
+    /// A fencing token is `max(now, clock + 1)`. Without: the host's own time.
+    GrowingTokens,
+    /// A pass reads the clock before each write, and stops if a later pass has begun.
     Fence,
-    /// An upsert asks for `fetched_at <= stamp`.
-    UpsertSparesNewer,
-    /// An upsert leaves a tombstone alone: only an answer by `/{id}/` brings an object back.
-    UpsertSparesTombstones,
-    /// A burial asks for `fetched_at < stamp`.
-    BurySparesNewer,
-    /// A tombstone is written also where no record stood.
-    BuryTheUnseen,
-    /// A revival replaces whatever is older than the pass. Without: only the tombstone that it met.
-    ReviveAnyOlder,
-    /// A revival has a condition at all.
-    ReviveWithCondition,
-    /// A tombstone with a newer stamp than the pass is not revived.
-    ReviveOnlyOlder,
-    /// A mark (`missing_since`) asks for a record that is not newer than the listing.
-    MarkSparesNewer,
-    /// A listing asks for the tombstones that it meets by their ids.
-    AskForTombstones,
-    /// It does so only if nobody has begun since it began: the new stamp is taken where the clock is still its own.
-    AskOnlyIfNewest,
-    /// A record that is marked as missing is never "unchanged".
-    ListedAgainIsChanged,
-    /// A deletion is applied unasked only if nobody has looked since it was received.
+    /// An upsert has the condition `fetched_at <= token`.
+    UpsertKeepsNewer,
+    /// An upsert does not replace a tombstone: only a response of `/{id}/` restores an object.
+    UpsertKeepsTombstones,
+    /// The write of a tombstone has the condition `fetched_at < token`.
+    TombstoneKeepsNewer,
+    /// A deletion writes a tombstone even if no record is stored.
+    TombstoneWithoutRecord,
+    /// A restore replaces any older item. Without: only the tombstone that the pass read.
+    RestoreAnyOlder,
+    /// A restore has a condition.
+    RestoreWithCondition,
+    /// A pass does not restore a tombstone with a newer token.
+    RestoreOnlyOlder,
+    /// A write of `missing_since` has the condition that the record is not newer than the listing.
+    MarkKeepsNewer,
+    /// A listing requests the objects of its tombstones by their ids.
+    RecheckTombstones,
+    /// It does so only while the clock still shows its token: the next token is taken on that condition.
+    RecheckIfCurrent,
+    /// A record with `missing_since` never counts as unchanged.
+    MissingIsChanged,
+    /// A deletion is applied without a request to Belvo only if no pass has read from Belvo since its announcement.
     VerifyDeletions,
-    /// A deletion takes its stamp before it reads when somebody last looked.
-    StampBeforeLastLook,
-    /// `last_pass_at` never goes back.
-    LastLookNeverBack,
-    /// Times of two hosts are compared with a margin.
+    /// A deletion takes its token before it reads `last_pass_at`.
+    TokenBeforeLastPass,
+    /// `last_pass_at` never moves back.
+    LastPassOnlyForward,
+    /// Comparisons of two hosts' times allow a margin.
     ClockMargin,
-    /// An event is covered by the time at which a listing began, not by its stamp, which may be ahead of every clock.
-    CoveredByBeginning,
-    /// The checkpoint is refused when the clock has moved on.
-    CheckpointOnClock,
-    /// A continuation goes on only where the page at which the last leg stopped holds the same ids.
-    DigestOfPage,
-    /// A list whose `count` changes, or that ends too early or too late, is no whole listing.
-    SignsOfMoving,
+    /// An event is covered by the time at which a listing began, not by its token, which may be ahead of every clock.
+    CoveredByStartTime,
+    /// The checkpoint is rejected if a later pass has begun.
+    CheckpointIfCurrent,
+    /// A continuation continues only if the last page that was read still holds the same ids.
+    PageDigest,
+    /// A list whose `count` changes, or that ends too early or too late, is not a whole listing.
+    MoveDetection,
     /// A message is acknowledged after its work, not before.
     AcknowledgeLast,
-    /// A delivery that comes late does not open again the event that another one has ended.
+    /// A late delivery does not reopen an event that another delivery has ended.
     EndedStaysEnded,
-    /// A comparison that goes on in a later message takes its stamp before it reads whether a newer listing has ended.
-    StampBeforeComparing,
+    /// A continued comparison takes its token before it reads whether a newer listing has ended.
+    TokenBeforeComparing,
 }
 
-/// Which guards are there.
+/// A set of guards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guards {
     absent: u32,
 }
 
 impl Guards {
-    /// Every guard of this module.
+    /// Returns the set of all guards.
     #[must_use]
     pub fn all() -> Self {
         Self { absent: 0 }
     }
 
-    /// All of these but one.
+    /// Returns the set without a guard.
     #[must_use]
     pub fn without(self, guard: Guard) -> Self {
         Self { absent: self.absent | 1 << guard as u32 }
     }
 
-    /// Is it there?
+    /// Returns `true` if the set contains the guard.
     #[must_use]
     pub fn has(self, guard: Guard) -> bool {
         self.absent & 1 << guard as u32 == 0

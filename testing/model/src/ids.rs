@@ -1,6 +1,6 @@
 //! Ids of objects.
 
-/// The most objects of a link.
+/// The maximum number of objects of a link. Bounds the number of states.
 pub(crate) const MAX_OBJECTS: usize = 3;
 
 /// A set of ids.
@@ -8,7 +8,7 @@ pub(crate) const MAX_OBJECTS: usize = 3;
 pub(crate) struct Ids(u8);
 
 impl Ids {
-    pub(crate) fn add(&mut self, id: u8) {
+    pub(crate) fn insert(&mut self, id: u8) {
         self.0 |= 1 << id;
     }
 
@@ -16,7 +16,7 @@ impl Ids {
         self.0 &= !(1 << id);
     }
 
-    pub(crate) fn has(self, id: u8) -> bool {
+    pub(crate) fn contains(self, id: u8) -> bool {
         self.0 & 1 << id != 0
     }
 
@@ -32,11 +32,11 @@ impl Ids {
         (!self.is_empty()).then(|| u8::try_from(self.0.trailing_zeros()).unwrap_or(u8::MAX))
     }
 
-    pub(crate) fn and(self, others: Self) -> Self {
+    pub(crate) fn union(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    pub(crate) fn without(self, others: Self) -> Self {
+    pub(crate) fn difference(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 }
@@ -44,7 +44,7 @@ impl Ids {
 impl FromIterator<u8> for Ids {
     fn from_iter<T: IntoIterator<Item = u8>>(ids: T) -> Self {
         let mut set = Self::default();
-        ids.into_iter().for_each(|id| set.add(id));
+        ids.into_iter().for_each(|id| set.insert(id));
         set
     }
 }

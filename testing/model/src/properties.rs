@@ -1,93 +1,100 @@
-//! What is promised: the properties that a search tries to break.
-//!
-//! The numbers are those of the design's promises: P1 no event is lost, P2 convergence, P3 snapshots, P4 whole listings,
-//! P5 deletions, P9 absence, P10 covered events.
+//! The promises: properties that a search tries to violate. `docs/architecture.md` numbers them.
 
 use stateright::Property;
 
-use crate::broken::Broken;
 use crate::protocol::Protocol;
-use crate::record::Stands;
+use crate::record::Item;
 use crate::state::State;
 use crate::table::Outcome;
+use crate::time::Tick;
+use crate::violation::Violation;
 
-/// Nothing is under way or waits anywhere, and a whole listing was finished that began after Belvo's last word.
-pub const CONVERGES: &str = "P2: at rest, after one whole listing, the table has converged";
-/// Of what carries a stamp. See the crate's page for the residue of what carries none.
+/// The table agrees with Belvo, except for the residue. Quiescent: no message waits and no delivery is in progress.
+pub const CONVERGENCE: &str = "P2: when quiescent, after a whole listing, the table has converged";
+/// Holds for records that carry a token. The crate's README describes the residue.
 pub const SNAPSHOTS: &str = "P3: an older snapshot never replaces a newer one";
-/// Also behind looks that left no stamp.
-pub const OVERTAKEN: &str = "P3: a pass that was overtaken before its last look at the clock writes behind nobody";
-/// Except by a comparison that goes on in a later message.
-pub const MARKS: &str = "P9: missing_since is never set behind a newer look";
-/// Of lists that move only between legs, or have two objects: Belvo gives no snapshot.
-pub const COMPLETE: &str = "P4: a whole listing has read every object that was listed all the time";
-/// Whoever finishes.
-pub const WATERMARK: &str = "P4: the watermark never goes back";
-/// Also without a listing.
-pub const TOMBSTONES: &str = "P5: at rest, what was announced as deleted and has not come back is a tombstone";
-/// Lists may lag behind.
-pub const REVIVAL: &str = "P5: only an answer by /{id}/ brings an object back";
-/// By a pass that had begun after the deletion was received.
-pub const REDRIVEN: &str = "P5: a deletion does not bury what was seen again after it was announced";
-/// By what really happened first, whatever the hosts' clocks say.
-pub const COVERED: &str = "P10: an event is covered only by a listing that began after it was received";
-/// Where outcomes are kept track of.
-pub const OUTCOMES: &str = "P1: at rest, no event is left as being processed";
+/// Also behind passes that left no token.
+pub const OVERTAKEN: &str = "P3: a pass that was overtaken before its last fence writes behind no other pass";
+/// Except by a continued comparison.
+pub const MARKS: &str = "P9: missing_since is never set behind a newer pass";
+/// Holds for lists that move only between messages, or have at most two objects: Belvo's lists are not snapshots.
+pub const WHOLE_LISTINGS: &str = "P4: a whole listing has read every object that was listed throughout";
+/// Holds for every pass.
+pub const WATERMARK: &str = "P4: the watermark never moves back";
+/// Holds even without a listing.
+pub const TOMBSTONES: &str = "P5: when quiescent, an object whose deletion was announced is back or a tombstone";
+/// Lists may lag behind deletions.
+pub const RESTORES: &str = "P5: only a response of /{id}/ restores an object";
+/// The pass that read the object began after the deletion was received.
+pub const DELETIONS: &str = "P5: a deletion does not remove an object that a pass read after the announcement";
+/// By the order of ticks, whatever the hosts' clocks show.
+pub const COVERED: &str = "P10: an event is covered only by a listing that began after its receipt";
+/// In worlds that keep outcomes.
+pub const OUTCOMES: &str = "P1: when quiescent, no event is left as processing";
 
-/// All of them.
-pub const PROMISES: [&str; 11] =
-    [CONVERGES, SNAPSHOTS, OVERTAKEN, MARKS, COMPLETE, WATERMARK, TOMBSTONES, REVIVAL, REDRIVEN, COVERED, OUTCOMES];
+/// All promises.
+pub const PROMISES: [&str; 11] = [
+    CONVERGENCE,
+    SNAPSHOTS,
+    OVERTAKEN,
+    MARKS,
+    WHOLE_LISTINGS,
+    WATERMARK,
+    TOMBSTONES,
+    RESTORES,
+    DELETIONS,
+    COVERED,
+    OUTCOMES,
+];
 
+/// Returns the promises as properties of the model.
 pub(crate) fn promises() -> Vec<Property<Protocol>> {
     vec![
-        Property::always(CONVERGES, |protocol, state: &State| {
-            !is_done(state, state.words)
-                || objects(protocol).all(|id| is_residue(state, id) || has_converged(state, id))
+        Property::always(CONVERGENCE, |protocol, state: &State| {
+            !is_listed_since(state, state.tick)
+                || protocol.ids().all(|id| is_residue(state, id) || has_converged(state, id))
         }),
         Property::always(TOMBSTONES, |protocol, state: &State| {
-            !state.is_at_rest() || objects(protocol).all(|id| is_buried_if_announced(state, id))
+            !state.is_quiescent() || protocol.ids().all(|id| is_tombstone_if_announced(state, id))
         }),
         Property::always(OUTCOMES, |_, state: &State| {
             let is_open = |outcome: &Outcome| matches!(outcome, Outcome::Waiting | Outcome::Processing);
-            !state.is_at_rest() || !state.table.events.iter().any(is_open)
+            !state.is_quiescent() || !state.table.events.iter().any(is_open)
         }),
-        Property::always(SNAPSHOTS, |_, state: &State| state.broken != Some(Broken::OlderReplacedNewer)),
-        Property::always(OVERTAKEN, |_, state: &State| state.broken != Some(Broken::OvertakenWrote)),
-        Property::always(MARKS, |_, state: &State| state.broken != Some(Broken::MarkedBehind)),
-        Property::always(COMPLETE, |_, state: &State| state.broken != Some(Broken::SkippedObject)),
-        Property::always(WATERMARK, |_, state: &State| state.broken != Some(Broken::WatermarkBack)),
-        Property::always(REVIVAL, |_, state: &State| state.broken != Some(Broken::RevivedByList)),
-        Property::always(REDRIVEN, |_, state: &State| state.broken != Some(Broken::RedrivenDeletion)),
-        Property::always(COVERED, |_, state: &State| state.broken != Some(Broken::CoveredTooSoon)),
+        Property::always(SNAPSHOTS, |_, state: &State| state.violation != Some(Violation::OlderReplacedNewer)),
+        Property::always(OVERTAKEN, |_, state: &State| state.violation != Some(Violation::OvertakenPassWrote)),
+        Property::always(MARKS, |_, state: &State| state.violation != Some(Violation::MarkedBehindNewer)),
+        Property::always(WHOLE_LISTINGS, |_, state: &State| state.violation != Some(Violation::ObjectSkipped)),
+        Property::always(WATERMARK, |_, state: &State| state.violation != Some(Violation::WatermarkMovedBack)),
+        Property::always(RESTORES, |_, state: &State| state.violation != Some(Violation::RestoredByList)),
+        Property::always(DELETIONS, |_, state: &State| state.violation != Some(Violation::DeletedAfterReturn)),
+        Property::always(COVERED, |_, state: &State| state.violation != Some(Violation::CoveredTooEarly)),
     ]
 }
 
-pub(crate) fn objects(protocol: &Protocol) -> impl Iterator<Item = u8> {
-    0..protocol.objects()
+/// Returns `true` in a quiescent state after a whole listing that began at this tick or later.
+pub(crate) fn is_listed_since(state: &State, tick: Tick) -> bool {
+    state.is_quiescent() && state.listed_at >= Some(tick)
 }
 
-/// At rest, after a whole listing that began when Belvo had said so many words, or more.
-pub(crate) fn is_done(state: &State, words: u8) -> bool {
-    state.is_at_rest() && state.listed >= Some(words)
-}
-
-/// A write that was under way landed behind a newer look; nobody has looked since.
+/// Returns `true` if a write in flight landed behind a newer pass, and no pass has read the object since.
 pub(crate) fn is_residue(state: &State, id: u8) -> bool {
     state.table.record(id).is_residue
 }
 
+/// Returns `true` if the stored item agrees with the object at Belvo.
 pub(crate) fn has_converged(state: &State, id: u8) -> bool {
     let truth = state.belvo.object(id);
     truth.lags
-        || match state.table.record(id).stands {
-            Stands::Live { content, is_missing } if truth.is_present => content == truth.content && !is_missing,
-            Stands::Live { is_missing, .. } => is_missing,
-            Stands::Nothing | Stands::Tombstone => !truth.is_present,
+        || match state.table.record(id).item {
+            Item::Live { content, is_missing } if truth.is_present => content == truth.content && !is_missing,
+            Item::Live { is_missing, .. } => is_missing,
+            Item::Absent | Item::Tombstone => !truth.is_present,
         }
 }
 
-fn is_buried_if_announced(state: &State, id: u8) -> bool {
+fn is_tombstone_if_announced(state: &State, id: u8) -> bool {
     let truth = state.belvo.object(id);
     let is_announced = !truth.is_present && truth.is_announced;
-    !is_announced || state.table.record(id).stands == Stands::Tombstone
+    !is_announced || state.table.record(id).item == Item::Tombstone
 }

@@ -1,25 +1,26 @@
-//! A world, and the rules that its deliveries follow.
+//! A world and the guards of its protocol.
 
 use crate::bounds::Bounds;
 use crate::guards::{Guard, Guards};
 use crate::time::Time;
 
-/// A world, and the rules that its deliveries follow.
+/// A world and the guards that its deliveries follow.
 #[derive(Debug, Clone)]
 pub struct Protocol {
-    /// What may happen.
+    /// The bounds of the world.
     pub bounds: Bounds,
-    /// The rules that are there.
+    /// The guards that are present.
     pub guards: Guards,
 }
 
 impl Protocol {
+    /// Returns the margin in comparisons of two hosts' times.
     pub(crate) fn margin(&self) -> Time {
         if self.guards.has(Guard::ClockMargin) { self.bounds.margin } else { 0 }
     }
 
-    /// How many objects there are.
-    pub(crate) fn objects(&self) -> u8 {
-        u8::try_from(self.bounds.objects.len()).unwrap_or(u8::MAX)
+    /// Returns the ids of all objects.
+    pub(crate) fn ids(&self) -> std::ops::Range<u8> {
+        0..u8::try_from(self.bounds.objects.len()).unwrap_or(u8::MAX)
     }
 }

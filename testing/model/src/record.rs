@@ -1,14 +1,14 @@
-//! One record, the conditional writes to it, and what they are judged by.
+//! A record, and the conditional writes to it.
 
-use crate::broken::Broken;
 use crate::guards::{Guard, Guards};
-use crate::time::Time;
+use crate::time::{Tick, Time};
+use crate::violation::Violation;
 
-/// What stands in the place of a record.
+/// The item under a record's key.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Stands {
+pub(crate) enum Item {
     #[default]
-    Nothing,
+    Absent,
     Live {
         content: u8,
         is_missing: bool,
@@ -16,143 +16,156 @@ pub(crate) enum Stands {
     Tombstone,
 }
 
-/// A look at an object by some pass, whether or not it left a trace in the table.
+/// A read of an object by a pass, whether or not the pass wrote afterwards.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Look {
-    /// The stamp of the pass.
-    pub(crate) stamp: Time,
-    /// How old the object was that it saw.
+pub(crate) struct ObjectRead {
+    /// The token of the pass.
+    pub(crate) token: Time,
+    /// The age of the object.
     pub(crate) age: u8,
-    /// How many words Belvo had said when the pass began.
-    pub(crate) words: u8,
+    /// The tick at which the pass began.
+    pub(crate) tick: Tick,
 }
 
-/// One record. Only `stands` and `fetched_at` are in the product's table; the others are for the properties.
+/// A record. Only `item` and `fetched_at` are in the product's table; the properties use the other members.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
-    pub(crate) stands: Stands,
+    pub(crate) item: Item,
     pub(crate) fetched_at: Time,
-    /// The look that wrote what stands here.
-    pub(crate) stored: Look,
-    /// The newest look at it.
-    pub(crate) look: Look,
-    /// The known residue: a write that was under way landed behind a newer look that had left no stamp here.
+    /// The read behind the stored item.
+    pub(crate) stored_read: ObjectRead,
+    /// The read with the largest token.
+    pub(crate) newest_read: ObjectRead,
+    /// Whether a write in flight landed behind a newer pass that left no token: the known residue.
     pub(crate) is_residue: bool,
 }
 
-/// A write on its way to the table.
+/// A write in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Write {
-    /// The pass that writes, and what it saw.
-    pub(crate) look: Look,
-    /// Was the pass the newest when it read the clock for the last time before this?
-    pub(crate) in_time: bool,
+    /// The read behind the write.
+    pub(crate) read: ObjectRead,
+    /// Whether the pass was current at its last fence before the write.
+    pub(crate) was_current: bool,
 }
 
-/// What became of an upsert.
-pub(crate) enum Upsert {
-    Written(Option<Broken>),
+/// The result of an upsert.
+pub(crate) enum UpsertResult {
+    Written(Option<Violation>),
     Stale,
-    Buried { seen: Time },
+    Tombstoned { fetched_at: Time },
 }
 
 impl Record {
-    pub(crate) fn upsert(&mut self, content: u8, write: Write, by_id: bool, guards: Guards) -> Upsert {
-        let is_tombstone = self.stands == Stands::Tombstone;
-        if is_tombstone && guards.has(Guard::UpsertSparesTombstones) {
-            return Upsert::Buried { seen: self.fetched_at };
+    pub(crate) fn upsert(&mut self, content: u8, write: Write, by_id: bool, guards: Guards) -> UpsertResult {
+        let is_tombstone = self.item == Item::Tombstone;
+        if is_tombstone && guards.has(Guard::UpsertKeepsTombstones) {
+            return UpsertResult::Tombstoned { fetched_at: self.fetched_at };
         }
-        let is_newer = self.stands != Stands::Nothing && self.fetched_at > write.look.stamp;
-        if is_newer && guards.has(Guard::UpsertSparesNewer) {
-            return Upsert::Stale;
+
+        let is_newer = self.item != Item::Absent && self.fetched_at > write.read.token;
+        if is_newer && guards.has(Guard::UpsertKeepsNewer) {
+            return UpsertResult::Stale;
         }
-        let revives = (is_tombstone && !by_id).then_some(Broken::RevivedByList);
-        Upsert::Written(revives.or(self.put(Stands::Live { content, is_missing: false }, write, None)))
+
+        let restored = (is_tombstone && !by_id).then_some(Violation::RestoredByList);
+        UpsertResult::Written(restored.or(self.put(Item::Live { content, is_missing: false }, write, None)))
     }
 
-    /// `announced`: how many words Belvo had said when the deletion was received, if nobody asked whether it still holds.
-    pub(crate) fn bury(&mut self, write: Write, announced: Option<u8>, guards: Guards) -> Option<Broken> {
-        let is_newer = self.fetched_at >= write.look.stamp && guards.has(Guard::BurySparesNewer);
-        let is_refused = match self.stands {
-            Stands::Nothing => !guards.has(Guard::BuryTheUnseen),
+    /// Writes a tombstone. `announced` is the tick at which the deletion was received, unless the pass verified it.
+    pub(crate) fn tombstone(&mut self, write: Write, announced: Option<Tick>, guards: Guards) -> Option<Violation> {
+        let is_newer = self.fetched_at >= write.read.token && guards.has(Guard::TombstoneKeepsNewer);
+        let is_rejected = match self.item {
+            Item::Absent => !guards.has(Guard::TombstoneWithoutRecord),
             _ => is_newer,
         };
-        if is_refused {
+        if is_rejected {
             return None;
         }
-        if announced.is_some() && self.stands == Stands::Tombstone {
-            // One deletion or another: nothing is lost.
-            self.fetched_at = write.look.stamp;
+
+        if announced.is_some() && self.item == Item::Tombstone {
+            // A tombstone replaces a tombstone: nothing is lost.
+            self.fetched_at = write.read.token;
             return None;
         }
-        self.put(Stands::Tombstone, write, announced)
-            .map(|broken| announced.map_or(broken, |_| Broken::RedrivenDeletion))
+        self.put(Item::Tombstone, write, announced)
+            .map(|violation| announced.map_or(violation, |_| Violation::DeletedAfterReturn))
     }
 
-    pub(crate) fn revive(&mut self, content: u8, seen: Time, write: Write, guards: Guards) -> Option<Broken> {
-        let is_there = if guards.has(Guard::ReviveAnyOlder) {
-            self.stands == Stands::Nothing || self.fetched_at < write.look.stamp
+    /// Replaces a tombstone by a live record. `tombstoned_at` is the token of the tombstone that the pass read.
+    pub(crate) fn restore(
+        &mut self,
+        content: u8,
+        tombstoned_at: Time,
+        write: Write,
+        guards: Guards,
+    ) -> Option<Violation> {
+        let holds = if guards.has(Guard::RestoreAnyOlder) {
+            self.item == Item::Absent || self.fetched_at < write.read.token
         } else {
-            self.stands == Stands::Tombstone && self.fetched_at == seen
+            self.item == Item::Tombstone && self.fetched_at == tombstoned_at
         };
-        if !is_there && guards.has(Guard::ReviveWithCondition) {
+        if !holds && guards.has(Guard::RestoreWithCondition) {
             return None;
         }
-        self.put(Stands::Live { content, is_missing: false }, write, None)
+        self.put(Item::Live { content, is_missing: false }, write, None)
     }
 
-    /// `listing`: the stamp with which the listing began that lacks the object. `is_late`: the comparison goes on in a later
-    /// message, and may not know of looks since.
+    /// Sets `missing_since`. `listing` is the token of the listing that lacks the object. `is_continued`: the comparison
+    /// continues in a later message, and may miss newer reads.
     pub(crate) fn mark_missing(
         &mut self,
         listing: Time,
         write: Write,
-        is_late: bool,
+        is_continued: bool,
         guards: Guards,
-    ) -> Option<Broken> {
-        let Stands::Live { content, .. } = self.stands else { return None };
+    ) -> Option<Violation> {
+        let Item::Live { content, .. } = self.item else { return None };
         let is_newer = self.fetched_at > listing;
-        if is_newer && guards.has(Guard::MarkSparesNewer) {
+        if is_newer && guards.has(Guard::MarkKeepsNewer) {
             return None;
         }
-        self.stands = Stands::Live { content, is_missing: true };
-        match self.judge(write, None)? {
-            Broken::OlderReplacedNewer if is_late && !is_newer => None,
-            Broken::OlderReplacedNewer => Some(Broken::MarkedBehind),
-            broken => Some(broken),
+
+        self.item = Item::Live { content, is_missing: true };
+        match self.check(write, None)? {
+            Violation::OlderReplacedNewer if is_continued && !is_newer => None,
+            Violation::OlderReplacedNewer => Some(Violation::MarkedBehindNewer),
+            violation => Some(violation),
         }
     }
 
-    /// A pass has seen the object and finds nothing to write. `agrees`: what stands here is what it saw.
-    pub(crate) fn look(&mut self, look: Look, agrees: bool) {
-        if look.stamp >= self.look.stamp {
-            self.look = look;
+    /// Records a read after which the pass writes nothing. `agrees`: the stored item is what the pass read.
+    pub(crate) fn record_read(&mut self, read: ObjectRead, agrees: bool) {
+        if read.token >= self.newest_read.token {
+            self.newest_read = read;
             self.is_residue = !agrees;
         }
     }
 
-    fn put(&mut self, stands: Stands, write: Write, announced: Option<u8>) -> Option<Broken> {
-        let broken = self.judge(write, announced);
-        self.stands = stands;
-        self.fetched_at = write.look.stamp;
-        self.stored = write.look;
-        if write.look.stamp >= self.look.stamp {
-            self.look = write.look;
+    fn put(&mut self, item: Item, write: Write, announced: Option<Tick>) -> Option<Violation> {
+        let violation = self.check(write, announced);
+        self.item = item;
+        self.fetched_at = write.read.token;
+        self.stored_read = write.read;
+        if write.read.token >= self.newest_read.token {
+            self.newest_read = write.read;
         }
-        broken
+        violation
     }
 
-    /// Is something newer replaced? Of a deletion that is applied unasked only what was seen by a pass that began after it
-    /// was announced is known to be newer.
-    fn judge(&mut self, write: Write, announced: Option<u8>) -> Option<Broken> {
-        let Write { look, in_time } = write;
-        let is_newer = |other: Look| other.age > look.age && announced.is_none_or(|words| other.words >= words);
-        let is_behind = is_newer(self.look);
-        let left_no_stamp = self.look.stamp > look.stamp && !is_newer(self.stored);
-        self.is_residue = is_behind && left_no_stamp && in_time;
-        if is_newer(self.stored) || (is_behind && !left_no_stamp) {
-            return Some(Broken::OlderReplacedNewer);
+    /// Checks whether the write replaces newer data. Against an unverified deletion, only a read by a pass that began after
+    /// the announcement counts as newer.
+    fn check(&mut self, write: Write, announced: Option<Tick>) -> Option<Violation> {
+        let Write { read, was_current } = write;
+        let is_newer =
+            |other: ObjectRead| other.age > read.age && announced.is_none_or(|announced| other.tick >= announced);
+        let is_behind = is_newer(self.newest_read);
+        let left_no_token = self.newest_read.token > read.token && !is_newer(self.stored_read);
+        self.is_residue = is_behind && left_no_token && was_current;
+
+        if is_newer(self.stored_read) || (is_behind && !left_no_token) {
+            return Some(Violation::OlderReplacedNewer);
         }
-        (is_behind && !in_time).then_some(Broken::OvertakenWrote)
+        (is_behind && !was_current).then_some(Violation::OvertakenPassWrote)
     }
 }

@@ -1,245 +1,241 @@
-//! One call of a delivery. A crash, a timeout or anything else may come between any two of them.
+//! A step of a delivery: one call. A crash, a timeout or another event may happen between any two steps.
 
-use crate::broken::Broken;
-use crate::delivery::{Call, Delivery, Kind, Phase, Task, Wanted};
+use crate::delivery::{AfterFence, Delivery, Phase, PlannedWrite, Task, WriteKind};
 use crate::guards::Guard;
 use crate::protocol::Protocol;
 use crate::queue::Message;
-use crate::record::{Upsert, Write};
+use crate::record::{UpsertResult, Write};
 use crate::state::State;
 use crate::table::{Checkpoint, Outcome};
+use crate::violation::Violation;
 
-/// Where a call leaves a delivery.
-pub(crate) enum Next {
-    /// There is another one.
-    On(Delivery),
-    /// The message goes back to the queue.
-    Back,
-    /// It is acknowledged.
-    Done,
+/// The result of a step.
+pub(crate) enum StepResult {
+    /// The delivery has another call to make.
+    Continue(Delivery),
+    /// The message returns to the queue.
+    Returned,
+    /// The message is acknowledged.
+    Acknowledged,
 }
 
 impl State {
-    pub(crate) fn step(&mut self, protocol: &Protocol, mut delivery: Delivery) -> Next {
-        let phase = delivery.phase;
-        let on = match phase {
-            Phase::Begin => self.begin(protocol, &mut delivery),
-            Phase::TakeStamp => self.take_stamp(protocol, &mut delivery),
-            Phase::NoteLook => self.note_look(protocol, &mut delivery),
-            Phase::ReadState => self.read_state(protocol, &mut delivery),
+    pub(crate) fn step(&mut self, protocol: &Protocol, mut delivery: Delivery) -> StepResult {
+        let next = match delivery.phase {
+            Phase::BeginEvent => Some(self.begin_event(protocol, &delivery)),
+            Phase::TakeToken => self.take_token(protocol, &mut delivery),
+            Phase::RecordPassStart => self.record_pass_start(protocol, &mut delivery),
+            Phase::ReadSyncState => Some(self.read_sync_state(protocol, &mut delivery)),
             Phase::ReadPage(page) => self.read_page(protocol, &mut delivery, page),
-            Phase::Ask(id) => self.ask(protocol, &mut delivery, id),
+            Phase::GetById(id) => Some(self.get_by_id(protocol, id)),
             Phase::Compare(id) => self.compare(protocol, &mut delivery, id),
-            Phase::Fence(call) => self.fence(protocol, &mut delivery, call),
-            Phase::Write(wanted, write) => self.write(protocol, &mut delivery, wanted, write),
-            Phase::Revive { id, content, seen, write } => {
-                let broken = self.table.record_mut(id).revive(content, seen, write, protocol.guards);
-                self.note(broken);
-                proceed(protocol, &mut delivery, id);
-                true
+            Phase::Fence(then) => self.fence(protocol, &mut delivery, then),
+            Phase::Write(planned, write) => Some(self.write(protocol, &mut delivery, planned, write)),
+            Phase::Restore { id, content, tombstoned_at, write } => {
+                let violation = self.table.record_mut(id).restore(content, tombstoned_at, write, protocol.guards);
+                self.record_violation(violation);
+                Some(after_object(protocol, &mut delivery, id))
             }
-            Phase::Send => self.send_rest(protocol, &mut delivery),
-            Phase::Finish => self.finish(protocol, &mut delivery),
-            Phase::Acknowledge => return Next::Done,
+            Phase::SendContinuation => Some(self.send_continuation(protocol, &delivery)),
+            Phase::Finish => self.finish(protocol, &delivery),
+            Phase::Acknowledge => return StepResult::Acknowledged,
         };
-        if on { Next::On(delivery) } else { Next::Back }
+        let Some(phase) = next else { return StepResult::Returned };
+        StepResult::Continue(Delivery { phase, ..delivery })
     }
 
-    fn begin(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
+    fn begin_event(&mut self, protocol: &Protocol, delivery: &Delivery) -> Phase {
         if !protocol.guards.has(Guard::EndedStaysEnded) || self.table.is_open(delivery.message.event) {
-            self.table.note_outcome(delivery.message.event, Outcome::Processing);
+            self.table.set_outcome(delivery.message.event, Outcome::Processing);
         }
+
         let is_covered = match delivery.task {
             Task::List | Task::Get(_) => self.is_covered(protocol, delivery),
-            Task::Compare => !protocol.guards.has(Guard::StampBeforeComparing) && self.was_listed_since(delivery),
+            Task::ContinueComparing => {
+                !protocol.guards.has(Guard::TokenBeforeComparing) && self.was_listed_since(delivery)
+            }
             Task::Recheck | Task::Delete(_) => false,
         };
-        delivery.phase = match delivery.task {
+        match delivery.task {
             _ if is_covered => self.end_covered(delivery),
-            Task::Delete(_) if !protocol.guards.has(Guard::StampBeforeLastLook) => Phase::ReadState,
-            _ => Phase::TakeStamp,
-        };
-        true
+            Task::Delete(_) if !protocol.guards.has(Guard::TokenBeforeLastPass) => Phase::ReadSyncState,
+            _ => Phase::TakeToken,
+        }
     }
 
     fn is_covered(&mut self, protocol: &Protocol, delivery: &Delivery) -> bool {
         let state = self.table.state;
-        let by_beginning = protocol.guards.has(Guard::CoveredByBeginning);
-        let began_at = if by_beginning { state.listing_began_at } else { state.listed_at };
+        let by_start_time = protocol.guards.has(Guard::CoveredByStartTime);
+        let began_at = if by_start_time { state.listing_began_at } else { state.listed_at };
         let is_covered = began_at.is_some_and(|began_at| delivery.message.received_at + protocol.margin() < began_at);
-        if is_covered && delivery.message.words > state.words {
-            self.note(Some(Broken::CoveredTooSoon));
+        if is_covered && delivery.message.tick > state.tick {
+            self.record_violation(Some(Violation::CoveredTooEarly));
         }
         is_covered
     }
 
-    /// Has a whole listing ended that began after the one whose comparison goes on?
+    /// Returns `true` if a whole listing has ended that began after the one whose comparison continues.
     fn was_listed_since(&self, delivery: &Delivery) -> bool {
-        let began = delivery.message.progress.map(|progress| progress.start.stamp);
-        self.table.state.listed_at > began
+        let token = delivery.message.progress.map(|progress| progress.start.token);
+        self.table.state.listed_at > token
     }
 
     fn end_covered(&mut self, delivery: &Delivery) -> Phase {
-        self.table.note_outcome(delivery.message.event, Outcome::Covered);
+        self.table.set_outcome(delivery.message.event, Outcome::Covered);
         Phase::Acknowledge
     }
 
-    fn take_stamp(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
-        let asks_on = delivery.task == Task::Recheck;
-        if asks_on && protocol.guards.has(Guard::AskOnlyIfNewest) && !self.table.is_current(delivery.stamp) {
-            return false;
+    fn take_token(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> Option<Phase> {
+        let follows = delivery.task == Task::Recheck;
+        if follows && protocol.guards.has(Guard::RecheckIfCurrent) && !self.table.is_current(delivery.token) {
+            return None;
         }
-        let now = self.time(protocol) + delivery.host;
-        delivery.stamp = self.table.take_stamp(now, protocol.guards);
+
+        let now = self.time(protocol) + delivery.skew;
+        delivery.token = self.table.take_token(now, protocol.guards);
         delivery.began_at = now;
-        delivery.words = self.words;
-        delivery.phase = match delivery.task {
-            Task::Delete(id) if !protocol.guards.has(Guard::StampBeforeLastLook) => decide(protocol, delivery, id),
-            Task::Delete(_) | Task::Compare => Phase::ReadState,
-            Task::List | Task::Recheck | Task::Get(_) => Phase::NoteLook,
-        };
-        true
+        delivery.tick = self.tick;
+        Some(match delivery.task {
+            Task::Delete(id) if !protocol.guards.has(Guard::TokenBeforeLastPass) => delete(protocol, delivery, id),
+            Task::Delete(_) | Task::ContinueComparing => Phase::ReadSyncState,
+            Task::List | Task::Recheck | Task::Get(_) => Phase::RecordPassStart,
+        })
     }
 
-    fn note_look(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
-        let Some(before) = self.table.note_look(delivery.stamp, protocol.guards) else { return false };
-        delivery.before = before;
-        delivery.phase = match delivery.task {
+    fn record_pass_start(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> Option<Phase> {
+        delivery.before = self.table.record_pass_start(delivery.token, protocol.guards)?;
+        Some(match delivery.task {
             Task::List => delivery.begin_listing(protocol),
-            Task::Recheck => delivery.first_buried().map_or(Phase::Finish, Phase::Ask),
-            Task::Get(id) | Task::Delete(id) => Phase::Ask(id),
-            Task::Compare => Phase::Finish,
-        };
-        true
+            Task::Recheck => delivery.first_tombstoned().map_or(Phase::Finish, Phase::GetById),
+            Task::Get(id) | Task::Delete(id) => Phase::GetById(id),
+            Task::ContinueComparing => Phase::Finish,
+        })
     }
 
-    fn read_state(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
+    fn read_sync_state(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> Phase {
         delivery.before = self.table.state;
-        let checks_late = protocol.guards.has(Guard::StampBeforeComparing);
-        delivery.phase = match delivery.task {
-            Task::Delete(_) if !protocol.guards.has(Guard::StampBeforeLastLook) => Phase::TakeStamp,
-            Task::Delete(id) => decide(protocol, delivery, id),
-            _ if checks_late && self.was_listed_since(delivery) => self.end_covered(delivery),
-            _ => delivery.go_on_comparing(),
-        };
-        true
+        let checks_after_token = protocol.guards.has(Guard::TokenBeforeComparing);
+        match delivery.task {
+            Task::Delete(_) if !protocol.guards.has(Guard::TokenBeforeLastPass) => Phase::TakeToken,
+            Task::Delete(id) => delete(protocol, delivery, id),
+            _ if checks_after_token && self.was_listed_since(delivery) => self.end_covered(delivery),
+            _ => delivery.continue_comparing(),
+        }
     }
 
-    fn ask(&mut self, protocol: &Protocol, delivery: &mut Delivery, id: u8) -> bool {
+    fn get_by_id(&self, protocol: &Protocol, id: u8) -> Phase {
         let truth = self.belvo.object(id);
         let (content, age) = (truth.content, truth.age);
-        delivery.phase = Phase::Fence(if truth.is_present {
-            Call::after_seeing(self.table.record(id), id, content, age, true, protocol.guards)
+        Phase::Fence(if truth.is_present {
+            AfterFence::for_object(self.table.record(id), id, content, age, true, protocol.guards)
         } else {
-            Call::Write(Wanted { id, age, kind: Kind::Bury { is_asked: true } })
-        });
-        true
+            AfterFence::Write(PlannedWrite { id, age, kind: WriteKind::Tombstone { is_verified: true } })
+        })
     }
 
-    fn fence(&mut self, protocol: &Protocol, delivery: &mut Delivery, call: Call) -> bool {
-        let in_time = self.table.is_current(delivery.stamp);
-        if !in_time && protocol.guards.has(Guard::Fence) {
-            return false;
+    fn fence(&mut self, protocol: &Protocol, delivery: &mut Delivery, then: AfterFence) -> Option<Phase> {
+        let was_current = self.table.is_current(delivery.token);
+        if !was_current && protocol.guards.has(Guard::Fence) {
+            return None;
         }
-        match call {
-            Call::Nothing => proceed(protocol, delivery, 0),
-            Call::Unchanged { id, age, stands } => {
-                let agrees = self.table.record(id).stands == stands;
-                self.table.record_mut(id).look(delivery.look(age), agrees);
-                proceed(protocol, delivery, id);
+        Some(match then {
+            AfterFence::Nothing => after_object(protocol, delivery, 0),
+            AfterFence::Unchanged { id, age, item } => {
+                let record = self.table.record_mut(id);
+                record.record_read(delivery.read_at(age), record.item == item);
+                after_object(protocol, delivery, id)
             }
-            Call::Write(wanted) => {
-                delivery.phase = Phase::Write(wanted, Write { look: delivery.look(wanted.age), in_time });
+            AfterFence::Write(planned) => {
+                Phase::Write(planned, Write { read: delivery.read_at(planned.age), was_current })
             }
-        }
-        true
+        })
     }
 
-    fn write(&mut self, protocol: &Protocol, delivery: &mut Delivery, wanted: Wanted, write: Write) -> bool {
-        let guards = protocol.guards;
-        let record = self.table.record_mut(wanted.id);
-        let broken = match wanted.kind {
-            Kind::Upsert { content } => {
+    fn write(&mut self, protocol: &Protocol, delivery: &mut Delivery, planned: PlannedWrite, write: Write) -> Phase {
+        let (id, guards) = (planned.id, protocol.guards);
+        let record = self.table.record_mut(id);
+        let violation = match planned.kind {
+            WriteKind::Upsert { content } => {
                 let by_id = delivery.task != Task::List;
                 match record.upsert(content, write, by_id, guards) {
-                    Upsert::Written(broken) => broken,
-                    Upsert::Stale => None,
-                    Upsert::Buried { seen } if by_id => {
-                        if seen < write.look.stamp || !guards.has(Guard::ReviveOnlyOlder) {
-                            delivery.phase = Phase::Revive { id: wanted.id, content, seen, write };
-                            return true;
+                    UpsertResult::Written(violation) => violation,
+                    UpsertResult::Tombstoned { fetched_at: tombstoned_at } if by_id => {
+                        if tombstoned_at < write.read.token || !guards.has(Guard::RestoreOnlyOlder) {
+                            return Phase::Restore { id, content, tombstoned_at, write };
                         }
                         None
                     }
-                    Upsert::Buried { .. } => {
-                        delivery.meet_tombstone(protocol, wanted.id);
+                    UpsertResult::Tombstoned { .. } => {
+                        delivery.record_tombstone(protocol, id);
                         None
                     }
+                    UpsertResult::Stale => None,
                 }
             }
-            Kind::Bury { is_asked } => record.bury(write, (!is_asked).then_some(delivery.message.words), guards),
-            Kind::Mark => {
-                let listing = delivery.listing.map_or(delivery.stamp, |listing| listing.start.stamp);
-                record.mark_missing(listing, write, delivery.task == Task::Compare, guards)
+            WriteKind::Tombstone { is_verified } => {
+                record.tombstone(write, (!is_verified).then_some(delivery.message.tick), guards)
+            }
+            WriteKind::MarkMissing => {
+                let listing = delivery.listing.map_or(delivery.token, |listing| listing.start.token);
+                record.mark_missing(listing, write, delivery.task == Task::ContinueComparing, guards)
             }
         };
-        self.note(broken);
-        proceed(protocol, delivery, wanted.id);
-        true
+        self.record_violation(violation);
+        after_object(protocol, delivery, id)
     }
 
-    fn send_rest(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
-        if let Some((listing, rest)) = delivery.listing.and_then(|listing| Some((listing, listing.rest?))) {
+    fn send_continuation(&mut self, protocol: &Protocol, delivery: &Delivery) -> Phase {
+        let progress = delivery.listing.and_then(|listing| Some(listing.progress(listing.continuation?)));
+        if progress.is_some() {
             let event = self.new_event(&protocol.bounds);
-            let progress = Some(listing.progress(rest));
             self.queue.waiting.push(Message { event, progress, ..delivery.message });
         }
-        delivery.phase = Phase::Finish;
-        true
+        Phase::Finish
     }
 
-    fn finish(&mut self, protocol: &Protocol, delivery: &mut Delivery) -> bool {
-        let listing = delivery.listing;
-        let listed = listing.filter(|listing| listing.is_whole);
+    fn finish(&mut self, protocol: &Protocol, delivery: &Delivery) -> Option<Phase> {
+        let continuation = delivery.listing.and_then(|listing| listing.continuation);
+        let whole = delivery.listing.filter(|listing| listing.is_whole);
         let checkpoint = Checkpoint {
-            stamp: delivery.stamp,
+            token: delivery.token,
             before: delivery.before,
-            listed: listed.map(|listing| listing.start),
+            listing: whole.map(|listing| listing.start),
             event: delivery.message.event,
-            outcome: listing.and_then(|listing| listing.rest).map_or(Outcome::Applied, |_| Outcome::Continued),
+            outcome: continuation.map_or(Outcome::Applied, |_| Outcome::Continued),
         };
+
         let watermark = self.table.state.watermark;
         if !self.table.finish(&checkpoint, protocol.guards) {
-            return false;
+            return None;
         }
         if self.table.state.watermark < watermark {
-            self.note(Some(Broken::WatermarkBack));
+            self.record_violation(Some(Violation::WatermarkMovedBack));
         }
-        if let Some(listing) = listed {
+        if let Some(listing) = whole {
             self.end_listing(&listing);
         }
-        delivery.phase = Phase::Acknowledge;
-        true
+        Some(Phase::Acknowledge)
     }
 }
 
-/// A deletion is applied unasked, unless somebody has looked since it was received.
-fn decide(protocol: &Protocol, delivery: &Delivery, id: u8) -> Phase {
+/// Returns the call that applies a deletion: a tombstone, or a request to Belvo if a pass has read since the announcement.
+fn delete(protocol: &Protocol, delivery: &Delivery, id: u8) -> Phase {
     let received_at = delivery.message.received_at;
-    let seen_since = delivery.before.last_pass_at.is_some_and(|look| look + protocol.margin() >= received_at);
-    if seen_since && protocol.guards.has(Guard::VerifyDeletions) {
-        return Phase::NoteLook;
+    let may_have_come_back = delivery.before.last_pass_at.is_some_and(|last| last + protocol.margin() >= received_at);
+    if may_have_come_back && protocol.guards.has(Guard::VerifyDeletions) {
+        return Phase::RecordPassStart;
     }
-    Phase::Fence(Call::Write(Wanted { id, age: delivery.message.age, kind: Kind::Bury { is_asked: false } }))
+    let kind = WriteKind::Tombstone { is_verified: false };
+    Phase::Fence(AfterFence::Write(PlannedWrite { id, age: delivery.message.age, kind }))
 }
 
-/// What comes after an object was dealt with.
-fn proceed(protocol: &Protocol, delivery: &mut Delivery, id: u8) {
-    let is_mark = matches!(delivery.phase, Phase::Write(wanted, _) if wanted.kind == Kind::Mark);
-    delivery.phase = match delivery.task {
+/// Returns the call after an object.
+fn after_object(protocol: &Protocol, delivery: &mut Delivery, id: u8) -> Phase {
+    let is_mark = matches!(delivery.phase, Phase::Write(planned, _) if planned.kind == WriteKind::MarkMissing);
+    match delivery.task {
         Task::Get(_) | Task::Delete(_) => Phase::Finish,
         Task::Recheck => delivery.after_recheck(id),
-        Task::List | Task::Compare if is_mark => Phase::Compare(id + 1),
-        Task::List | Task::Compare => delivery.after_page(protocol),
-    };
+        Task::List | Task::ContinueComparing if is_mark => Phase::Compare(id + 1),
+        Task::List | Task::ContinueComparing => delivery.after_page(protocol),
+    }
 }

@@ -1,23 +1,23 @@
-//! The table: the link's clock, the sync state, the checkpoint.
+//! The table: the link's clock, the sync state, the checkpoint, and the event items.
 
 use crate::guards::{Guard, Guards};
 use crate::ids::MAX_OBJECTS;
 use crate::queue::Start;
 use crate::record::Record;
-use crate::time::Time;
+use crate::time::{Tick, Time};
 
-/// What is known of the resource: the sync state item.
+/// The sync state of the link's resource.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SyncState {
     pub(crate) last_pass_at: Option<Time>,
     pub(crate) watermark: Option<Time>,
     pub(crate) listed_at: Option<Time>,
     pub(crate) listing_began_at: Option<Time>,
-    /// For the properties: how many words Belvo had said when that listing began.
-    pub(crate) words: u8,
+    /// For the properties: the tick at which that listing began.
+    pub(crate) tick: Tick,
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
     Waiting,
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
     Covered,
 }
 
-/// All items of a link.
+/// The items of a link.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Table {
     pub(crate) clock: Option<Time>,
@@ -36,13 +36,13 @@ pub(crate) struct Table {
     pub(crate) events: Vec<Outcome>,
 }
 
-/// What a finished pass leaves behind.
+/// The result of a finished pass.
 pub(crate) struct Checkpoint {
-    pub(crate) stamp: Time,
-    /// The sync state as the pass found it.
+    pub(crate) token: Time,
+    /// The sync state that the pass found.
     pub(crate) before: SyncState,
-    /// A listing that did not move was finished.
-    pub(crate) listed: Option<Start>,
+    /// The start of the listing, if the pass finished a whole one.
+    pub(crate) listing: Option<Start>,
     pub(crate) event: u8,
     pub(crate) outcome: Outcome,
 }
@@ -56,52 +56,53 @@ impl Table {
         &mut self.records[usize::from(id)]
     }
 
-    /// `take_stamp`: moves the clock.
-    pub(crate) fn take_stamp(&mut self, now: Time, guards: Guards) -> Time {
+    /// Takes a fencing token: moves the link's clock forward.
+    pub(crate) fn take_token(&mut self, now: Time, guards: Guards) -> Time {
         let next = self.clock.map_or(now, |clock| now.max(clock + 1));
-        let stamp = if guards.has(Guard::GrowingStamps) { next } else { now };
-        self.clock = Some(stamp);
-        stamp
+        let token = if guards.has(Guard::GrowingTokens) { next } else { now };
+        self.clock = Some(token);
+        token
     }
 
-    /// `note_look`: what was noted before; none when a later pass has noted it already.
-    pub(crate) fn note_look(&mut self, stamp: Time, guards: Guards) -> Option<SyncState> {
-        let is_overtaken = self.state.last_pass_at.is_some_and(|last| last > stamp);
-        if is_overtaken && guards.has(Guard::LastLookNeverBack) {
+    /// Records the start of a pass. Returns the sync state before, or `None` if a later pass has recorded its start.
+    pub(crate) fn record_pass_start(&mut self, token: Time, guards: Guards) -> Option<SyncState> {
+        let is_overtaken = self.state.last_pass_at.is_some_and(|last| last > token);
+        if is_overtaken && guards.has(Guard::LastPassOnlyForward) {
             return None;
         }
         let before = self.state;
-        self.state.last_pass_at = Some(stamp);
+        self.state.last_pass_at = Some(token);
         Some(before)
     }
 
-    /// `is_current`
-    pub(crate) fn is_current(&self, stamp: Time) -> bool {
-        self.clock == Some(stamp)
+    /// Returns `true` if no later pass has begun on the link.
+    pub(crate) fn is_current(&self, token: Time) -> bool {
+        self.clock == Some(token)
     }
 
-    /// `finish`: one transaction. `false` when the clock has moved on.
+    /// Ends a pass and its event in one transaction. Returns `false`, and changes nothing, if a later pass has begun.
     pub(crate) fn finish(&mut self, checkpoint: &Checkpoint, guards: Guards) -> bool {
-        if !self.is_current(checkpoint.stamp) && guards.has(Guard::CheckpointOnClock) {
+        if !self.is_current(checkpoint.token) && guards.has(Guard::CheckpointIfCurrent) {
             return false;
         }
-        self.state.watermark = checkpoint.listed.map(|start| start.began_at).max(checkpoint.before.watermark);
-        if let Some(start) = checkpoint.listed {
-            self.state.listed_at = Some(start.stamp);
+
+        self.state.watermark = checkpoint.listing.map(|start| start.began_at).max(checkpoint.before.watermark);
+        if let Some(start) = checkpoint.listing {
+            self.state.listed_at = Some(start.token);
             self.state.listing_began_at = Some(start.began_at);
-            self.state.words = start.words;
+            self.state.tick = start.tick;
         }
-        self.note_outcome(checkpoint.event, checkpoint.outcome);
+        self.set_outcome(checkpoint.event, checkpoint.outcome);
         true
     }
 
-    /// Has nobody ended the event yet?
+    /// Returns `true` if no delivery has ended the event.
     pub(crate) fn is_open(&self, event: u8) -> bool {
         let outcome = self.events.get(usize::from(event));
         outcome.is_some_and(|outcome| matches!(outcome, Outcome::Waiting | Outcome::Processing))
     }
 
-    pub(crate) fn note_outcome(&mut self, event: u8, outcome: Outcome) {
+    pub(crate) fn set_outcome(&mut self, event: u8, outcome: Outcome) {
         if let Some(event) = self.events.get_mut(usize::from(event)) {
             *event = outcome;
         }

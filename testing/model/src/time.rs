@@ -1,4 +1,7 @@
-//! The unit of times and stamps.
+//! The units of time.
 
-/// Times and stamps. One unit is the margin by which hosts' clocks may differ (250 ms in the product).
+/// A time or a fencing token. The unit is the margin by which hosts' clocks may differ (250 ms in the product).
 pub type Time = i16;
+
+/// The logical time of a world: the number of changes at Belvo and late webhooks so far. Only the properties compare ticks.
+pub(crate) type Tick = u8;

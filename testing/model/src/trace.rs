@@ -1,14 +1,14 @@
-//! A counterexample in words.
+//! Counterexamples as text.
 
 use stateright::Path;
 
-use crate::delivery::Who;
-use crate::delivery::{Call, Phase};
-use crate::record::{Record, Stands};
+use crate::delivery::{AfterFence, DeliveryId, Phase};
+use crate::record::{Item, Record};
 use crate::state::State;
+use crate::time::Time;
 use crate::transitions::Action;
 
-/// One line for each step: what happens, and, where that changes it, what stands in the table then.
+/// Returns a line for each step of a path: the action, and the table if the action changes it.
 #[must_use]
 pub fn trace(path: Path<State, Action>) -> Vec<String> {
     let steps = path.into_vec();
@@ -21,27 +21,29 @@ pub fn trace(path: Path<State, Action>) -> Vec<String> {
 }
 
 fn line(state: &State, action: &Action) -> String {
-    let tell = |who: &Who, what: &str| {
-        let name = if *who == Who::Current { "" } else { "zombie " };
-        state.delivery(*who).map_or_else(String::new, |delivery| format!("{name}{:?}: {what}", delivery.message.plan))
+    let describe = |id: &DeliveryId, event: &str| {
+        let name = if *id == DeliveryId::Current { "" } else { "zombie " };
+        state.delivery(*id).map_or_else(String::new, |delivery| format!("{name}{:?}: {event}", delivery.message.plan))
     };
     match action {
-        Action::Step(who) => tell(who, &state.delivery(*who).map(|delivery| call(delivery.phase)).unwrap_or_default()),
-        Action::Stop(who) => tell(who, "leaves the rest to a continuation"),
-        Action::Crash(who) => tell(who, "crashes"),
-        Action::TimeOut => tell(&Who::Current, "becomes a zombie"),
+        Action::Step(id) => describe(id, &state.delivery(*id).map(|delivery| call(delivery.phase)).unwrap_or_default()),
+        Action::Stop(id) => describe(id, "leaves the rest to a continuation"),
+        Action::Crash(id) => describe(id, "crashes"),
+        Action::TimeOut => describe(&DeliveryId::Current, "becomes a zombie"),
         action => format!("{action:?}"),
     }
 }
 
 fn call(phase: Phase) -> String {
     match phase {
-        Phase::Fence(Call::Nothing) => "fence".to_owned(),
-        Phase::Fence(Call::Unchanged { id, .. }) => format!("fence, and {id} is unchanged"),
-        Phase::Fence(Call::Write(wanted)) => format!("fence, before {:?} of {}", wanted.kind, wanted.id),
-        Phase::Write(wanted, write) => format!("{:?} of {} lands, stamp {}", wanted.kind, wanted.id, write.look.stamp),
-        Phase::Revive { id, seen, write, .. } => {
-            format!("revival of {id} lands, stamp {}, seen {seen}", write.look.stamp)
+        Phase::Fence(AfterFence::Nothing) => "fence".to_owned(),
+        Phase::Fence(AfterFence::Unchanged { id, .. }) => format!("fence, and {id} is unchanged"),
+        Phase::Fence(AfterFence::Write(planned)) => format!("fence, before {:?} of {}", planned.kind, planned.id),
+        Phase::Write(planned, write) => {
+            format!("{:?} of {} lands, token {}", planned.kind, planned.id, write.read.token)
+        }
+        Phase::Restore { id, tombstoned_at, write, .. } => {
+            format!("restore of {id} lands, token {}, tombstone {tombstoned_at}", write.read.token)
         }
         phase => format!("{phase:?}"),
     }
@@ -49,10 +51,10 @@ fn call(phase: Phase) -> String {
 
 fn table(state: &State) -> String {
     let table = &state.table;
-    let records: Vec<_> = table.records.iter().filter_map(told).collect();
-    let time = |time: Option<_>| time.map_or_else(|| "none".to_owned(), |time: crate::Time| time.to_string());
+    let records: Vec<_> = table.records.iter().filter_map(record).collect();
+    let time = |time: Option<Time>| time.map_or_else(|| "none".to_owned(), |time| time.to_string());
     format!(
-        "clock {}, last look {}, listed {}; {}",
+        "clock {}, last pass {}, listed {}; {}",
         time(table.clock),
         time(table.state.last_pass_at),
         time(table.state.listed_at),
@@ -60,12 +62,12 @@ fn table(state: &State) -> String {
     )
 }
 
-fn told(record: &Record) -> Option<String> {
-    let stands = match record.stands {
-        Stands::Nothing => return None,
-        Stands::Live { content, is_missing: false } => format!("content {content}"),
-        Stands::Live { content, is_missing: true } => format!("content {content}, missing"),
-        Stands::Tombstone => "tombstone".to_owned(),
+fn record(record: &Record) -> Option<String> {
+    let item = match record.item {
+        Item::Absent => return None,
+        Item::Live { content, is_missing: false } => format!("content {content}"),
+        Item::Live { content, is_missing: true } => format!("content {content}, missing"),
+        Item::Tombstone => "tombstone".to_owned(),
     };
-    Some(format!("[{stands} @{}]", record.fetched_at))
+    Some(format!("[{item} @{}]", record.fetched_at))
 }

@@ -1,84 +1,84 @@
-//! The model as stateright sees it: states, actions, properties.
+//! The transitions between states, as stateright searches them.
 
 use stateright::{Model, Property};
 
-use crate::belvo::{Change, Notice};
-use crate::delivery::Who;
+use crate::belvo::{Announcement, Change};
+use crate::delivery::DeliveryId;
 use crate::protocol::Protocol;
 use crate::state::State;
 use crate::time::Time;
-use crate::{properties, reached};
+use crate::{limits, properties, reachability};
 
-/// What can happen next.
+/// A transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Something changes at Belvo.
+    /// An object changes at Belvo.
     Change {
         /// The object.
         id: u8,
-        /// How.
+        /// The kind of the change.
         change: Change,
-        /// And how it is announced.
-        notice: Notice,
-        /// Do lists go on showing it?
+        /// How Belvo announces it.
+        announcement: Announcement,
+        /// Whether lists still show the object.
         lags: bool,
     },
     /// Belvo's lists stop showing a deleted object.
     CatchUp(u8),
-    /// A whole listing is asked for, though nothing has changed.
-    Announce,
-    /// A late webhook is received.
+    /// The webhook function receives a request for a whole listing.
+    RequestListing,
+    /// The webhook function receives a late webhook.
     ReceiveLate(usize),
-    /// The first message is delivered, to a host whose clock is so far ahead.
+    /// The queue delivers the first message to a host with this clock skew.
     Deliver(Time),
     /// A delivery makes its next call.
-    Step(Who),
-    /// A delivery leaves the rest to a message of its own.
-    Stop(Who),
-    /// A delivery ends before it is done.
-    Crash(Who),
-    /// The queue gives up the current delivery, which goes on.
+    Step(DeliveryId),
+    /// A delivery stops early and leaves the rest to a continuation.
+    Stop(DeliveryId),
+    /// A delivery ends early.
+    Crash(DeliveryId),
+    /// The visibility timeout of the current delivery passes. The delivery continues.
     TimeOut,
-    /// The first message goes to the dead-letter queue.
-    GiveUp,
-    /// A dead letter goes back into the queue.
+    /// The first message moves to the dead-letter queue.
+    DeadLetter,
+    /// A dead letter returns to the queue.
     Redrive(usize),
 }
 
 impl Protocol {
     fn changes(&self, state: &State, actions: &mut Vec<Action>) {
-        let is_worked_on = state.current.is_some() || !state.zombies.is_empty();
-        if state.left.changes == 0 || (self.bounds.keeps_still && is_worked_on) {
+        let has_delivery = state.current.is_some() || !state.zombies.is_empty();
+        if state.budget.changes == 0 || (self.bounds.changes_between_deliveries && has_delivery) {
             return;
         }
-        for id in 0..self.objects() {
+        for id in self.ids() {
             let truth = state.belvo.object(id);
             for change in self.bounds.kinds.iter().copied().filter(|change| truth.allows(*change)) {
-                let mut add = |notice, lags| actions.push(Action::Change { id, change, notice, lags });
-                add(Notice::Once, false);
-                if state.left.losses > 0 {
-                    add(Notice::Never, false);
+                let mut add = |announcement, lags| actions.push(Action::Change { id, change, announcement, lags });
+                add(Announcement::Once, false);
+                if state.budget.losses > 0 {
+                    add(Announcement::Never, false);
                 }
-                if change == Change::Delete && state.left.lags > 0 {
-                    add(Notice::Once, true);
+                if change == Change::Delete && state.budget.lags > 0 {
+                    add(Announcement::Once, true);
                 }
-                if change == Change::Delete && state.left.late > 0 {
-                    add(Notice::Late, false);
-                    add(Notice::Twice, false);
+                if change == Change::Delete && state.budget.late > 0 {
+                    add(Announcement::Late, false);
+                    add(Announcement::Twice, false);
                 }
             }
         }
     }
 
-    fn steps(state: &State, who: Who, actions: &mut Vec<Action>) {
-        let Some(delivery) = state.delivery(who) else { return };
-        actions.push(Action::Step(who));
-        if state.left.continuations > 0 && delivery.can_stop().is_some() {
-            actions.push(Action::Stop(who));
+    fn steps(state: &State, id: DeliveryId, actions: &mut Vec<Action>) {
+        let Some(delivery) = state.delivery(id) else { return };
+        actions.push(Action::Step(id));
+        if state.budget.continuations > 0 && delivery.can_stop().is_some() {
+            actions.push(Action::Stop(id));
         }
-        // That a zombie ends some time is no fault.
-        if who != Who::Current || state.left.crashes > 0 {
-            actions.push(Action::Crash(who));
+        // The end of a zombie does not count as a crash.
+        if id != DeliveryId::Current || state.budget.crashes > 0 {
+            actions.push(Action::Crash(id));
         }
     }
 }
@@ -93,50 +93,49 @@ impl Model for Protocol {
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         self.changes(state, actions);
-        let lagging = (0..self.objects()).filter(|id| state.belvo.object(*id).lags);
+        let lagging = self.ids().filter(|id| state.belvo.object(*id).lags);
         actions.extend(lagging.map(Action::CatchUp));
-        if state.left.announcements > 0 {
-            actions.push(Action::Announce);
+        if state.budget.extra_listings > 0 {
+            actions.push(Action::RequestListing);
         }
         actions.extend((0..state.queue.late.len()).map(Action::ReceiveLate));
         actions.extend((0..state.queue.dead.len()).map(Action::Redrive));
+
         if state.current.is_some() {
-            Self::steps(state, Who::Current, actions);
-            if state.left.timeouts > 0 {
+            Self::steps(state, DeliveryId::Current, actions);
+            if state.budget.timeouts > 0 {
                 actions.push(Action::TimeOut);
             }
         } else if !state.queue.waiting.is_empty() {
-            actions.extend(self.bounds.hosts.iter().copied().map(Action::Deliver));
-            if state.left.dead_letters > 0 {
-                actions.push(Action::GiveUp);
+            actions.extend(self.bounds.host_skews.iter().copied().map(Action::Deliver));
+            if state.budget.dead_letters > 0 {
+                actions.push(Action::DeadLetter);
             }
         }
-        for which in 0..state.zombies.len() {
-            Self::steps(state, Who::Zombie(which), actions);
+        for index in 0..state.zombies.len() {
+            Self::steps(state, DeliveryId::Zombie(index), actions);
         }
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         match action {
-            Action::Change { id, change, notice, lags } => state.change(self, id, change, notice, lags),
+            Action::Change { id, change, announcement, lags } => state.change(self, id, change, announcement, lags),
             Action::CatchUp(id) => state.catch_up(id),
-            Action::Announce => state.announce(self),
-            Action::ReceiveLate(which) => state.receive_late(self, which),
-            Action::Deliver(host) => state.deliver(self, host),
-            Action::Step(who) => state.take_step(self, who),
-            Action::Stop(who) => state.stop(who),
-            Action::Crash(who) => state.crash(who),
+            Action::RequestListing => state.request_listing(self),
+            Action::ReceiveLate(index) => state.receive_late(self, index),
+            Action::Deliver(skew) => state.deliver(self, skew),
+            Action::Step(id) => state.advance(self, id),
+            Action::Stop(id) => state.stop(id),
+            Action::Crash(id) => state.crash(id),
             Action::TimeOut => state.time_out(),
-            Action::GiveUp => state.give_up(),
-            Action::Redrive(which) => state.redrive(which),
+            Action::DeadLetter => state.dead_letter(),
+            Action::Redrive(index) => state.redrive(index),
         }
         Some(state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = properties::promises();
-        properties.extend(reached::all());
-        properties
+        [properties::promises(), reachability::all(), limits::all()].into_iter().flatten().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Searches of the model: what is promised, what each guard is good for, what is not promised.
+//! Searches of the model for the promises, the guards and the limits.
 
 mod guards;
 mod limits;

@@ -1,92 +1,100 @@
-//! With all its guards the protocol keeps its promises, in every state of these worlds.
+//! With all guards the protocol keeps its promises in every state of these worlds.
 //!
-//! `MODEL_BOUNDS=large` makes the worlds larger: minutes and some gigabytes instead of seconds.
+//! `MODEL_BOUNDS=large` selects larger worlds. They need minutes and some gigabytes of memory.
 
 use crate::search::{GONE_AND_BACK, holds};
 use model::Bounds;
-use model::Initially::{Absent, Dropped, Restored, Stored, Unknown};
-use model::reached::{
-    ASKED, COMPARED, CONTINUED, COVERED_EVENT, LATE_WRITE, MARKED, OVERTAKEN_CHECKPOINT, OVERTAKEN_PASS, RELISTED,
-    REST, REVIVED, UNASKED,
+use model::InitialObject::{Absent, Dropped, Restored, Stored, Unknown};
+use model::reachability::{
+    CONTINUED_COMPARISON, CONTINUED_LISTING, COVERED_EVENT, LATE_WRITE, MARK, OVERTAKEN_CHECKPOINT, OVERTAKEN_PASS,
+    QUIESCENT, RELISTING, RESTORE, UNVERIFIED_DELETION, VERIFIED_DELETION,
 };
 use model::{Change, Guards, Plan};
 
-const STILL: Bounds = Bounds::STILL;
+const BASE: Bounds = Bounds::BASE;
 
-/// With all guards.
+/// Asserts that the protocol with all guards keeps every promise, and that the search reaches these states.
 fn keeps(name: &str, bounds: Bounds, reaches: &[&'static str]) {
     holds(name, Guards::all(), bounds, reaches);
 }
 
-/// One of two sizes.
+/// Returns the world of the selected size.
 fn sized(small: Bounds, large: Bounds) -> Bounds {
     if std::env::var("MODEL_BOUNDS").is_ok_and(|size| size == "large") { large } else { small }
 }
 
 #[test]
 fn an_object_changes_while_deliveries_crash_time_out_and_are_redriven() {
-    let small = Bounds { changes: 2, losses: 1, timeouts: 1, crashes: 1, dead_letters: 1, ..STILL };
+    let small = Bounds { changes: 2, losses: 1, timeouts: 1, crashes: 1, dead_letters: 1, ..BASE };
     let large = Bounds { changes: 3, ..small.clone() };
     keeps(
         "one object",
         sized(small, large),
-        &[REST, LATE_WRITE, OVERTAKEN_PASS, OVERTAKEN_CHECKPOINT, UNASKED, ASKED, REVIVED],
+        &[QUIESCENT, LATE_WRITE, OVERTAKEN_PASS, OVERTAKEN_CHECKPOINT, UNVERIFIED_DELETION, VERIFIED_DELETION, RESTORE],
     );
 }
 
 #[test]
-fn an_object_changes_often_beside_a_zombie() {
-    let small = Bounds { changes: 3, timeouts: 1, ..STILL };
+fn an_object_changes_several_times_beside_a_zombie() {
+    let small = Bounds { changes: 3, timeouts: 1, ..BASE };
     let large = Bounds { changes: 4, losses: 1, ..small.clone() };
-    keeps("many changes", sized(small, large), &[REST, LATE_WRITE, UNASKED, ASKED, REVIVED]);
+    keeps(
+        "many changes",
+        sized(small, large),
+        &[QUIESCENT, LATE_WRITE, UNVERIFIED_DELETION, VERIFIED_DELETION, RESTORE],
+    );
 }
 
 #[test]
-fn two_zombies_at_once() {
-    let small = Bounds { changes: 1, timeouts: 2, ..STILL };
+fn two_concurrent_zombies() {
+    let small = Bounds { changes: 1, timeouts: 2, ..BASE };
     let large = Bounds { objects: &[Restored], queue: &[Plan::List], ..small.clone() };
     keeps("two zombies", sized(small, large), &[LATE_WRITE, OVERTAKEN_CHECKPOINT]);
 }
 
 #[test]
-fn an_object_that_came_back_changes_while_it_is_revived() {
+fn an_object_that_came_back_changes_during_its_restore() {
     let small =
-        Bounds { objects: &[Restored], queue: &[Plan::List], changes: 1, losses: 1, timeouts: 1, crashes: 1, ..STILL };
+        Bounds { objects: &[Restored], queue: &[Plan::List], changes: 1, losses: 1, timeouts: 1, crashes: 1, ..BASE };
     let large = Bounds { changes: 2, ..small.clone() };
-    keeps("revival", sized(small, large), &[REST, LATE_WRITE, REVIVED, OVERTAKEN_CHECKPOINT]);
+    keeps("restore", sized(small, large), &[QUIESCENT, LATE_WRITE, RESTORE, OVERTAKEN_CHECKPOINT]);
 }
 
 #[test]
-fn an_object_that_belvo_drops_and_gives_again_without_a_word() {
-    let small = Bounds { changes: 2, losses: 2, announcements: 2, timeouts: 1, kinds: GONE_AND_BACK, ..STILL };
+fn an_object_that_disappears_and_returns_without_webhooks() {
+    let small = Bounds { changes: 2, losses: 2, extra_listings: 2, timeouts: 1, kinds: GONE_AND_BACK, ..BASE };
     let large = Bounds { changes: 3, losses: 3, ..small.clone() };
-    keeps("silence", sized(small, large), &[REST, LATE_WRITE, MARKED]);
+    keeps("no webhooks", sized(small, large), &[QUIESCENT, LATE_WRITE, MARK]);
 }
 
 #[test]
-fn hosts_whose_clocks_differ_while_time_passes() {
-    let small = Bounds { changes: 2, timeouts: 1, hosts: &[0, 1], receiver: 1, pace: 1, ..STILL };
+fn hosts_with_clock_skew_while_time_passes() {
+    let small = Bounds { changes: 2, timeouts: 1, host_skews: &[0, 1], receiver_skew: 1, tick_duration: 1, ..BASE };
     let large = Bounds { losses: 1, dead_letters: 1, ..small.clone() };
-    keeps("clocks, receiver ahead", sized(small, large), &[REST, LATE_WRITE, ASKED]);
+    keeps("clock skew, receiver ahead", sized(small, large), &[QUIESCENT, LATE_WRITE, VERIFIED_DELETION]);
 }
 
 #[test]
-fn hosts_whose_clocks_differ_while_time_stands_still() {
-    let small = Bounds { changes: 2, timeouts: 1, dead_letters: 1, hosts: &[0, 1], pace: 0, ..STILL };
+fn hosts_with_clock_skew_at_a_single_moment() {
+    let small = Bounds { changes: 2, timeouts: 1, dead_letters: 1, host_skews: &[0, 1], tick_duration: 0, ..BASE };
     let large = Bounds { changes: 3, ..small.clone() };
-    keeps("clocks, at one moment", sized(small, large), &[REST, LATE_WRITE, ASKED]);
+    keeps("clock skew, single moment", sized(small, large), &[QUIESCENT, LATE_WRITE, VERIFIED_DELETION]);
 }
 
 #[test]
-fn two_objects_on_two_pages_listed_and_compared_in_legs() {
+fn two_pages_listed_and_compared_in_continuations() {
     let small =
-        Bounds { objects: &[Stored, Stored], changes: 1, announcements: 1, continuations: 1, timeouts: 1, ..STILL };
+        Bounds { objects: &[Stored, Stored], changes: 1, extra_listings: 1, continuations: 1, timeouts: 1, ..BASE };
     let large = Bounds { changes: 2, ..small.clone() };
-    keeps("legs", sized(small, large), &[REST, LATE_WRITE, CONTINUED, COMPARED, MARKED, RELISTED]);
+    keeps(
+        "continuations",
+        sized(small, large),
+        &[QUIESCENT, LATE_WRITE, CONTINUED_LISTING, CONTINUED_COMPARISON, MARK, RELISTING],
+    );
 }
 
 #[test]
-fn a_listing_in_legs_whose_messages_crash_and_are_redriven() {
+fn continuations_that_crash_and_are_redriven() {
     let small = Bounds {
         objects: &[Restored, Stored],
         changes: 1,
@@ -94,14 +102,18 @@ fn a_listing_in_legs_whose_messages_crash_and_are_redriven() {
         continuations: 2,
         crashes: 1,
         dead_letters: 1,
-        ..STILL
+        ..BASE
     };
     let large = Bounds { timeouts: 1, crashes: 0, dead_letters: 0, ..small.clone() };
-    keeps("legs that fail", sized(small, large), &[REST, CONTINUED, COMPARED, REVIVED, RELISTED]);
+    keeps(
+        "continuations that fail",
+        sized(small, large),
+        &[QUIESCENT, CONTINUED_LISTING, CONTINUED_COMPARISON, RESTORE, RELISTING],
+    );
 }
 
 #[test]
-fn a_comparison_that_goes_on_beside_a_zombie() {
+fn a_continued_comparison_beside_a_zombie() {
     let small = Bounds {
         objects: &[Stored, Dropped],
         changes: 1,
@@ -110,60 +122,63 @@ fn a_comparison_that_goes_on_beside_a_zombie() {
         timeouts: 1,
         kinds: &[Change::Restore],
         queue: &[Plan::List],
-        ..STILL
+        ..BASE
     };
-    let large = Bounds { objects: &[Restored, Dropped], announcements: 1, ..small.clone() };
-    keeps("comparison", sized(small, large), &[REST, COMPARED, MARKED, LATE_WRITE]);
+    let large = Bounds { objects: &[Restored, Dropped], extra_listings: 1, ..small.clone() };
+    keeps("continued comparison", sized(small, large), &[QUIESCENT, CONTINUED_COMPARISON, MARK, LATE_WRITE]);
 }
 
 #[test]
 fn a_list_that_lags_behind_a_deletion() {
-    let small = Bounds { changes: 2, lags: 1, timeouts: 1, announcements: 1, kinds: GONE_AND_BACK, ..STILL };
+    let small = Bounds { changes: 2, lags: 1, timeouts: 1, extra_listings: 1, kinds: GONE_AND_BACK, ..BASE };
     let large = Bounds { changes: 3, losses: 1, ..small.clone() };
-    keeps("lagging list", sized(small, large), &[REST, LATE_WRITE, REVIVED, UNASKED, ASKED]);
+    keeps(
+        "lagging list",
+        sized(small, large),
+        &[QUIESCENT, LATE_WRITE, RESTORE, UNVERIFIED_DELETION, VERIFIED_DELETION],
+    );
 }
 
 #[test]
 fn deletions_that_are_announced_late_or_twice() {
-    let small = Bounds { changes: 2, late: 1, timeouts: 1, kinds: GONE_AND_BACK, ..STILL };
+    let small = Bounds { changes: 2, late: 1, timeouts: 1, kinds: GONE_AND_BACK, ..BASE };
     let large = Bounds { changes: 3, late: 2, ..small.clone() };
-    keeps("late deletions", sized(small, large), &[REST, UNASKED, ASKED, REVIVED]);
+    keeps("late deletions", sized(small, large), &[QUIESCENT, UNVERIFIED_DELETION, VERIFIED_DELETION, RESTORE]);
 }
 
 #[test]
 fn the_first_load() {
-    let small =
-        Bounds { objects: &[Unknown], is_loaded: false, queue: &[Plan::List], changes: 2, timeouts: 1, ..STILL };
-    let large = Bounds { announcements: 1, crashes: 1, ..small.clone() };
-    keeps("first load", sized(small, large), &[REST, LATE_WRITE, UNASKED, ASKED]);
+    let small = Bounds { objects: &[Unknown], is_loaded: false, queue: &[Plan::List], changes: 2, timeouts: 1, ..BASE };
+    let large = Bounds { extra_listings: 1, crashes: 1, ..small.clone() };
+    keeps("first load", sized(small, large), &[QUIESCENT, LATE_WRITE, UNVERIFIED_DELETION, VERIFIED_DELETION]);
 }
 
 #[test]
 fn an_event_is_covered_by_a_listing_that_began_later() {
-    let small = Bounds { changes: 2, announcements: 2, crashes: 1, pace: 4, ..STILL };
-    let large = Bounds { changes: 3, hosts: &[0, 1], ..small.clone() };
-    keeps("covered", sized(small, large), &[REST, COVERED_EVENT]);
+    let small = Bounds { changes: 2, extra_listings: 2, crashes: 1, tick_duration: 4, ..BASE };
+    let large = Bounds { changes: 3, host_skews: &[0, 1], ..small.clone() };
+    keeps("covered", sized(small, large), &[QUIESCENT, COVERED_EVENT]);
 }
 
 #[test]
-fn three_objects_whose_list_moves_between_legs() {
+fn a_list_of_three_objects_moves_between_continuations() {
     let small = Bounds {
         objects: &[Stored, Stored, Absent],
         changes: 2,
-        keeps_still: true,
+        changes_between_deliveries: true,
         continuations: 2,
         crashes: 1,
         queue: &[Plan::List],
         kinds: &[Change::Add, Change::Delete, Change::Restore],
-        ..STILL
+        ..BASE
     };
     let large = Bounds { changes: 3, ..small.clone() };
-    keeps("moves between legs", sized(small, large), &[REST, CONTINUED, RELISTED]);
+    keeps("list moves between continuations", sized(small, large), &[QUIESCENT, CONTINUED_LISTING, RELISTING]);
 }
 
 #[test]
 fn no_event_stays_open_when_deliveries_crash_and_are_redriven() {
-    let small = Bounds { changes: 2, crashes: 2, dead_letters: 1, outcomes: true, ..STILL };
-    let large = Bounds { changes: 3, announcements: 1, ..small.clone() };
-    keeps("outcomes", sized(small, large), &[REST, ASKED, UNASKED]);
+    let small = Bounds { changes: 2, crashes: 2, dead_letters: 1, outcomes: true, ..BASE };
+    let large = Bounds { changes: 3, extra_listings: 1, ..small.clone() };
+    keeps("outcomes", sized(small, large), &[QUIESCENT, VERIFIED_DELETION, UNVERIFIED_DELETION]);
 }
