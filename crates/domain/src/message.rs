@@ -63,7 +63,8 @@ pub struct Message {
 pub struct Progress {
     /// When it began, by the clock of its host.
     pub began_at: EpochMillis,
-    /// The fencing token of its first pass.
+    /// The fencing token of its first pass. Version 0.1 named the member; messages keep that name.
+    #[serde(rename = "stamp")]
     pub token: EpochMillis,
     /// The day from which on it lists; none for everything.
     pub since: Option<String>,
@@ -641,11 +642,50 @@ mod tests {
 
     #[test]
     fn the_progress_that_0_1_wrote_is_read() {
-        let written = r#"{"began_at":1,"token":2,"since":null,"page":7,"count":7500,"digest":"ab","relistings":0,
+        let written = r#"{"began_at":1,"stamp":2,"since":null,"page":7,"count":7500,"digest":"ab","relistings":0,
             "found":{"distinct":7000,"matching":7000,"inflows":1,"outflows":2,"unreadable":0,"moved":false,"unasked":false},
             "legs":null,"is_first_load":true,"piece":1000,"compared_to":null}"#;
         let progress: Progress = serde_json::from_str(written).unwrap();
         assert_eq!((progress.count, progress.found.distinct, progress.previous_row_sum), (Some(7_500), 7_000, None));
+        assert_eq!(progress.token, 2);
+    }
+
+    /// Messages of this release wait in queues while another one is deployed.
+    #[test]
+    fn the_members_of_a_message_keep_their_names() {
+        let found = ListingCounts::default();
+        let progress = Progress {
+            began_at: 1,
+            token: 2,
+            since: None,
+            page: 7,
+            count: Some(1),
+            digest: String::new(),
+            relistings: 0,
+            found,
+            legs: None,
+            is_first_load: true,
+            piece: Some(1),
+            compared_to: None,
+            previous_row_sum: Some(1),
+        };
+        let withheld = Some(Withheld { bytes: 1, sha256: String::new() });
+        let message =
+            Message { withheld, ..from_webhook(&with_ids(1, "")).remove(0).listing_continuation(progress, 3) };
+        let encoded: serde_json::Value = serde_json::from_str(&message.encode()).unwrap();
+        let names =
+            |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(names(&encoded), "continuations key listing part received_at source v webhook withheld");
+        assert_eq!(names(&encoded["part"]), "index of");
+        assert_eq!(names(&encoded["withheld"]), "bytes sha256");
+        assert_eq!(
+            names(&encoded["listing"]),
+            "began_at compared_to count digest found is_first_load legs page piece previous_row_sum relistings since stamp"
+        );
+        assert_eq!(
+            names(&encoded["listing"]["found"]),
+            "distinct doubled inflows matching moved outflows repeated row_sum unasked unread unreadable"
+        );
     }
 
     #[test]
