@@ -56,6 +56,9 @@ impl Job<'_> {
             Some(page) => (Next::MorePages(page), Checkpoint::default()),
             None => self.compare(&part, request, &mut doubtful).await?,
         };
+        if !matches!(next, Next::Done) {
+            store_seen_ids(&mut part).await?;
+        }
         let accounts = std::mem::take(&mut part.findings.accounts).store(&part.pass).await?;
         add(&mut part.findings.counts, accounts);
 
@@ -64,7 +67,7 @@ impl Job<'_> {
         checkpoint.link = self.read_back(&pass, true).await?;
 
         let counts = part.findings.counts;
-        let continues = self.continue_listing(part, next, &pass).await?;
+        let continues = self.continue_listing(&part, next, &pass).await?;
         let outcome = if asks_later || continues { Outcome::Continued } else { Outcome::Applied };
         self.finish(target, &pass, &checkpoint, outcome, counts).await
     }
@@ -207,23 +210,13 @@ impl Job<'_> {
     }
 
     /// Sends the continuation of the listing, if it needs one, and returns `true` then. `pass` is the last pass of this message.
-    async fn continue_listing(&self, part: Part, next: Next, pass: &Pass) -> Result<bool, JobError> {
+    async fn continue_listing(&self, part: &Part, next: Next, pass: &Pass) -> Result<bool, JobError> {
         let (page, compared_to) = match next {
             Next::Done => return Ok(false),
             Next::MorePages(page) => (page, None),
             Next::MoreComparing { after } => (LastPage::default(), Some(after)),
         };
-        let Part { pass: listing, mut state, findings, .. } = part;
-
-        if state.finds_missing() {
-            let seen_ids: Vec<u64> = findings.seen_ids.fingerprints().collect();
-            // If nothing was listed, there are no ids to store.
-            if !seen_ids.is_empty() {
-                listing.store_seen_ids(state.token, &seen_ids, now()).await?;
-                state.add_part(&listing);
-            }
-        }
-        let progress = state.progress(&findings, page, compared_to, self.session.page_size().size(now()));
+        let progress = part.state.progress(&part.findings, page, compared_to, self.session.page_size().size(now()));
         self.send_continuation(self.message.listing_continuation(progress, pass.token)).await?;
         Ok(true)
     }
@@ -255,4 +248,18 @@ impl Job<'_> {
         };
         self.finish(target, &pass, &Checkpoint::default(), outcome, Counts::default()).await
     }
+}
+
+/// Stores the ids that this message listed, for the message that finds what the list lacks.
+async fn store_seen_ids(part: &mut Part) -> Result<(), JobError> {
+    if !part.state.finds_missing() {
+        return Ok(());
+    }
+    let seen_ids: Vec<u64> = part.findings.seen_ids.fingerprints().collect();
+    // If nothing was listed, there are no ids to store.
+    if !seen_ids.is_empty() {
+        part.pass.store_seen_ids(part.state.token, &seen_ids, now()).await?;
+        part.state.add_part(&part.pass);
+    }
+    Ok(())
 }
