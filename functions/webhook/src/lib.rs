@@ -16,8 +16,9 @@
 //! | 200 | GET or HEAD: Belvo validates the URL | empty |
 //! | 405 | any other method but POST | empty; `Allow: GET, HEAD, POST` |
 //! | 403 | the source address is not in `ALLOWED_SOURCE_IPS` | empty |
+//! | 401 | there is no `Authorization` header | empty |
 //! | 503 | the secret cannot be read | `request_id` (Lambda's), `errors` with the code `service_unavailable` |
-//! | 401 | credentials are missing or wrong | empty |
+//! | 401 | the credentials are wrong | empty |
 //! | 413 | the body has more than 1 MiB | empty |
 //! | 400 | the body is not a valid webhook | `request_id`, `errors` with `code`, `message`, `field` |
 //! | 202 | SQS has stored the webhook | `request_id` |
