@@ -1,7 +1,7 @@
 //! Money as Belvo sends it: up to 15 digits before the point and up to 4 after it.
 //!
-//! Nineteen digits do not survive a trip through a binary float, so an amount is a whole number of ten-thousandths that also
-//! remembers how many decimals to show: `10.50` stays `10.50`.
+//! A binary floating-point number cannot hold nineteen digits. An amount is therefore an integer of ten-thousandths, with the
+//! number of decimals to print: `10.50` stays `10.50`.
 
 use std::fmt;
 
@@ -15,17 +15,17 @@ pub(crate) struct Amount {
 }
 
 impl Amount {
-    /// The greatest that Belvo's schema allows.
+    /// The maximum of Belvo's schema.
     pub(crate) const MAX: Self = Self { ten_thousandths: 9_999_999_999_999_999_999, decimals: 4 };
 
-    /// `units` of the last of `decimals` (at most 4) places: `new(1050, 2)` is `10.50`.
+    /// Creates an amount of `units` of the last decimal place: `new(1050, 2)` is `10.50`. At most 4 decimals.
     pub(crate) fn new(units: u64, decimals: usize) -> Self {
         let decimals = decimals.min(4);
         let missing = u32::try_from(4 - decimals).unwrap_or_default();
         Self { ten_thousandths: units.saturating_mul(10_u64.pow(missing)).min(Self::MAX.ten_thousandths), decimals }
     }
 
-    /// Reads what the filters accept: up to 15 digits, and up to 4 more after a point.
+    /// Parses the value of a filter: up to 15 digits, and up to 4 more after a point.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -36,7 +36,7 @@ impl Amount {
         Some(Self::new(units, fraction.len()))
     }
 
-    /// For comparisons.
+    /// Returns the value in ten-thousandths, for comparisons.
     pub(crate) fn ordinal(self) -> i128 {
         i128::from(self.ten_thousandths)
     }

@@ -1,4 +1,4 @@
-//! Everything under `/api/`: edge, faults, authentication, and then Belvo's answers.
+//! The HTTP API under `/api/`: rate limit, faults, firewall, authentication, then Belvo's responses.
 
 mod bodies;
 mod connect;
@@ -31,12 +31,12 @@ use crate::{
     },
 };
 
-/// Answers and logs one request.
+/// Handles and logs a request.
 pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
     let call = Call::read(request).await;
     let mut in_flight = app.requests.enter(&call);
     let response = pass_edge(&app, &call).await;
-    in_flight.answered(response.status().as_u16());
+    in_flight.responded(response.status().as_u16());
     response
 }
 
@@ -48,20 +48,20 @@ async fn pass_edge(app: &App, call: &Call) -> Response {
     let picked = lock(&app.faults).pick(call);
     faults::apply(picked, app, |view| {
         firewall::refusal(call, &settings)
-            .unwrap_or_else(|| answer(app, call, view).unwrap_or_else(IntoResponse::into_response))
+            .unwrap_or_else(|| respond(app, call, view).unwrap_or_else(IntoResponse::into_response))
     })
     .await
 }
 
-fn answer(app: &App, call: &Call, view: View) -> Result<Response, ApiError> {
+fn respond(app: &App, call: &Call, view: View) -> Result<Response, ApiError> {
     if !authenticated(app, call) {
         return Err(ApiError::unauthorized());
     }
     match (&call.method, call.target()) {
         (_, Target::Unknown) => Err(ApiError::not_found()),
         (&Method::GET, Target::Root) => Ok(json(StatusCode::OK, "{}")),
-        (&Method::GET, Target::List(resource)) => answer_list(app, call, resource, view),
-        (&Method::GET, Target::One(resource, id)) => answer_one(app, call, resource, id),
+        (&Method::GET, Target::List(resource)) => respond_with_list(app, call, resource, view),
+        (&Method::GET, Target::One(resource, id)) => respond_with_object(app, call, resource, id),
         (&Method::POST, Target::Token) => connect::give_token(app, call),
         (&Method::POST, Target::List(resource)) if resource.number == LINKS.number => connect::create_link(app, call),
         (&Method::POST, Target::List(resource)) => retrieve::retrieve(app, call, resource),
@@ -76,20 +76,20 @@ fn answer(app: &App, call: &Call, view: View) -> Result<Response, ApiError> {
     }
 }
 
-fn answer_list(app: &App, call: &Call, resource: &'static Resource, view: View) -> Result<Response, ApiError> {
+fn respond_with_list(app: &App, call: &Call, resource: &'static Resource, view: View) -> Result<Response, ApiError> {
     let settings = read(&app.settings).clone();
     let base_url = call.host.as_ref().map_or_else(|| app.base_url.clone(), |host| format!("http://{host}"));
     let body = list::list(&read(&app.world), resource, call, &base_url, &settings, view)?;
     Ok(json(StatusCode::OK, body))
 }
 
-pub(crate) fn answer_one(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
+pub(crate) fn respond_with_object(app: &App, call: &Call, resource: &Resource, id: &str) -> Result<Response, ApiError> {
     let world = read(&app.world);
     let place = find(&world, resource, id).ok_or_else(ApiError::not_found)?;
     Ok(json(StatusCode::OK, list::one(resource, place, call, &mut Written::new())))
 }
 
-/// The object, if it is there. Lists may lag behind deletions; this never does.
+/// Finds an object by id. Unlike lists, it never shows a deleted object.
 pub(crate) fn find<'w>(world: &'w World, resource: &Resource, id: &str) -> Option<Place<'w>> {
     match resource.holding {
         Holding::Links => world.link(id).map(Link::own_place),
@@ -115,7 +115,7 @@ fn authenticated(app: &App, call: &Call) -> bool {
     scheme.eq_ignore_ascii_case("basic") && given == expected.as_bytes()
 }
 
-/// 202: a webhook will follow.
+/// Returns a 202 response: a webhook with the request id follows.
 pub(crate) fn accepted(request_id: &str) -> Response {
     json(StatusCode::ACCEPTED, format!(r#"{{"request_id":"{request_id}"}}"#))
 }

@@ -15,17 +15,17 @@ use crate::{
     locks::{lock, write},
     requests::RequestLog,
     tokens::Tokens,
-    webhooks::{Courier, Held},
+    webhooks::{Held, WebhookSender},
     world::{World, preset},
 };
 
 const EDGE_WINDOW: Duration = Duration::from_secs(30);
 const DELETION_WINDOW: Duration = Duration::from_mins(1);
 
-/// Cheap to clone.
+/// A handle on the shared state, cheap to clone.
 pub(crate) type App = Arc<State>;
 
-/// Everything that a server has.
+/// The state of a server.
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) base_url: String,
@@ -33,13 +33,13 @@ pub(crate) struct State {
     pub(crate) settings: RwLock<Settings>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) limiter: Mutex<Limiter>,
-    /// Of links, while the client waits.
+    /// Limits synchronous deletions of links.
     pub(crate) deletions: Mutex<Limiter>,
     pub(crate) tokens: Mutex<Tokens>,
     pub(crate) requests: RequestLog,
-    pub(crate) courier: Courier,
+    pub(crate) webhooks: WebhookSender,
     pub(crate) held: Mutex<Held>,
-    /// Loads and deliveries that nobody waits for.
+    /// Background tasks: loads and deliveries.
     tasks: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
 }
@@ -55,7 +55,7 @@ impl State {
             deletions: Mutex::new(Limiter::new(DELETION_WINDOW)),
             tokens: Mutex::default(),
             requests: RequestLog::default(),
-            courier: Courier::new(config.webhook.clone())?,
+            webhooks: WebhookSender::new(config.webhook.clone())?,
             held: Mutex::default(),
             tasks: Mutex::default(),
             stop: watch::Sender::new(false),
@@ -63,7 +63,7 @@ impl State {
         })
     }
 
-    /// Back to the state of the start. What runs in the background is stopped.
+    /// Restores the state at the start. Aborts background tasks.
     pub(crate) fn reset(&self) {
         lock(&self.tasks).abort_all();
         *write(&self.world) = fresh_world(&self.config);
@@ -72,20 +72,20 @@ impl State {
         *lock(&self.deletions) = Limiter::new(DELETION_WINDOW);
         *lock(&self.tokens) = Tokens::default();
         lock(&self.faults).clear();
-        self.courier.configure(self.config.webhook.clone());
-        self.courier.clear();
+        self.webhooks.configure(self.config.webhook.clone());
+        self.webhooks.clear();
         lock(&self.held).clear();
         self.requests.clear();
     }
 
-    /// Runs something that nobody waits for, until it ends, a reset or the end of the server.
+    /// Runs a background task until it ends, a reset, or the end of the server.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
 
-    /// Ends every wait and every background task.
+    /// Ends all waits and background tasks.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
         lock(&self.tasks).abort_all();
@@ -96,7 +96,7 @@ impl State {
         let _ = stop.wait_for(|stopped| *stopped).await;
     }
 
-    /// Sleeps, but not longer than the server runs.
+    /// Sleeps, at most until the server stops.
     pub(crate) async fn wait(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}

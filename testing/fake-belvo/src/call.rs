@@ -1,4 +1,4 @@
-//! One request to `/api/`, taken apart once: everything after this works on values, not on HTTP.
+//! A parsed request to `/api/`.
 
 use axum::{
     body::{Bytes, to_bytes},
@@ -8,35 +8,35 @@ use axum::{
 
 use crate::world::catalogue::{Resource, by_path};
 
-/// Larger bodies are refused.
+/// The maximum size of a body.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// What a path means.
+/// The target of a path.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// `/api/`: SDKs log in with it.
+    /// `/api/`, which SDKs request to log in.
     Root,
     Token,
     List(&'static Resource),
     One(&'static Resource, &'a str),
-    /// Of the link with this id.
+    /// The refresh of the link with this id.
     Refresh(&'a str),
     Unknown,
 }
 
-/// One request.
+/// A parsed request.
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
-    /// As it was sent.
+    /// The raw query.
     pub(crate) query: String,
-    /// Decoded, in the order in which they were sent.
+    /// The decoded query parameters, in their order.
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) host: Option<String>,
     pub(crate) authorization: Option<String>,
-    /// The answer may come by webhook: `X-Belvo-Request-Mode` is exactly `async`.
+    /// Whether `X-Belvo-Request-Mode` is exactly `async`.
     pub(crate) asynchronous: bool,
-    /// Nothing if it was too large or cut.
+    /// `None` if it was too large or incomplete.
     pub(crate) body: Option<Bytes>,
 }
 
@@ -57,12 +57,12 @@ impl Call {
         }
     }
 
-    /// The last value of a query parameter, as Django reads it.
+    /// Returns the last value of a query parameter, as Django does.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Every path of Belvo's ends with a slash; without it, nothing is there.
+    /// Returns the target of the path. Every path of Belvo's API ends with a slash.
     pub(crate) fn target(&self) -> Target<'_> {
         let Some(rest) = self.path.strip_prefix("/api/") else {
             return Target::Unknown;
@@ -86,7 +86,7 @@ impl Call {
         one.filter(|_| !rest.ends_with('/')).unwrap_or(Target::Unknown)
     }
 
-    /// The path with ids left out, for counting.
+    /// Returns the path with `{id}` in place of ids, for the request log.
     pub(crate) fn template(&self) -> String {
         match self.target() {
             Target::Root => "/api/".into(),
@@ -98,7 +98,7 @@ impl Call {
         }
     }
 
-    /// The page that a list is asked for; 0 is none that exists.
+    /// Returns the requested page; 0 if it is not a number.
     pub(crate) fn page(&self) -> usize {
         self.parameter("page").map_or(1, |page| page.parse().unwrap_or(0))
     }

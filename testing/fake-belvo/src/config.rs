@@ -1,74 +1,74 @@
-//! What can be set when the server starts, and what can be changed while it runs.
+//! The configuration at start, and the settings that can be changed while the server runs.
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// How a server starts. `Config::default()` listens on a free local port, with the documented links and no webhook URL.
+/// The configuration of a server. `Config::default()` listens on a free local port, with the documented links and no webhook URL.
 #[derive(Clone)]
 pub struct Config {
-    /// Where to listen; port 0 picks a free one.
+    /// The address to listen on; port 0 picks a free port.
     pub listen: SocketAddr,
-    /// The user name of HTTP Basic.
+    /// The user name for HTTP Basic authentication.
     pub secret_id: String,
-    /// The password of HTTP Basic.
+    /// The password for HTTP Basic authentication.
     pub secret_password: String,
-    /// Where webhooks go.
+    /// Destination and retries of webhooks.
     pub webhook: WebhookConfig,
-    /// What the control API can change later; a reset returns to these.
+    /// The initial settings. A reset restores them.
     pub settings: Settings,
-    /// All data is drawn from it: the same seed makes the same data.
+    /// The seed of all generated data: the same seed makes the same data.
     pub seed: u64,
-    /// Whether the links of Belvo's documented examples are there from the start.
+    /// Whether the links of the examples in Belvo's documentation exist from the start.
     pub preload: bool,
 }
 
-/// Where webhooks go and how patiently.
+/// Destination, retries and timeout of webhooks.
 #[derive(Clone)]
 pub struct WebhookConfig {
-    /// Nothing is sent without a URL.
+    /// The URL of the receiver. Without it, nothing is sent.
     pub url: Option<String>,
     /// The whole value of the `Authorization` header, such as `Bearer x`.
     pub authorization: Option<String>,
-    /// The n-th repeat waits n times as long.
+    /// The retry interval: the n-th retry waits n intervals.
     pub retry_interval: Duration,
-    /// An answer that takes longer is a failure; Belvo waits five seconds.
+    /// The timeout of an attempt; Belvo's is five seconds.
     pub timeout: Duration,
 }
 
-/// What can be changed while the server runs. Zero means off.
+/// Settings that can be changed while the server runs. Zero switches a setting off.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// What `id` and `id__in` do on resources whose schema lacks them (transactions).
+    /// The effect of `id` and `id__in` on resources whose schema lacks them (transactions).
     pub id_in: IdIn,
     /// The order of every list.
     pub order: Order,
-    /// Pages are never larger, whatever `page_size` asks for; no error says so.
+    /// The maximum page size. A larger `page_size` is reduced to it without an error.
     pub page_size_cap: usize,
-    /// A larger `page_size` is answered with 408.
+    /// The largest `page_size` that does not fail with 408.
     pub max_page_size_before_408: usize,
-    /// Lists still show deleted objects for so long.
+    /// The time for which lists still show deleted objects.
     pub stale_reads_ms: u64,
-    /// More requests in 30 seconds get an HTML 403; Belvo's edge allows 80.
+    /// The maximum number of requests in 30 seconds; further ones get an HTML 403. Belvo's limit is 80.
     pub edge_limit_per_30s: usize,
-    /// How long each resource of a new link takes to load.
+    /// The time that each resource of a new link takes to load.
     pub load_delay_ms: u64,
-    /// How many accounts such a link has.
+    /// The number of accounts of such a link.
     pub load_accounts: usize,
-    /// How many transactions such a link has.
+    /// The number of transactions of such a link.
     pub load_transactions: usize,
-    /// How many objects of other resources such a link has, by webhook type; 3 of each that is not named.
+    /// The number of objects of each other resource, by webhook type; 3 where none is given.
     pub load_resources: BTreeMap<String, usize>,
-    /// How many new objects a `POST` on a resource brings, unless it is the first.
+    /// The number of objects that each `POST` on a resource after the first one adds.
     pub retrieve_adds: usize,
-    /// A link is not refreshed again sooner; Belvo's is ten minutes.
+    /// The minimum time between two refreshes of a link; Belvo's is ten minutes.
     pub refresh_cooldown_ms: u64,
-    /// How long an hour of a `refresh_rate` lasts: an hour of real time is 3600000. Off, nothing is refreshed on schedule.
+    /// The length of an hour of a `refresh_rate`: 3600000 is real time. Zero disables scheduled refreshes.
     pub hour_ms: u64,
-    /// More links are not deleted in a minute while the client waits; Belvo's limit is 5.
+    /// The maximum number of synchronous link deletions in a minute; Belvo's is 5.
     pub delete_limit_per_min: usize,
-    /// What the lists of a link that is not there (any more) say.
+    /// The response to a list of a link that does not exist.
     pub unknown_link: UnknownLink,
 }
 
@@ -76,33 +76,33 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// By id, as in the answers that Belvo has published: a new object moves rows on pages that a client has read.
+    /// By id, as in the responses that Belvo has published. A new object can move rows on pages that a client has read.
     Id,
-    /// By creation: new objects are the last ones.
+    /// By time of creation: new objects come last.
     Creation,
 }
 
-/// What `id` and `id__in` do where Belvo's documentation uses them and its schema lacks them.
+/// The effect of `id` and `id__in` where Belvo's documentation uses them and its schema lacks them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdIn {
     /// They filter.
     Allowed,
-    /// The firewall answers with an HTML 403.
+    /// The firewall responds with an HTML 403.
     Refused,
-    /// The API answers 400 with an error array.
+    /// The API responds with 400 and an error array.
     BadRequest,
-    /// They filter nothing: everything is returned.
+    /// They are ignored: the list is not filtered.
     Ignored,
 }
 
-/// What a list says that is asked for a link that is not there.
+/// The response to a list of a link that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownLink {
-    /// 400 `does_not_exist` about the field `link`, as Belvo's page on errors says.
+    /// 400 `does_not_exist` on the field `link`, as documented on Belvo's page on errors.
     DoesNotExist,
-    /// Nothing: a filter that matches no object.
+    /// An empty list, as for a filter that matches no object.
     Empty,
     /// 404.
     NotFound,

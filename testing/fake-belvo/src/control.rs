@@ -1,6 +1,4 @@
-//! The hands behind the curtain: everything that a test does to this Belvo, in process.
-//!
-//! The control API under `/_control/` is a thin layer of HTTP over this.
+//! The control API: everything that a test does to the server, in process. `http` serves it under `/_control/`.
 
 pub(crate) mod changes;
 pub(crate) mod http;
@@ -33,46 +31,46 @@ pub use self::{
     refresh::Refresh,
 };
 
-/// Controls a running server. Cheap to clone.
+/// A handle that controls a running server, cheap to clone.
 #[derive(Clone)]
 pub struct Control {
     pub(crate) app: App,
 }
 
-/// Why the control API did nothing.
+/// An error of the control API. The call changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// No such link.
-    #[error("there is no such link")]
+    /// The link does not exist.
+    #[error("the link does not exist")]
     UnknownLink,
-    /// No such resource.
-    #[error("there is no such resource")]
+    /// The resource does not exist.
+    #[error("the resource does not exist")]
     UnknownResource,
-    /// No object with this id in this link.
+    /// The link has no object with this id.
     #[error("the link has no object with this id")]
     UnknownObject,
-    /// The resource has no such webhook.
-    #[error("the resource has no such webhook code")]
+    /// The resource has no webhook with this code.
+    #[error("the resource has no webhook with this code")]
     UnknownCode,
-    /// The token was used, is too old, or never was.
+    /// The access token is unknown, used or expired.
     #[error("the access token is not valid")]
     UnknownToken,
-    /// The id is taken, or there are too many links.
-    #[error("the link exists already, or there are too many")]
-    Taken,
-    /// More than there are, or than are allowed.
-    #[error("so many there are not, or are not allowed")]
+    /// A link with the id exists, or the maximum number of links is reached.
+    #[error("the link already exists, or there are too many links")]
+    AlreadyExists,
+    /// A number exceeds what exists or its maximum.
+    #[error("the number exceeds what exists, or its maximum")]
     TooMany,
-    /// A value that cannot be.
+    /// A value is not valid.
     #[error("{0} is not valid")]
     Invalid(String),
 }
 
 impl Control {
-    /// Changes a link's data and sends the webhooks that say so; returns when their fate is known.
+    /// Changes a link's data and sends the webhooks about it. Returns when they were acknowledged or given up.
     ///
     /// # Errors
-    /// If the link, the resource or one of the ids is unknown, or more is wanted than is there. Then nothing has changed.
+    /// Returns an error if the link, the resource or an id is unknown, or a number exceeds what exists. Then nothing has changed.
     pub async fn change(&self, link: &str, resource: &str, change: Change) -> Result<Changed, ControlError> {
         let resource = self.resource_of(link, resource)?;
         let mut changed = changes::apply(&mut write(&self.app.world), link, resource, &change)?;
@@ -85,10 +83,10 @@ impl Control {
         Ok(changed)
     }
 
-    /// Sends the webhook that fits the present state, or one with other `data` (JSON text); returns when its fate is known.
+    /// Sends a webhook about the current state, or with other `data` (JSON text). Returns when it was acknowledged or given up.
     ///
     /// # Errors
-    /// If the link, the resource or the code is unknown.
+    /// Returns an error if the link, the resource or the code is unknown.
     pub async fn announce(
         &self,
         link: &str,
@@ -99,10 +97,10 @@ impl Control {
         self.announce_with(link, webhook_type, code, data, false).await
     }
 
-    /// The same, but a link whose credentials are announced as invalid keeps its status: Belvo changes it later.
+    /// Sends a webhook about a link, as [`Control::announce`], but keeps the status of the link: Belvo may change it later.
     ///
     /// # Errors
-    /// If the link, the resource or the code is unknown.
+    /// Returns an error if the link, the resource or the code is unknown.
     pub async fn announce_before_status(
         &self,
         link: &str,
@@ -138,27 +136,27 @@ impl Control {
         Ok(delivery::deliver(&self.app, outgoing).await)
     }
 
-    /// Sends now what faults hold back.
+    /// Sends all webhooks that faults hold back.
     pub async fn release_webhooks(&self) -> Vec<Delivery> {
         delivery::release(&self.app).await
     }
 
-    /// Sends any body at all, with another `Authorization` if wanted (an empty one sends none). Faults do not apply.
+    /// Sends a raw body, with another `Authorization` if given; an empty one sends none. Faults do not apply.
     pub async fn send(&self, body: impl Into<String>, authorization: Option<String>) -> Delivery {
         let body = body.into();
         let (webhook_type, webhook_code) = names(&body);
-        self.app.courier.deliver(Outgoing { link_id: None, webhook_type, webhook_code, body, authorization }).await
+        self.app.webhooks.deliver(Outgoing { link_id: None, webhook_type, webhook_code, body, authorization }).await
     }
 
-    /// Every object of a resource that is there, as JSON text, in the order of the lists.
+    /// Returns every present object of a resource as JSON text, in list order.
     ///
     /// # Errors
-    /// If the link or the resource is unknown.
+    /// Returns an error if the link or the resource is unknown.
     pub fn truth(&self, link: &str, resource: &str) -> Result<Vec<String>, ControlError> {
         Ok(self.truth_from(link, resource, 0, usize::MAX)?.0)
     }
 
-    /// Part of the truth: at most `max` objects from a position on, and the position at which to continue.
+    /// Returns at most `max` objects from a position on, and the position of the continuation.
     pub(crate) fn truth_from(
         &self,
         link: &str,
@@ -182,46 +180,46 @@ impl Control {
         Ok((texts, (end < table.rows.len()).then_some(end)))
     }
 
-    /// Sets where webhooks go; what is absent stays.
+    /// Sets the destination of webhooks. `None` keeps a value.
     pub fn set_webhook(&self, url: Option<String>, authorization: Option<String>, retry_interval: Option<Duration>) {
-        let mut config = self.app.courier.config();
+        let mut config = self.app.webhooks.config();
         config.url = url.or(config.url);
         config.authorization = authorization.or(config.authorization);
         config.retry_interval = retry_interval.unwrap_or(config.retry_interval);
-        self.app.courier.configure(config);
+        self.app.webhooks.configure(config);
     }
 
-    /// The last 1000 deliveries, oldest first.
+    /// Returns the last 1000 deliveries, oldest first.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
-        self.app.courier.deliveries()
+        self.app.webhooks.deliveries()
     }
 
-    /// Forgets the deliveries.
+    /// Clears the log of deliveries.
     pub fn clear_deliveries(&self) {
-        self.app.courier.clear();
+        self.app.webhooks.clear();
     }
 
-    /// What clients asked for.
+    /// Returns the log of requests.
     #[must_use]
     pub fn requests(&self) -> RequestReport {
         self.app.requests.report()
     }
 
-    /// Forgets what clients asked for.
+    /// Clears the log of requests.
     pub fn clear_requests(&self) {
         self.app.requests.clear();
     }
 
-    /// Adds rules after those that are there.
+    /// Adds rules after the existing ones.
     ///
     /// # Errors
-    /// If there would be more than 100.
+    /// Returns an error if there would be more than 100.
     pub fn add_faults(&self, rules: Vec<Rule>) -> Result<(), ControlError> {
         lock(&self.app.faults).add(rules).then_some(()).ok_or(ControlError::TooMany)
     }
 
-    /// The rules and what they did.
+    /// Returns the rules and their counters.
     #[must_use]
     pub fn faults(&self) -> Vec<RuleReport> {
         lock(&self.app.faults).report()
@@ -232,7 +230,7 @@ impl Control {
         lock(&self.app.faults).clear();
     }
 
-    /// The present settings.
+    /// Returns the current settings.
     #[must_use]
     pub fn settings(&self) -> Settings {
         read(&self.app.settings).clone()
@@ -243,12 +241,12 @@ impl Control {
         *write(&self.app.settings) = settings;
     }
 
-    /// Back to the state of the start.
+    /// Restores the state at the start.
     pub fn reset(&self) {
         self.app.reset();
     }
 
-    /// The resource of this name that links of the link's country have.
+    /// Returns the resource of this name in the country of the link.
     fn resource_of(&self, link: &str, name: &str) -> Result<&'static Resource, ControlError> {
         let resource = by_name(name).filter(|resource| resource.holding == Holding::PerLink);
         let resource = resource.ok_or(ControlError::UnknownResource)?;
@@ -262,7 +260,7 @@ impl Control {
     }
 }
 
-/// The type and the code of a body, if it is a webhook.
+/// Returns the type and the code of a body, empty if it is not a webhook.
 fn names(body: &str) -> (String, String) {
     #[derive(Deserialize)]
     struct Names {

@@ -1,4 +1,4 @@
-//! What Belvo says when it refuses: an *array* of errors from the API, an HTML page from the edge in front of it.
+//! Error responses: an *array* of errors from the API, an HTML page from the firewall.
 
 use axum::{
     http::{StatusCode, header},
@@ -21,7 +21,7 @@ struct Detail {
     more: Option<Value>,
 }
 
-/// A refusal with a status and at least one error.
+/// An error response with a status and at least one error.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -48,40 +48,40 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Invalid page.")
     }
 
-    /// 400: fields that must be there.
+    /// 400: required fields are missing.
     pub(crate) fn required(fields: &[&str]) -> Self {
         let details = fields.iter().map(|field| detail("required", "This field is required.", Some(field))).collect();
         Self { status: StatusCode::BAD_REQUEST, details }
     }
 
-    /// 400: a field whose value cannot be.
+    /// 400: the value of a field is not valid.
     pub(crate) fn invalid(field: &str, message: &str) -> Self {
         Self::field("invalid", field, message)
     }
 
-    /// 400: anything else about one field.
+    /// 400: another error of one field.
     pub(crate) fn field(code: &str, field: &str, message: &str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, details: vec![detail(code, message, Some(field))] }
     }
 
-    /// 400: a field names a link that is not there.
+    /// 400: the field `link` names a link that does not exist.
     pub(crate) fn unknown_link() -> Self {
         Self::field("does_not_exist", "link", "Object with this id does not exist.")
     }
 
-    /// 405.
+    /// 405: the path does not support the method.
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed.")
     }
 
-    /// 409: the link was refreshed a moment ago.
+    /// 409: the link was refreshed recently.
     pub(crate) fn link_refreshed(minutes: i64) -> Self {
         let message =
             format!("The link has already been refreshed. Please wait {minutes} minutes before trying again.");
         Self::new(StatusCode::CONFLICT, "link_refreshed", &message)
     }
 
-    /// 428: only the user can go on, with a token from the institution.
+    /// 428: the user must enter a token of the institution.
     pub(crate) fn token_required(link: &str) -> Self {
         let message = "A MFA token is required by the institution to login";
         let more = json!({
@@ -91,7 +91,7 @@ impl ApiError {
         Self { status: StatusCode::PRECONDITION_REQUIRED, details }
     }
 
-    /// 408: Belvo gives up on large answers.
+    /// 408: Belvo times out on large responses.
     pub(crate) fn timeout() -> Self {
         let message = "The request timed out, you can retry asking for less data by changing your query parameters";
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
@@ -105,7 +105,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The page that the edge (openresty) shows to what it does not let through.
+/// Returns the HTML page of the firewall (openresty) for a rejected request.
 pub(crate) fn html(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());

@@ -1,9 +1,8 @@
-//! Everything that can go wrong on the way to a client, as rules.
+//! Faults on the way to a client, as rules.
 //!
-//! A rule says which requests it is about, what happens to them, and how often. Faults of what an answer holds add up; of the
-//! others the first rule that fires decides. Faults of requests are applied in `effects` and `content`, those of webhooks in
-//! `mishaps`, and nowhere else. Rules are deterministic: those with a
-//! probability draw from their own seed.
+//! A rule has a match, a fault and a frequency. Content faults are cumulative; of the others, the first rule that fires decides.
+//! `api::faults` and `content` apply faults of requests, `delivery` those of webhooks. Rules are deterministic: each rule with a
+//! probability has its own seed.
 
 mod content;
 pub(crate) mod page;
@@ -17,43 +16,43 @@ use self::content::Content;
 pub use self::content::{BrokenObject, FailingObject, Form};
 use crate::{call::Call, webhooks::Outgoing};
 
-/// More rules than this are refused.
+/// The maximum number of rules.
 const MAX_RULES: usize = 100;
-/// Nothing hangs or waits longer.
+/// The maximum time of a delay or of a hanging request.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
-/// What happens to which requests, how often.
+/// A fault, the requests or webhooks that it applies to, and its frequency.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Which requests it is about.
+    /// The requests or webhooks that it applies to.
     #[serde(rename = "match", default)]
     pub matches: Match,
-    /// What happens to them.
+    /// The fault.
     pub fault: Fault,
-    /// It fires so often and then never again; without it, always.
+    /// The number of times that it fires; unlimited if absent.
     #[serde(default)]
     pub count: Option<u64>,
-    /// It fires for so many of the requests, between 0 and 1; without it, for all.
+    /// The probability that it fires, between 0 and 1; 1 if absent.
     #[serde(default)]
     pub probability: Option<f64>,
-    /// The first so many requests are spared.
+    /// The number of matching requests before it first fires.
     #[serde(default)]
     pub after: u64,
-    /// For the probability.
+    /// The seed for the probability.
     #[serde(default)]
     pub seed: u64,
 }
 
-/// Which requests, or for faults of webhooks which webhooks, a rule is about: those that fit everything that is given.
+/// The requests, or for webhook faults the webhooks, that a rule applies to: those that match every given member.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
     /// `GET`, `POST`, ...
     pub method: Option<String>,
-    /// The path begins so.
+    /// The prefix of the path.
     pub path_prefix: Option<String>,
-    /// The query's `link`, or the webhook's.
+    /// The link in the query or of the webhook.
     pub link: Option<String>,
     /// The page of a list; a list without `page` is on page 1.
     pub page: Option<usize>,
@@ -63,7 +62,7 @@ pub struct Match {
     pub webhook_code: Option<String>,
 }
 
-/// What can happen to a request, or to a webhook.
+/// A fault of a request or of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -76,26 +75,26 @@ pub enum Fault {
         /// Belvo's code.
         code: String,
     },
-    /// The edge's HTML page.
+    /// A 403 with the firewall's HTML page.
     #[serde(rename = "html_403")]
     Html403,
-    /// The right answer, late.
+    /// The right response, delayed.
     DelayMs(u64),
-    /// No answer.
+    /// No response.
     Hang,
-    /// Half of the right answer, then a broken connection.
+    /// Half of the right response, then a broken connection.
     CutBody,
-    /// The right answer with a wrong `count`.
+    /// The right response with a wrong `count`.
     WrongCount(i64),
-    /// The right answer with this `next`.
+    /// The right response with this `next`.
     ForeignNext(String),
-    /// Pages are silently no larger than this, as with the setting of this name.
+    /// The maximum page size, as in [`Settings`](crate::Settings).
     PageSizeCap(usize),
-    /// This number of rows at the start of the list stand twice in it, as after a join; `count` counts them.
+    /// The number of rows at the start of the list that appear twice, as after a join; `count` includes them.
     DoubledRows(usize),
-    /// One object is hard to read, in lists and under `/{id}/`.
+    /// One object in a broken form, in lists and under `/{id}/`.
     BrokenObject(BrokenObject),
-    /// Every answer that would hold one object fails.
+    /// A failure of every response that would hold one object.
     FailingObject(FailingObject),
     /// Any JSON in place of `count`.
     Count(Value),
@@ -107,29 +106,29 @@ pub enum Fault {
     NoNext,
     /// A 200 that is not JSON.
     Garbage,
-    /// On pages after the first: the order has moved by so many since then, so that rows fall between the pages.
+    /// On pages after the first, the order has moved by this number of rows, so that the client misses rows.
     RowsMove(usize),
-    /// The webhook is sent again once its delivery has ended, with the same body.
+    /// The webhook is sent twice with the same body.
     WebhookTwice,
-    /// The webhook is sent so much later. Whoever caused it does not wait, so that others may overtake it.
+    /// The webhook is delayed. Its sender does not wait, so that other webhooks may overtake it.
     WebhookLateMs(u64),
-    /// The webhook is held back until the link's next one has been delivered.
+    /// The webhook is held until the link's next one has been delivered.
     WebhookOutOfOrder,
     /// The webhook is never sent.
     WebhookLost,
-    /// A 202 is answered only after the webhook that it promises has been delivered.
+    /// A 202 is sent only after its webhook has been delivered.
     WebhookFirst,
 }
 
-/// A rule and what it did so far.
+/// A rule and its counters.
 #[derive(Debug, Clone, Serialize)]
 pub struct RuleReport {
     /// The rule.
     #[serde(flatten)]
     pub rule: Rule,
-    /// How many requests or webhooks it was about.
+    /// The number of requests or webhooks that matched.
     pub matched: u64,
-    /// How many of them it hit.
+    /// The number of times that it fired.
     pub fired: u64,
 }
 
@@ -140,7 +139,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// False if there would be too many.
+    /// Adds rules. Returns `false` if there would be too many.
     pub(crate) fn add(&mut self, rules: Vec<Rule>) -> bool {
         if self.rules.len() + rules.len() > MAX_RULES {
             return false;
@@ -161,7 +160,7 @@ impl Faults {
         self.rules.iter().map(|(report, _)| report.clone()).collect()
     }
 
-    /// The faults of content whose rules fire for this request, and the first other one.
+    /// Returns the content faults whose rules fire for this request, and the first other fault.
     pub(crate) fn pick(&mut self, call: &Call) -> Picked {
         let mut picked = Picked::default();
         for (report, rng) in self.rules.iter_mut().filter(|(report, _)| report.rule.is_about(call)) {
@@ -173,8 +172,8 @@ impl Faults {
         picked
     }
 
-    /// The fault of the first rule that fires for this webhook.
-    pub(crate) fn pick_mishap(&mut self, webhook: &Outgoing) -> Option<Fault> {
+    /// Returns the fault of the first rule that fires for this webhook.
+    pub(crate) fn pick_for_webhook(&mut self, webhook: &Outgoing) -> Option<Fault> {
         let fires = |(report, rng): &mut (RuleReport, fastrand::Rng)| {
             (report.rule.is_about_webhook(webhook) && report.fires(rng)).then(|| report.rule.fault.clone())
         };
@@ -182,18 +181,18 @@ impl Faults {
     }
 }
 
-/// How faults change what a list looks like.
+/// The effect of faults on a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct View {
-    /// How far the order has moved since page 1.
+    /// The number of rows by which the order has moved since page 1.
     pub(crate) shift: usize,
-    /// Pages are no larger; 0 is off.
+    /// The maximum page size; 0 is none.
     pub(crate) page_size_cap: usize,
-    /// This number of rows at the start of the list stand twice in it.
+    /// The number of rows at the start of the list that appear twice.
     pub(crate) doubled_rows: usize,
 }
 
-/// What happens to one request.
+/// The faults of one request.
 #[derive(Default)]
 pub(crate) struct Picked {
     pub(crate) fault: Option<Fault>,

@@ -1,20 +1,20 @@
-//! Ids that say where their object is.
+//! Object ids that encode the position of their object.
 //!
-//! A million transactions need no table of ids: an id holds the link's tag, the resource and the row, scrambled by a bijection,
-//! and dressed as a version 4 UUID. Looking up `/{id}/` takes the id apart and checks that the same place makes the same id.
+//! An id holds the link's tag, the resource and the row, mixed by a bijection and formatted as a version 4 UUID, so a million
+//! transactions need no table of ids. A lookup decodes the id and checks that the position encodes to the same id.
 
 use crate::random::{mix, unmix};
 
-/// Links are told apart by so many bits of their tag.
+/// The number of bits of the tag of a link.
 pub(crate) const TAG_BITS: u32 = 28;
 const RESOURCE_BITS: u32 = 6;
 const INDEX_BITS: u32 = 64 - TAG_BITS - RESOURCE_BITS;
-/// More rows than this cannot have ids.
+/// The maximum number of rows of a resource, bounded by the bits of the index.
 pub(crate) const MAX_ROWS: usize = 1 << INDEX_BITS;
 
 const FILL: u64 = 0x5bd1_e995_7b93_a1c7;
 
-/// Where an object is: the link's tag, the resource's number in the catalogue, the row.
+/// The position of an object: the link's tag, the resource's number in the catalogue, the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Locator {
     pub(crate) tag: u64,
@@ -24,19 +24,19 @@ pub(crate) struct Locator {
 
 impl Locator {
     pub(crate) fn to_uuid(self) -> String {
-        dress(self.order())
+        uuid_from(self.order())
     }
 
-    /// Orders places as their ids order as text.
+    /// Returns a number that orders positions as their ids order as text.
     pub(crate) fn order(self) -> u64 {
         let packed =
             (self.tag << (RESOURCE_BITS + INDEX_BITS)) | ((self.resource as u64) << INDEX_BITS) | self.index as u64;
         mix(packed)
     }
 
-    /// Nothing, unless [`Locator::to_uuid`] could have made this id.
+    /// Decodes an id. Returns `None` unless [`Locator::to_uuid`] creates it.
     pub(crate) fn parse(id: &str) -> Option<Self> {
-        let packed = unmix(undress(id)?);
+        let packed = unmix(bits_of(id)?);
         let place = Self {
             tag: packed >> (RESOURCE_BITS + INDEX_BITS),
             resource: usize::try_from((packed >> INDEX_BITS) & ((1 << RESOURCE_BITS) - 1)).ok()?,
@@ -46,8 +46,8 @@ impl Locator {
     }
 }
 
-/// A UUID that depends on nothing but these 64 bits.
-pub(crate) fn dress(bits: u64) -> String {
+/// Formats 64 bits as a UUID.
+pub(crate) fn uuid_from(bits: u64) -> String {
     let fill = mix(bits ^ FILL);
     format!(
         "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
@@ -59,24 +59,24 @@ pub(crate) fn dress(bits: u64) -> String {
     )
 }
 
-/// The 64 bits under the version, the variant and the filling.
-fn undress(id: &str) -> Option<u64> {
+/// Returns the 64 bits of a UUID of [`uuid_from`].
+fn bits_of(id: &str) -> Option<u64> {
     let hex = |range| u64::from_str_radix(id.get(range)?, 16).ok();
     let (low, middle, high, clock) = (hex(0..8)?, hex(9..13)?, hex(14..18)?, hex(19..23)?);
     Some(low << 32 | middle << 16 | (high & 0xfff) << 4 | (clock >> 10) & 0xf)
 }
 
-/// A fresh UUID, different on each call and in each process.
+/// Returns a random UUID.
 pub(crate) fn fresh_uuid() -> String {
-    dress(fastrand::u64(..))
+    uuid_from(fastrand::u64(..))
 }
 
-/// A fresh id in Belvo's other style: 32 hexadecimal digits, no dashes.
+/// Returns a random id in Belvo's other style: 32 hexadecimal digits without dashes.
 pub(crate) fn fresh_hex() -> String {
     fresh_uuid().replace('-', "")
 }
 
-/// The same id in the style of the webhooks: Belvo writes one id both ways.
+/// Returns an id with dashes, as in webhooks. Belvo uses both styles for the same id.
 pub(crate) fn dashed(id: &str) -> String {
     let plain = id.replace('-', "");
     let part = |range| plain.get(range).unwrap_or_default();

@@ -1,9 +1,21 @@
-//! A Belvo of our own: Belvo's HTTP API and webhooks, served from this process.
+//! A fake Belvo server: Belvo's HTTP API and webhooks, served from this process.
 //!
-//! The demo, the tests and the benchmarks talk to it as if it were Belvo. Its data is made up, drawn from a seed and exact to the
-//! digit; its behaviour follows Belvo's documentation, including the parts that hurt: page numbers instead of cursors, filters
-//! with the precision of a day, a firewall that answers in HTML, lists that are empty until a webhook says otherwise. What Belvo
-//! does only sometimes (failing, lagging, hanging) it does on demand, see [`Rule`] and [`Settings`]. It is never deployed.
+//! The demo, the tests and the benchmarks use it in place of Belvo. It generates its data from a seed; every number is exact. Its
+//! behaviour follows Belvo's documentation: page numbers instead of cursors, filters with the precision of a day, a firewall that
+//! responds with HTML, lists that are empty until a webhook announces them. [`Rule`] and [`Settings`] switch failures, stale reads
+//! and hanging responses on. The server is never deployed.
+//!
+//! # Modules
+//!
+//! | module | contents |
+//! |---|---|
+//! | `api` | the HTTP API under `/api/`: firewall, authentication, lists, links, retrievals, widget tokens |
+//! | `control` | what tests do to the server, in process and over HTTP under `/_control/` |
+//! | `schedule`, `loading`, `delivery` | background tasks: scheduled refreshes, loads, the delivery of webhooks |
+//! | `app` | the state that all requests share |
+//! | `faults`, `webhooks`, `requests`, `tokens`, `limiter` | the parts of that state beside the data |
+//! | `world` | the simulated data: links, resources, objects |
+//! | `schema`, `json`, `ids`, `random`, `time`, `amount`, `error` | what all of them are built from |
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,10 +67,10 @@ pub use crate::{
     world::shapes,
 };
 
-/// Requests that are still running when the server ends get so long.
+/// The time that running requests have to finish when the server shuts down.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A running server; dropping it ends it at once.
+/// A running server. Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Server {
     base_url: String,
@@ -66,16 +78,16 @@ pub struct Server {
     task: JoinHandle<io::Result<()>>,
 }
 
-/// Binds and serves in the background; the server is reachable when this returns.
+/// Starts a server in the background. It accepts connections when this function returns.
 ///
 /// # Errors
-/// If the address cannot be bound, or the client for webhooks cannot be built.
+/// Returns an error if the address cannot be bound, or the HTTP client for webhooks cannot be built.
 pub async fn start(config: Config) -> io::Result<Server> {
     let listener = TcpListener::bind(config.listen).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
     let app: App = Arc::new(State::new(config, base_url.clone())?);
     let task = tokio::spawn(serve(listener, Arc::clone(&app)));
-    tokio::spawn(schedule::keep(Arc::clone(&app)));
+    tokio::spawn(schedule::run(Arc::clone(&app)));
     Ok(Server { base_url, control: Control::of(&app), task })
 }
 
@@ -86,26 +98,26 @@ async fn serve(listener: TcpListener, app: App) -> io::Result<()> {
         .with_state(Arc::clone(&app))
         .into_make_service_with_connect_info::<SocketAddr>();
     let prompt = listener.tap_io(|stream| {
-        // Without it, small answers may wait for the client's delayed acknowledgement. Slow is all that failing means.
+        // Without TCP_NODELAY, small responses may wait for the client's delayed acknowledgement. A failure only slows them.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(prompt, router).with_graceful_shutdown(async move { app.stopped().await }).await
 }
 
 impl Server {
-    /// Such as `http://127.0.0.1:8099`, without a slash at the end.
+    /// Returns the base URL, such as `http://127.0.0.1:8099`, without a trailing slash.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// The control API, in process.
+    /// Returns the control API, in process.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
     }
 
-    /// Lets running requests finish, for at most five seconds, and ends.
+    /// Lets running requests finish, for at most five seconds, and stops the server.
     pub async fn shutdown(mut self) {
         self.control.app.stop();
         let _ = tokio::time::timeout(GRACE, &mut self.task).await;

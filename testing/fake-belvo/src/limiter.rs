@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The times of the requests that were let through in the last seconds.
+/// A sliding-window rate limiter.
 pub(crate) struct Limiter {
     window: Duration,
     passed: VecDeque<Instant>,
@@ -16,7 +16,7 @@ impl Limiter {
         Self { window, passed: VecDeque::new() }
     }
 
-    /// Whether one more request may pass; a limit of 0 lets all pass.
+    /// Returns `true` if the limit permits another request, and counts it. A limit of 0 permits all.
     pub(crate) fn admits(&mut self, limit: usize, now: Instant) -> bool {
         if limit == 0 {
             return true;

@@ -1,7 +1,7 @@
-//! How data gets into a link: at once for the control API, little by little for a link that was made through `/api/`.
+//! Background loads of a link that was created through `/api/`.
 //!
-//! Belvo answers `POST /api/links/` before it has fetched anything. Lists stay empty until a resource has been loaded; only then
-//! comes its `historical_update` webhook.
+//! Belvo responds to `POST /api/links/` before it has fetched anything. Lists stay empty until a resource has been loaded; its
+//! `historical_update` webhook follows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     world::{Link, catalogue::Resource},
 };
 
-/// Loads what the link asked for, in the background, and announces each resource once it is there.
+/// Loads the requested resources of a link in the background, and announces each.
 pub(crate) fn start(app: &App, link_id: String) {
     let shared = Arc::clone(app);
     app.spawn(async move {
-        let wanted = read(&shared.world).link(&link_id).map(asked_for).unwrap_or_default();
+        let wanted = read(&shared.world).link(&link_id).map(requested).unwrap_or_default();
         for resource in wanted {
             delay(&shared).await;
             load(&shared, &link_id, resource, None);
@@ -25,18 +25,18 @@ pub(crate) fn start(app: &App, link_id: String) {
     });
 }
 
-/// What the link asked for.
-fn asked_for(link: &Link) -> Vec<&'static Resource> {
+/// Returns the requested resources of a link.
+fn requested(link: &Link) -> Vec<&'static Resource> {
     link.resources().filter(|resource| link.fetch_resources.iter().any(|name| name == resource.webhook_type)).collect()
 }
 
-/// What the institution needs to answer.
+/// Waits for the simulated latency of the institution.
 pub(crate) async fn delay(app: &App) {
     let delay = read(&app.settings).load_delay_ms;
     tokio::time::sleep(Duration::from_millis(delay)).await;
 }
 
-/// Shows one resource and announces it.
+/// Makes a resource available and announces it.
 pub(crate) fn load(app: &App, link_id: &str, resource: &'static Resource, request_id: Option<&str>) {
     let webhooks = {
         let mut world = write(&app.world);
@@ -52,7 +52,7 @@ pub(crate) fn load(app: &App, link_id: &str, resource: &'static Resource, reques
     });
 }
 
-/// The webhooks about what is there after a load.
+/// Returns the webhooks about the objects of a first load.
 fn historical(link: &Link, resource: &Resource, request_id: Option<&str>) -> Vec<Outgoing> {
     let webhooks = resource.announced.as_ref().map(|announced| (announced.historical)(link)).unwrap_or_default();
     let outgoing = |(code, data): &(&str, String)| {

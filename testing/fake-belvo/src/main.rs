@@ -1,4 +1,4 @@
-//! Runs the fake on its own, for the demo and for tests in other languages.
+//! Runs the fake Belvo server as a program, for the demo and for tests in other languages.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -6,7 +6,7 @@ use clap::Parser;
 use fake_belvo::{Config, Settings, WebhookConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A Belvo of our own.
+/// A fake Belvo server.
 #[derive(Parser)]
 struct Options {
     /// Address to listen on; port 0 picks a free one.
@@ -18,25 +18,25 @@ struct Options {
     /// Password that clients must send.
     #[arg(long, env = "FAKE_BELVO_SECRET_PASSWORD", hide_env_values = true)]
     secret_password: String,
-    /// Where webhooks go.
+    /// URL that receives the webhooks.
     #[arg(long, env = "FAKE_BELVO_WEBHOOK_URL")]
     webhook_url: Option<String>,
     /// `Authorization` header of webhooks, such as `Bearer x`.
     #[arg(long, env = "FAKE_BELVO_WEBHOOK_AUTHORIZATION", hide_env_values = true)]
     webhook_authorization: Option<String>,
-    /// The n-th repeat of a webhook waits n times as long.
+    /// Retry interval of webhooks; the n-th retry waits n intervals.
     #[arg(long, env = "FAKE_BELVO_WEBHOOK_RETRY_INTERVAL_MS", default_value_t = 1_000)]
     webhook_retry_interval_ms: u64,
-    /// How long each resource of a new link takes to load.
+    /// Time that each resource of a new link takes to load.
     #[arg(long, env = "FAKE_BELVO_LOAD_DELAY_MS", default_value_t = 300)]
     load_delay_ms: u64,
-    /// More requests in 30 seconds are refused; 0 is no limit, Belvo's is 80.
+    /// Maximum number of requests in 30 seconds; 0 is no limit, Belvo's limit is 80.
     #[arg(long, env = "FAKE_BELVO_EDGE_LIMIT", default_value_t = 0)]
     edge_limit_per_30s: usize,
-    /// All data is drawn from it.
+    /// Seed of all generated data.
     #[arg(long, env = "FAKE_BELVO_SEED", default_value_t = 1)]
     seed: u64,
-    /// Start without the links of Belvo's documented examples.
+    /// Start without the links of the examples in Belvo's documentation.
     #[arg(long, env = "FAKE_BELVO_EMPTY")]
     empty: bool,
 }

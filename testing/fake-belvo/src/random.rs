@@ -1,8 +1,7 @@
-//! Draws that look random and are not: the same seed, index and subject always give the same value, in any order.
+//! Deterministic random values: the same seed, index and subject always give the same value, in any order.
 //!
-//! That is what lets a link of a million transactions live in a few bytes per row: nothing but the index is stored, and each
-//! field is drawn again whenever somebody asks for it. The mixer is `SplitMix64`'s finaliser, a bijection, so that ids made with
-//! it can be taken apart again (see `ids`).
+//! A link therefore stores a few bytes per row, and each field is generated when it is needed. The mixer is the finaliser of
+//! `SplitMix64`. It is a bijection, so `ids` can decode the ids made with it.
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -20,7 +19,7 @@ pub(crate) fn unmix(value: u64) -> u64 {
     value ^ (value >> 30) ^ (value >> 60)
 }
 
-/// A seed made of a seed and a name.
+/// Derives a seed from a seed and a name.
 pub(crate) fn seed_of(seed: u64, name: &str) -> u64 {
     let fnv = name
         .bytes()
@@ -28,7 +27,7 @@ pub(crate) fn seed_of(seed: u64, name: &str) -> u64 {
     mix(seed ^ mix(fnv.wrapping_add(GOLDEN)))
 }
 
-/// All the draws about one object.
+/// A generator of the random values of one object.
 #[derive(Clone, Copy)]
 pub(crate) struct Dice(u64);
 
@@ -37,47 +36,47 @@ impl Dice {
         Self(mix(seed ^ (index as u64).wrapping_add(1).wrapping_mul(GOLDEN)))
     }
 
-    /// The same object after `revision` changes; revision 0 is the object itself.
+    /// Returns the generator for the same object after `revision` changes; revision 0 is the object itself.
     pub(crate) fn revised(self, revision: u32) -> Self {
         Self(self.0 ^ u64::from(revision).wrapping_mul(GOLDEN))
     }
 
-    /// The draws about one part of the object.
+    /// Returns the generator for one part of the object.
     pub(crate) fn within(self, part: &str) -> Self {
         Self(self.bits(part))
     }
 
-    /// The draws about one element of a list.
+    /// Returns the generator for one element of a list.
     pub(crate) fn at(self, index: usize) -> Self {
         Self::new(self.0, index)
     }
 
-    /// 64 bits about a subject.
+    /// Returns 64 random bits for a subject.
     pub(crate) fn bits(self, subject: &str) -> u64 {
         seed_of(self.0, subject)
     }
 
-    /// A number below `sides`.
+    /// Returns a number below `sides`.
     pub(crate) fn roll(self, subject: &str, sides: u64) -> u64 {
         self.bits(subject) % sides.max(1)
     }
 
-    /// True once in `sides`.
+    /// Returns `true` with probability 1/`sides`.
     pub(crate) fn once_in(self, subject: &str, sides: u64) -> bool {
         self.roll(subject, sides) == 0
     }
 
-    /// One of the choices, which must not be empty.
+    /// Returns one of the choices, which must not be empty.
     pub(crate) fn pick<'a, T>(self, subject: &str, choices: &'a [T]) -> &'a T {
         &choices[self.below(subject, choices.len())]
     }
 
-    /// An index below `sides`.
+    /// Returns an index below `sides`.
     pub(crate) fn below(self, subject: &str, sides: usize) -> usize {
         usize::try_from(self.roll(subject, sides as u64)).unwrap_or_default()
     }
 
-    /// Exactly `length` decimal digits, at most 18.
+    /// Returns exactly `length` decimal digits, at most 18.
     pub(crate) fn digits(self, subject: &str, length: usize) -> String {
         let sides = 10_u64.pow(u32::try_from(length.min(18)).unwrap_or(18));
         format!("{:0length$}", self.roll(subject, sides))

@@ -1,4 +1,4 @@
-//! What clients asked for: counts by method, path and status, and the last thousand requests in full.
+//! A log of requests: counts by method, path and status, and the last 1000 requests.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,17 +10,17 @@ use serde::Serialize;
 
 use crate::{call::Call, locks::lock};
 
-/// Older requests are only counted.
+/// The maximum number of requests kept. Older ones are only counted.
 const REMEMBERED: usize = 1_000;
 
 /// All requests to `/api/` since the start or the last reset.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RequestReport {
-    /// How many there were.
+    /// The number of requests.
     pub total: u64,
-    /// How many are being answered right now.
+    /// The number of requests in flight.
     pub in_flight: u64,
-    /// The greatest number that were being answered at the same time.
+    /// The peak of `in_flight`.
     pub in_flight_peak: u64,
     /// By method, path and status.
     pub counts: Vec<RequestCount>,
@@ -28,16 +28,16 @@ pub struct RequestReport {
     pub recent: Vec<RequestEntry>,
 }
 
-/// How often the same kind of request had the same outcome.
+/// The number of requests with the same method, path and status.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestCount {
     /// The HTTP method.
     pub method: String,
     /// The path with `{id}` in place of ids.
     pub path: String,
-    /// The status; 0 if the client went away first.
+    /// The status; 0 if the client disconnected first.
     pub status: u16,
-    /// How often.
+    /// The number of such requests.
     pub count: u64,
 }
 
@@ -50,9 +50,9 @@ pub struct RequestEntry {
     pub path: String,
     /// The query as it was sent.
     pub query: String,
-    /// The status; 0 if the client went away first.
+    /// The status; 0 if the client disconnected first.
     pub status: u16,
-    /// How long the answer took, without the sending of its body.
+    /// The time to the response, without the transmission of its body.
     pub elapsed_ms: u64,
 }
 
@@ -65,11 +65,11 @@ struct State {
     recent: VecDeque<RequestEntry>,
 }
 
-/// The log.
+/// A handle on the log.
 #[derive(Default, Clone)]
 pub(crate) struct RequestLog(Arc<Mutex<State>>);
 
-/// A request that is being answered; it is logged when this is dropped, whatever the reason.
+/// A request in flight. It is logged when this is dropped, also after a disconnect.
 pub(crate) struct InFlight {
     log: RequestLog,
     template: String,
@@ -116,7 +116,7 @@ impl RequestLog {
 }
 
 impl InFlight {
-    pub(crate) fn answered(&mut self, status: u16) {
+    pub(crate) fn responded(&mut self, status: u16) {
         self.entry.status = status;
     }
 }

@@ -1,5 +1,4 @@
-//! Scheduled refreshes: what Belvo does to a recurrent link at its `refresh_rate`, by a clock whose hours are as short as one
-//! likes ([`Settings::hour_ms`](crate::Settings)).
+//! Scheduled refreshes of recurrent links at their `refresh_rate`. [`Settings::hour_ms`](crate::Settings) scales an hour.
 
 use std::{
     collections::HashMap,
@@ -13,11 +12,11 @@ use crate::{
     locks::read,
 };
 
-/// How often somebody looks at the clock.
+/// The interval between two checks for due refreshes.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Refreshes recurrent links in time, as long as the server runs.
-pub(crate) async fn keep(app: App) {
+/// Refreshes recurrent links on schedule until the server stops.
+pub(crate) async fn run(app: App) {
     let mut next: HashMap<String, Instant> = HashMap::new();
     loop {
         tokio::select! {
@@ -40,14 +39,14 @@ pub(crate) async fn keep(app: App) {
     }
 }
 
-/// Links that Belvo refreshes, and every how many hours.
+/// Returns the links to refresh, each with its interval in hours.
 fn recurrent(app: &App) -> Vec<(String, u32)> {
     let world = read(&app.world);
     let links = world.links().filter(|link| link.recurrent && link.status == "valid");
     links.filter_map(|link| Some((link.id.clone(), hours(link.refresh_rate)?))).collect()
 }
 
-/// Of `12h` or `7d`.
+/// Returns the hours of a refresh rate such as `12h` or `7d`.
 fn hours(refresh_rate: &str) -> Option<u32> {
     let (number, unit) = refresh_rate.split_at_checked(refresh_rate.len().checked_sub(1)?)?;
     let number: u32 = number.parse().ok()?;
@@ -57,7 +56,7 @@ fn hours(refresh_rate: &str) -> Option<u32> {
 fn refresh(app: &App, link: String) {
     let shared = Arc::clone(app);
     app.spawn(async move {
-        // Nothing to do for a link that was deleted, or whose status changed, since the look at the clock.
+        // An error means that the link was deleted or its status changed since the check.
         let _ = Control::of(&shared).refresh_now(&link, Refresh::default()).await;
     });
 }

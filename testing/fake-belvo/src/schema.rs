@@ -1,7 +1,7 @@
-//! The bodies that Belvo takes: which members they must and may have.
+//! Schemas of request bodies: required and optional members.
 //!
-//! Source: Belvo's OpenAPI description of 2026-04-23, unless stated otherwise. The firewall refuses members that are documented
-//! nowhere, the API refuses a missing member and one of another type.
+//! Source: Belvo's OpenAPI description of 2026-04-23, unless stated otherwise. The firewall rejects undocumented members.
+//! The API rejects missing members and members of another type.
 
 pub(crate) mod retrievals;
 
@@ -19,11 +19,11 @@ pub(crate) struct Shape {
 /// A member's name and type.
 pub(crate) type Member = (&'static str, Kind);
 
-/// Which body a request must have.
+/// The schema of the body of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Body {
     One(&'static Shape),
-    /// Depends on what it holds.
+    /// Depends on the body.
     By(fn(&Map<String, Value>) -> &'static Shape),
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
 use Kind::{Flag, Number, Object, Objects, Text, Texts};
 
 impl Shape {
-    /// Checks that everything required is there, and that everything has the right type. A null member counts as absent.
+    /// Checks that required members are present and all members have the right type. A null member counts as absent.
     pub(crate) fn check(&self, body: &Map<String, Value>) -> Result<(), ApiError> {
         let absent = |name: &&str| value(body, name).is_none_or(|value| value.as_str() == Some(""));
         let missing: Vec<&str> = self.required.iter().map(|(name, _)| *name).filter(absent).collect();
@@ -58,7 +58,7 @@ impl Shape {
         self.members().try_for_each(|(name, kind)| value(body, name).map_or(Ok(()), |value| kind.check(name, value)))
     }
 
-    /// Whether a member is documented nowhere.
+    /// Returns `true` if a member is undocumented.
     pub(crate) fn has_unknown(&self, body: &Map<String, Value>) -> bool {
         body.iter().any(|(name, value)| match self.members().find(|(known, _)| known == name) {
             None => true,

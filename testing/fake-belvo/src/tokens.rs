@@ -1,4 +1,4 @@
-//! Widget tokens: what `POST /api/token/` gives out and the widget uses up.
+//! Widget tokens: issued by `POST /api/token/`, redeemed by the widget.
 
 use std::{
     collections::HashMap,
@@ -9,29 +9,29 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::ids::{fresh_hex, fresh_uuid};
 
-/// As long as Belvo's are valid.
+/// The validity of a token, as Belvo's.
 const VALID_FOR: Duration = Duration::from_mins(10);
-/// With more than this at once, the server forgets them all.
+/// The maximum number of tokens. When it is reached, all are dropped.
 const MAX_TOKENS: usize = 10_000;
 
-/// What the link of a token will be like.
+/// The link that a token creates or updates.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
-    /// This link again, not a new one.
+    /// The existing link to update; a new one if absent.
     pub(crate) link_id: Option<String>,
     pub(crate) external_id: Option<String>,
     pub(crate) recurrent: bool,
     pub(crate) fetch_resources: Vec<String>,
 }
 
-/// The tokens that were not used yet.
+/// The unused tokens.
 #[derive(Default)]
 pub(crate) struct Tokens {
     grants: HashMap<String, (Grant, Instant)>,
 }
 
 impl Tokens {
-    /// A new access token.
+    /// Issues an access token.
     pub(crate) fn issue(&mut self, grant: Grant) -> String {
         self.grants.retain(|_, (_, issued)| issued.elapsed() < VALID_FOR);
         if self.grants.len() >= MAX_TOKENS {
@@ -42,13 +42,13 @@ impl Tokens {
         access
     }
 
-    /// A token works once.
+    /// Redeems a token, which works once.
     pub(crate) fn redeem(&mut self, access: &str) -> Option<Grant> {
         self.grants.remove(access).filter(|(_, issued)| issued.elapsed() < VALID_FOR).map(|(grant, _)| grant)
     }
 }
 
-/// Looks like a JSON web token and is random.
+/// Returns a random token in the form of a JSON web token.
 pub(crate) fn token(kind: &str) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS512","typ":"JWT"}"#);
     let payload = URL_SAFE_NO_PAD.encode(format!(r#"{{"token_type":"{kind}","jti":"{}"}}"#, fresh_hex()));

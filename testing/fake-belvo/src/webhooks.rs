@@ -1,8 +1,8 @@
-//! Webhooks, sent as Belvo sends them.
+//! The sender of webhooks, with Belvo's retries.
 //!
-//! A POST with a JSON body and a fixed `Authorization` header, repeated until any 2xx within the timeout, at most five times
-//! after the first attempt, the n-th repeat after n intervals. The body, `webhook_id` included, is the same in each attempt.
-//! Every delivery is logged from its first attempt on.
+//! A webhook is a POST with a JSON body and a fixed `Authorization` header. A response other than 2xx, or none within the timeout,
+//! is retried at most five times; the n-th retry waits n intervals. Each attempt has the same body and `webhook_id`. Every
+//! delivery is logged from its first attempt.
 
 use std::{
     collections::VecDeque,
@@ -28,33 +28,33 @@ use crate::{
     world::Link,
 };
 
-/// Repeats after the first attempt.
-const MAX_REPEATS: u32 = 5;
-/// Older deliveries are forgotten.
+/// The maximum number of retries.
+const MAX_RETRIES: u32 = 5;
+/// The maximum number of deliveries in the log.
 const REMEMBERED: usize = 1_000;
-/// So many attempts run at the same time.
+/// The maximum number of concurrent attempts.
 const MAX_CONCURRENT: usize = 64;
 
-/// One webhook and what became of it.
+/// The delivery of a webhook.
 #[derive(Debug, Clone, Serialize)]
 pub struct Delivery {
-    /// Counts up from 1.
+    /// A sequence number, from 1.
     pub id: u64,
-    /// Where it went.
+    /// The URL of the receiver.
     pub url: Option<String>,
-    /// Empty for a body that is no webhook.
+    /// Empty for a body that is not a webhook.
     pub webhook_type: String,
-    /// Empty for a body that is no webhook.
+    /// Empty for a body that is not a webhook.
     pub webhook_code: String,
-    /// What became of it.
+    /// The state of the delivery.
     pub state: DeliveryState,
     /// Every attempt, in order.
     pub attempts: Vec<Attempt>,
-    /// As sent, or as a JSON string if it was not JSON.
+    /// The body, as a JSON string if it was not JSON.
     pub body: Box<RawValue>,
 }
 
-/// What became of a webhook.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
@@ -66,7 +66,7 @@ pub enum DeliveryState {
     GivenUp,
     /// A fault holds it back.
     Held,
-    /// A fault swallowed it.
+    /// A fault dropped it.
     Lost,
     /// Nothing was sent: no URL is set.
     NoUrl,
@@ -75,29 +75,29 @@ pub enum DeliveryState {
 /// One attempt of a delivery.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attempt {
-    /// The receiver's status, if it answered.
+    /// The status of the response, if there was one.
     pub status: Option<u16>,
-    /// Why it did not.
+    /// The error, if there was no response.
     pub error: Option<String>,
-    /// How long the attempt took.
+    /// The duration of the attempt.
     pub elapsed_ms: u64,
 }
 
-/// A webhook to be sent.
+/// A webhook to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) link_id: Option<String>,
     pub(crate) webhook_type: String,
     pub(crate) webhook_code: String,
     pub(crate) body: String,
-    /// In place of the configured header; an empty one sends no header.
+    /// Replaces the configured header; an empty one sends no header.
     pub(crate) authorization: Option<String>,
 }
 
-/// Webhooks that wait for the next one of their link, oldest first.
+/// Webhooks held until the next one of their link, oldest first.
 pub(crate) type Held = Vec<(Delivery, Outgoing)>;
 
-/// What a webhook says about a link.
+/// The content of a webhook about a link.
 pub(crate) struct Announcement<'a> {
     pub(crate) webhook_type: &'a str,
     pub(crate) webhook_code: &'a str,
@@ -110,7 +110,7 @@ pub(crate) struct Announcement<'a> {
 }
 
 impl<'a> Announcement<'a> {
-    /// A webhook about a link.
+    /// Creates a webhook about a link.
     pub(crate) fn about(link: &'a Link, webhook_type: &'a str, webhook_code: &'a str, data: &'a str) -> Self {
         Self {
             webhook_type,
@@ -122,12 +122,12 @@ impl<'a> Announcement<'a> {
         }
     }
 
-    /// In answer to a request.
+    /// Sets the id of the request that caused the webhook.
     pub(crate) fn of_request(self, request_id: &'a str) -> Self {
         Self { request_id: Some(request_id), ..self }
     }
 
-    /// Belvo's envelope around the announcement, with fresh ids.
+    /// Wraps the announcement in Belvo's envelope, with fresh ids.
     pub(crate) fn outgoing(&self) -> Outgoing {
         let historical = self.webhook_code.starts_with("historical") || self.webhook_code.starts_with("initial");
         let mut body = String::new();
@@ -163,15 +163,15 @@ impl Log {
     }
 }
 
-/// Sends webhooks and remembers what became of them.
-pub(crate) struct Courier {
+/// A client that sends webhooks and logs the deliveries.
+pub(crate) struct WebhookSender {
     client: Client,
     config: RwLock<WebhookConfig>,
     log: Mutex<Log>,
     running: Semaphore,
 }
 
-impl Courier {
+impl WebhookSender {
     pub(crate) fn new(config: WebhookConfig) -> io::Result<Self> {
         let client =
             Client::builder().no_proxy().redirect(redirect::Policy::none()).build().map_err(io::Error::other)?;
@@ -190,7 +190,7 @@ impl Courier {
         lock(&self.log).deliveries.iter().cloned().collect()
     }
 
-    /// Whether the webhook of a request was delivered, given up or swallowed.
+    /// Returns `true` if the webhook of a request was delivered, given up or dropped.
     pub(crate) fn has_ended(&self, request_id: &str) -> bool {
         let about = |delivery: &&Delivery| delivery.body.get().contains(request_id);
         let log = lock(&self.log);
@@ -198,30 +198,30 @@ impl Courier {
         log.deliveries.iter().find(about).is_some_and(ended)
     }
 
-    /// Forgets everything but the counter, so that an id never means two deliveries.
+    /// Clears the log but keeps the counter, so that ids stay unique.
     pub(crate) fn clear(&self) {
         lock(&self.log).deliveries.clear();
     }
 
-    /// Returns once the webhook was acknowledged or given up.
+    /// Sends a webhook. Returns when it was acknowledged or given up.
     pub(crate) async fn deliver(&self, outgoing: Outgoing) -> Delivery {
-        let delivery = self.open(&outgoing, DeliveryState::Pending);
-        self.pursue(delivery, outgoing).await
+        let delivery = self.record(&outgoing, DeliveryState::Pending);
+        self.send(delivery, outgoing).await
     }
 
-    /// Sends what was opened before.
-    pub(crate) async fn pursue(&self, mut delivery: Delivery, outgoing: Outgoing) -> Delivery {
+    /// Sends a webhook that is already in the log.
+    pub(crate) async fn send(&self, mut delivery: Delivery, outgoing: Outgoing) -> Delivery {
         let config = self.config();
         delivery.url.clone_from(&config.url);
         delivery.state = if config.url.is_some() { DeliveryState::Pending } else { DeliveryState::NoUrl };
-        self.note(&delivery);
+        self.update_log(&delivery);
         let Some(url) = &config.url else { return delivery };
         let authorization = outgoing.authorization.as_deref().or(config.authorization.as_deref());
-        for repeat in 0..=MAX_REPEATS {
-            tokio::time::sleep(config.retry_interval.saturating_mul(repeat)).await;
+        for retry in 0..=MAX_RETRIES {
+            tokio::time::sleep(config.retry_interval.saturating_mul(retry)).await;
             delivery.attempts.push(self.attempt(url, authorization, &outgoing.body, config.timeout).await);
             delivery.state = delivery.next_state();
-            self.note(&delivery);
+            self.update_log(&delivery);
             if delivery.state != DeliveryState::Pending {
                 break;
             }
@@ -229,14 +229,14 @@ impl Courier {
         delivery
     }
 
-    fn note(&self, delivery: &Delivery) {
+    fn update_log(&self, delivery: &Delivery) {
         if let Some(logged) = lock(&self.log).find(delivery.id) {
             logged.clone_from(delivery);
         }
     }
 
-    /// Remembers a webhook that may be sent later, or never.
-    pub(crate) fn open(&self, outgoing: &Outgoing, state: DeliveryState) -> Delivery {
+    /// Adds a webhook to the log before it is sent.
+    pub(crate) fn record(&self, outgoing: &Outgoing, state: DeliveryState) -> Delivery {
         let mut log = lock(&self.log);
         log.last_id += 1;
         let delivery = Delivery {
@@ -276,7 +276,7 @@ impl Delivery {
         let acknowledged = self.attempts.iter().any(|attempt| attempt.status.is_some_and(|s| (200..300).contains(&s)));
         if acknowledged {
             DeliveryState::Delivered
-        } else if self.attempts.len() > MAX_REPEATS as usize {
+        } else if self.attempts.len() > MAX_RETRIES as usize {
             DeliveryState::GivenUp
         } else {
             DeliveryState::Pending

@@ -18,7 +18,7 @@ use std::{
 };
 
 use crate::{
-    ids::{Locator, TAG_BITS, dress},
+    ids::{Locator, TAG_BITS, uuid_from},
     json::Members,
     random::{mix, seed_of},
     time::Day,
@@ -207,7 +207,7 @@ impl World {
     /// An id for the next link that asks for none: drawn from the seed, and free.
     pub(crate) fn next_link_id(&self) -> String {
         let first = seed_of(self.seed, "link").wrapping_add(self.created);
-        let mut ids = (0..).map(|attempt| dress(mix(first.wrapping_add(attempt))));
+        let mut ids = (0..).map(|attempt| uuid_from(mix(first.wrapping_add(attempt))));
         ids.find(|id| !self.numbers.contains_key(id)).unwrap_or_default()
     }
 

@@ -18,14 +18,14 @@ use crate::{
     },
 };
 
-/// Whether the firewall lets a body pass. One that is no object it leaves to the API.
+/// Returns `true` if the firewall accepts the body. The API checks a body that is not an object.
 pub(crate) fn passes(call: &Call) -> bool {
     let body = call.body.as_deref().and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok());
     let (Some(body), Some(of)) = (body, expected(call)) else { return true };
     !of.shape(&body).has_unknown(&body)
 }
 
-/// What a request's body looks like, where it has one.
+/// Returns the schema of the body of a request, if it has one.
 fn expected(call: &Call) -> Option<Body> {
     match (&call.method, call.target()) {
         (&Method::POST, Target::Token) => Some(Body::By(|body| token::mode(body).shape)),
@@ -55,17 +55,17 @@ static NEW_LINK: Shape = Shape {
 };
 static NEW_MEXICAN_EMPLOYMENT_LINK: Shape =
     Shape { required: &[("institution", Text), ("username", Text)], optional: &LINK_OPTIONS };
-/// New credentials.
+/// The body of new credentials.
 pub(crate) static RENEWED_LINK: Shape = Shape {
     required: &[("password", Text)],
     optional: &[("password2", Text), ("token", Text), ("institution", Text), ("username", Text)],
 };
-/// Another access mode, other resources.
+/// The body of a changed access mode or other resources.
 pub(crate) static CHANGED_LINK: Shape =
     Shape { required: &[], optional: &[("access_mode", Text), ("fetch_resources", Texts), ("stale_in", Text)] };
 pub(crate) static REFRESH: Shape = Shape { required: &[], optional: &[("fetch_resources", Texts)] };
 
-/// The body of a new link: Mexico's employment institutions want no password.
+/// Returns the schema of the body of a new link. Mexico's employment institutions need no password.
 pub(crate) fn new_link(body: &Map<String, Value>) -> &'static Shape {
     let institution = body.get("institution").and_then(Value::as_str).and_then(institutions::by_name);
     let employment = institution.is_some_and(|found| found.kind == "employment" && found.country == "MX");

@@ -1,4 +1,4 @@
-//! How links come to be: through the API, or through a widget token that a user redeems.
+//! The creation of links through the API, and of widget tokens that a user redeems.
 
 use axum::{http::StatusCode, response::Response};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// What a link gets that asks for nothing.
+/// The default of `fetch_resources` for a recurrent link.
 const USUAL_RESOURCES: [&str; 2] = ["ACCOUNTS", "TRANSACTIONS"];
 
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ struct TokenRequest {
     fetch_resources: Option<Vec<String>>,
 }
 
-/// `POST /api/links/`: 201 at once, the data later.
+/// `POST /api/links/`: responds with 201 at once and loads the data in the background.
 pub(crate) fn create_link(app: &App, call: &Call) -> Result<Response, ApiError> {
     let request: LinkRequest = checked(call, Body::By(bodies::new_link))?;
     let institution = institutions::by_name(&request.institution)
@@ -61,7 +61,7 @@ pub(crate) fn create_link(app: &App, call: &Call) -> Result<Response, ApiError> 
     Ok(json(StatusCode::CREATED, out))
 }
 
-/// `POST /api/token/`: what a widget needs to start.
+/// `POST /api/token/`: issues a widget token.
 pub(crate) fn give_token(app: &App, call: &Call) -> Result<Response, ApiError> {
     let request: TokenRequest = checked(call, Body::By(|body| token::mode(body).shape))?;
     if request.id != app.config.secret_id || request.password != app.config.secret_password {
@@ -73,14 +73,14 @@ pub(crate) fn give_token(app: &App, call: &Call) -> Result<Response, ApiError> {
     let grant = grant(request.external_id, None, request.fetch_resources)?;
     let access = lock(&app.tokens).issue(Grant { link_id: request.link_id, ..grant });
     let mut out = String::new();
-    Object::write(&mut out, None, |answer| {
-        answer.put("access", access);
-        answer.put("refresh", tokens::token("refresh"));
+    Object::write(&mut out, None, |response| {
+        response.put("access", access);
+        response.put("refresh", tokens::token("refresh"));
     });
     Ok(json(StatusCode::OK, out))
 }
 
-/// A recurrent link loads the usual resources unless told otherwise; a single link loads nothing unasked.
+/// Builds the grant. A recurrent link loads the default resources unless others are named; a single link loads none.
 fn grant(
     external_id: Option<String>,
     access_mode: Option<&str>,
@@ -106,7 +106,7 @@ pub(crate) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "parse_error", "JSON parse error"))
 }
 
-/// The body, if it holds what it must.
+/// Parses the body after a check against its schema.
 pub(crate) fn checked<T: DeserializeOwned>(call: &Call, expected: Body) -> Result<T, ApiError> {
     let given: Map<String, Value> = body(call)?;
     expected.shape(&given).check(&given)?;

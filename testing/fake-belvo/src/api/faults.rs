@@ -1,4 +1,4 @@
-//! What faults do to answers.
+//! Applies faults to responses.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ use crate::{
 };
 
 const TIME_TO_LEAVE: Duration = Duration::from_millis(20);
-/// A client that waits for a 202 has long gone.
+/// The maximum time to hold back a 202 until its webhook is delivered.
 const LONGEST_WEBHOOK: Duration = Duration::from_mins(1);
 
-/// Answers a request as its faults demand.
+/// Responds to a request with its faults applied.
 pub(crate) async fn apply(picked: Picked, app: &App, answer: impl FnOnce(View) -> Response) -> Response {
     let Picked { fault, content } = picked;
     let answer = async |shift| content.change(answer(View { shift, ..content.view })).await;
@@ -51,7 +51,7 @@ pub(crate) async fn apply(picked: Picked, app: &App, answer: impl FnOnce(View) -
         Some(Fault::Garbage) => json("%PDF-1.4 this is not the JSON that you are looking for"),
         Some(Fault::RowsMove(by)) => answer(by).await,
         Some(Fault::WebhookFirst) => after_its_webhook(app, answer(0).await).await,
-        // Those of content are not among the rest.
+        // Faults of the content are applied in `faults::content`.
         Some(
             Fault::PageSizeCap(_)
             | Fault::DoubledRows(_)
@@ -65,13 +65,13 @@ pub(crate) async fn apply(picked: Picked, app: &App, answer: impl FnOnce(View) -
     }
 }
 
-/// Holds an answer back until the webhook with its `request_id` has been delivered.
+/// Holds a response back until the webhook with its `request_id` has been delivered.
 async fn after_its_webhook(app: &App, response: Response) -> Response {
     let (parts, body) = whole(response).await;
     let text: Option<Accepted> = serde_json::from_slice(&body).ok();
     if let Some(Accepted { request_id }) = text {
         let started = Instant::now();
-        while !app.courier.has_ended(&dashed(&request_id)) && started.elapsed() < LONGEST_WEBHOOK {
+        while !app.webhooks.has_ended(&dashed(&request_id)) && started.elapsed() < LONGEST_WEBHOOK {
             app.wait(TIME_TO_LEAVE).await;
         }
     }
@@ -92,7 +92,7 @@ async fn rewrite(response: Response, change: impl FnOnce(&mut Envelope)) -> Resp
     json(&serde_json::to_string(&page).unwrap_or_default())
 }
 
-/// The declared length stays, so that the client can tell. The first half has time to leave before the connection breaks.
+/// Sends the first half of the body and breaks the connection. The declared length stays, so that the client can detect it.
 async fn cut(response: Response) -> Response {
     let (mut parts, body) = whole(response).await;
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());

@@ -1,7 +1,7 @@
 //! One filter of a list: a column, an operator, a value.
 //!
-//! Moments are compared with *midnights*: `created_at__range=a,b` means from a 00:00 to b 00:00, so that the last day's own
-//! objects are missing. Belvo's documentation does not promise otherwise, and a client must survive it.
+//! Timestamps are compared with *midnights*: `created_at__range=a,b` means from a 00:00 to b 00:00, so objects of the last day are
+//! missing. Belvo's documentation allows this, and a client must handle it.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// Longer lists of values are refused.
+/// The maximum number of values of a filter.
 const MAX_VALUES: usize = 1_000;
 
-/// A filter that was understood.
+/// A parsed filter.
 pub(crate) struct Filter {
     pub(crate) column: &'static Column,
     test: Test,
@@ -93,7 +93,7 @@ fn within(kind: Kind, operator: &str, value: &str) -> Option<Test> {
     Some(Test::Within(low, high))
 }
 
-/// A moment that equals a date is one of that day.
+/// Returns `true` if the value is a date: a timestamp then equals it on the whole day.
 fn is_whole_day(kind: Kind, value: &str) -> bool {
     matches!(kind, Kind::MomentByDay | Kind::Moment) && Day::parse(value.trim()).is_some()
 }

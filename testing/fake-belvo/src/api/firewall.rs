@@ -14,10 +14,10 @@ use crate::{
     world::catalogue::{Kind, Retrieval},
 };
 
-/// As much as the usual header buffer holds.
+/// The maximum length of a query, as the default header buffer of nginx.
 const MAX_QUERY_BYTES: usize = 8_000;
 
-/// The firewall's answer, if it does not let the request through.
+/// Returns the response of the firewall if it rejects the request.
 pub(crate) fn refusal(call: &Call, settings: &Settings) -> Option<Response> {
     if call.query.len() > MAX_QUERY_BYTES {
         return Some(html(StatusCode::URI_TOO_LONG));

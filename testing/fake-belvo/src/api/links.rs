@@ -1,4 +1,4 @@
-//! What a client does to one link: refresh it, change it, delete it.
+//! Requests on a link: refresh, change and delete.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    api::{accepted, answer_one, bodies, connect, retrieve::check_link},
+    api::{accepted, bodies, connect, respond_with_object, retrieve::check_link},
     app::App,
     call::Call,
     delivery,
@@ -39,7 +39,7 @@ struct Changes {
     fetch_resources: Option<Vec<String>>,
 }
 
-/// `POST /api/links/{id}/refresh/`: everything is fetched and announced again, as after the link's creation.
+/// `POST /api/links/{id}/refresh/`: fetches and announces all resources again, as after the link's creation.
 pub(crate) fn refresh(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
     let empty = call.body.as_deref().is_none_or(<[u8]>::is_empty);
     let request: RefreshRequest =
@@ -61,7 +61,7 @@ pub(crate) fn refresh(app: &App, call: &Call, id: &str) -> Result<Response, ApiE
     Ok(accepted(&request_id))
 }
 
-/// What is to be fetched again; an error while the last time is not long ago.
+/// Returns the resources to fetch again, or an error within the cooldown of the last refresh.
 fn begin_refresh(app: &App, id: &str, named: Option<Vec<String>>) -> Result<Vec<&'static Resource>, ApiError> {
     let cooldown = i64::try_from(read(&app.settings).refresh_cooldown_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
     let now = now_micros();
@@ -77,7 +77,7 @@ fn begin_refresh(app: &App, id: &str, named: Option<Vec<String>>) -> Result<Vec<
     Ok(link.resources().filter(|one| wanted.iter().any(|name| name == one.webhook_type)).collect())
 }
 
-/// `PUT /api/links/{id}/`: the user gave working credentials, so that the link is valid again, and a recurrent one is loaded again.
+/// `PUT /api/links/{id}/`: sets new credentials. The link becomes valid; a recurrent link is loaded again.
 pub(crate) fn renew(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
     let _: IgnoredAny = connect::checked(call, Body::One(&bodies::RENEWED_LINK))?;
     let recurrent = {
@@ -89,10 +89,10 @@ pub(crate) fn renew(app: &App, call: &Call, id: &str) -> Result<Response, ApiErr
     if recurrent {
         loading::start(app, id.to_owned());
     }
-    answer_one(app, call, &LINKS, id)
+    respond_with_object(app, call, &LINKS, id)
 }
 
-/// `PATCH /api/links/{id}/`: another access mode, other resources. A link that becomes recurrent is loaded again.
+/// `PATCH /api/links/{id}/`: changes the access mode or the resources. A link that becomes recurrent is loaded again.
 pub(crate) fn modify(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
     let request: Changes = connect::checked(call, Body::One(&bodies::CHANGED_LINK))?;
     check_names(request.fetch_resources.as_deref().unwrap_or_default())?;
@@ -108,10 +108,10 @@ pub(crate) fn modify(app: &App, call: &Call, id: &str) -> Result<Response, ApiEr
     if begins {
         loading::start(app, id.to_owned());
     }
-    answer_one(app, call, &LINKS, id)
+    respond_with_object(app, call, &LINKS, id)
 }
 
-/// `DELETE /api/links/{id}/`: at once and not often, or later and then with a webhook.
+/// `DELETE /api/links/{id}/`: synchronous with a rate limit, or asynchronous with a webhook.
 pub(crate) fn delete(app: &App, call: &Call, id: &str) -> Result<Response, ApiError> {
     if read(&app.world).link(id).is_none() {
         return Err(ApiError::not_found());

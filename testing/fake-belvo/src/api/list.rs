@@ -1,7 +1,7 @@
-//! Lists: which objects, in which order, which page of them.
+//! Lists: filters, order and pages.
 //!
-//! Pages are numbered, as Belvo's are: nothing holds the list still between two pages, and an object that is added or deleted
-//! meanwhile moves all that follow. Rows are scanned without being written; only those of the page cost more than a few nanoseconds.
+//! Pages are numbered, as Belvo's are. There is no snapshot: an object that is added or deleted between two pages moves all that
+//! follow. A scan does not render rows; only the rows of the page are rendered.
 
 use crate::{
     api::filter::Filter,
@@ -20,7 +20,7 @@ use crate::{
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
 
-/// What a list was asked for.
+/// The parsed query of a list.
 pub(crate) struct ListQuery {
     filters: Vec<Filter>,
     page: usize,
@@ -28,7 +28,7 @@ pub(crate) struct ListQuery {
     projection: Projection,
 }
 
-/// One page, not yet written.
+/// A page before rendering.
 struct Page<'w> {
     count: usize,
     places: Vec<Place<'w>>,
@@ -66,7 +66,7 @@ impl ListQuery {
     }
 }
 
-/// The body of a list's answer.
+/// Returns the response body of a list.
 pub(crate) fn list(
     world: &World,
     resource: &'static Resource,
@@ -102,14 +102,14 @@ pub(crate) fn list(
     Ok(out)
 }
 
-/// One object as its `/{id}/` shows it.
+/// Renders an object as `/{id}/` returns it.
 pub(crate) fn one(resource: &Resource, place: Place<'_>, call: &Call, written: &mut Written) -> String {
     let mut out = String::new();
     Object::write(&mut out, Some(&projection(call)), |object| resource.write_object(place, object, written));
     out
 }
 
-/// An array of objects, written where it stands.
+/// An array of objects, rendered when it is written.
 struct Rendered<'a> {
     resource: &'a Resource,
     places: &'a [Place<'a>],
@@ -155,7 +155,7 @@ fn projection(call: &Call) -> Projection {
     }
 }
 
-/// The matching objects of one page.
+/// Selects the matching objects of a page.
 fn select<'w>(world: &'w World, resource: &Resource, filters: &[Filter], window: Window, seen_at: i64) -> Page<'w> {
     match resource.holding {
         Holding::Links if window.order == Order::Id => cut(world.links_by_id().map(Link::own_place), filters, window),
@@ -182,7 +182,7 @@ fn select_of_links<'w>(
                 && filters.iter().all(|filter| of_link(&filter))
                 && link.table(resource).gone == 0 =>
         {
-            untouched(link, resource, window)
+            page_without_scan(link, resource, window)
         }
         [link] => cut(rows(link, resource, window.order, seen_at), filters, window),
         links => {
@@ -195,8 +195,8 @@ fn select_of_links<'w>(
     }
 }
 
-/// The page of a link in which nothing was deleted and of which everything is wanted: no scan is needed.
-fn untouched<'w>(link: &'w Link, resource: &Resource, window: Window) -> Page<'w> {
+/// Returns a page without a scan: no object was deleted and no filter applies.
+fn page_without_scan<'w>(link: &'w Link, resource: &Resource, window: Window) -> Page<'w> {
     let table = link.table(resource);
     let count = table.rows.len();
     let end = window.offset.saturating_add(window.size).min(count);
@@ -224,7 +224,7 @@ fn by_id<'w>(mut places: Vec<Place<'w>>, resource: &Resource) -> impl Iterator<I
     places.into_iter()
 }
 
-/// One pass: counts all that match and keeps those in the window, which may wrap around to the rows that moved to the end.
+/// Counts the matching objects and keeps those in the window. The window may wrap around to the rows that moved to the end.
 fn cut<'w>(places: impl Iterator<Item = Place<'w>>, filters: &[Filter], window: Window) -> Page<'w> {
     let Window { offset, size, shift, doubled, .. } = window;
     let start = offset.saturating_add(shift);
@@ -246,7 +246,7 @@ fn cut<'w>(places: impl Iterator<Item = Place<'w>>, filters: &[Filter], window: 
     Page { count, places: kept }
 }
 
-/// The query with another page number; everything else stays as it was sent.
+/// Returns the query with another page number and everything else unchanged.
 fn with_page(query: &str, number: usize) -> String {
     let others = query.split('&').filter(|pair| !pair.is_empty() && *pair != "page" && !pair.starts_with("page="));
     let mut pairs: Vec<String> = others.map(str::to_owned).collect();

@@ -1,7 +1,7 @@
-//! `POST` on a resource: Belvo asks the institution again, while the client waits or later.
+//! `POST` on a resource: a retrieval from the institution, synchronous or asynchronous.
 //!
-//! With the header `X-Belvo-Request-Mode: async`, spelt exactly so, the answer is a 202 with a `request_id`, and a webhook with
-//! that id follows once the data is there. With anything else the client waits and gets the objects.
+//! With the exact header `X-Belvo-Request-Mode: async`, the response is a 202 with a `request_id`. A webhook with that id follows
+//! when the data is available. With any other value the response holds the objects.
 
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// With more objects than this, the client would wait too long.
-const MAX_ANSWERED: usize = 10_000;
-/// The columns that `date_from` and `date_to` are about.
+/// The maximum number of objects of a synchronous response. More fail with 408.
+const MAX_OBJECTS: usize = 10_000;
+/// The columns that `date_from` and `date_to` filter by.
 const DATES: [&str; 2] = ["value_date", "invoice_date"];
 
 /// `POST /api/{resource}/`.
@@ -44,21 +44,21 @@ pub(crate) fn retrieve(app: &App, call: &Call, resource: &'static Resource) -> R
     check_link(app, &link_id, Some(resource))?;
     if may_wait && call.asynchronous {
         let request_id = fresh_hex();
-        later(app, link_id, resource, request_id.clone());
+        retrieve_later(app, link_id, resource, request_id.clone());
         return Ok(accepted(&request_id));
     }
     let keep = wanted.get("save_data") != Some(&Value::Bool(false));
     if keep {
         let adds = read(&app.settings).retrieve_adds;
         if let Some(link) = write(&app.world).link_mut(&link_id) {
-            bring(link, resource, adds);
+            run_retrieval(link, resource, adds);
         }
     }
     let status = if keep { StatusCode::CREATED } else { StatusCode::OK };
     Ok(json(status, objects(app, &link_id, resource, &filters, call)?))
 }
 
-/// Refuses what the institution would refuse: stored data is still there for `GET`.
+/// Returns the error of the institution for this link, if any. `GET` of stored data does not check it.
 pub(crate) fn check_link(app: &App, link_id: &str, resource: Option<&Resource>) -> Result<(), ApiError> {
     let world = read(&app.world);
     let link = world.link(link_id).ok_or_else(ApiError::unknown_link)?;
@@ -82,8 +82,8 @@ pub(crate) fn check_link(app: &App, link_id: &str, resource: Option<&Resource>) 
     }
 }
 
-/// The first retrieval shows what is there, later ones bring something new. How many objects came.
-fn bring(link: &mut Link, resource: &Resource, adds: usize) -> usize {
+/// Runs a retrieval and returns the number of objects. The first one shows the loaded objects, later ones add new objects.
+fn run_retrieval(link: &mut Link, resource: &Resource, adds: usize) -> usize {
     let now = now_micros();
     link.row.collected = now;
     if !link.table(resource).ready {
@@ -94,7 +94,7 @@ fn bring(link: &mut Link, resource: &Resource, adds: usize) -> usize {
     adds
 }
 
-fn later(app: &App, link_id: String, resource: &'static Resource, request_id: String) {
+fn retrieve_later(app: &App, link_id: String, resource: &'static Resource, request_id: String) {
     let shared = Arc::clone(app);
     app.spawn(async move {
         loading::delay(&shared).await;
@@ -102,7 +102,7 @@ fn later(app: &App, link_id: String, resource: &'static Resource, request_id: St
         let webhook = {
             let mut world = write(&shared.world);
             let Some(link) = world.link_mut(&link_id) else { return };
-            let came = bring(link, resource, adds);
+            let came = run_retrieval(link, resource, adds);
             let Some(announced) = &resource.announced else { return };
             let (code, data) = (announced.new.0, (announced.new.1)(came));
             Announcement::about(link, resource.webhook_type, code, &data).of_request(&request_id).outgoing()
@@ -111,7 +111,7 @@ fn later(app: &App, link_id: String, resource: &'static Resource, request_id: St
     });
 }
 
-/// What `date_from` and `date_to`, `type` and `account` choose.
+/// Returns the filters for `date_from` and `date_to`, `type` and `account`.
 fn filters(resource: &Resource, wanted: &Map<String, Value>) -> Result<Vec<Filter>, ApiError> {
     let text = |name: &str| wanted.get(name).and_then(Value::as_str);
     let mut filters = Vec::new();
@@ -132,7 +132,7 @@ fn objects(app: &App, link_id: &str, resource: &Resource, filters: &[Filter], ca
     let link = world.link(link_id).ok_or_else(ApiError::not_found)?;
     let places = link.table(resource).present().filter_map(|index| link.place(resource, index));
     let found: Vec<_> = places.filter(|place| filters.iter().all(|filter| filter.passes(*place))).collect();
-    if found.len() > MAX_ANSWERED {
+    if found.len() > MAX_OBJECTS {
         return Err(ApiError::timeout());
     }
     let mut written = Written::new();

@@ -1,4 +1,4 @@
-//! Changes to a link's data: what a bank, or Belvo's own clean-up, would do between two updates.
+//! Changes to a link's data between two updates, as by the bank or by Belvo's own clean-up, and the webhooks about them.
 
 use std::collections::BTreeSet;
 
@@ -16,40 +16,40 @@ use crate::{
     },
 };
 
-/// More objects are not added at once.
+/// The maximum number of objects added at once.
 const MAX_ADDED: usize = 1_000_000;
 
-/// What shall change.
+/// A change to the objects of a resource.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Change {
-    /// So many new objects, created now.
+    /// The number of new objects, created now.
     pub add: usize,
-    /// These get another amount, description and status.
+    /// Objects that get another amount, description and status.
     pub update: Selection,
-    /// These are deleted.
+    /// Objects to delete.
     pub delete: Selection,
-    /// These come back, in their old place.
+    /// Deleted objects to restore, in their old place.
     pub restore: Vec<String>,
-    /// Belvo writes these again unchanged: only `created_at` and `collected_at` move. No webhook says so.
+    /// Objects that Belvo writes again unchanged: only `created_at` and `collected_at` change. No webhook announces it.
     pub resave: Selection,
-    /// Whether webhooks say so, and about everything that changed unannounced before.
+    /// Whether to send webhooks, also about earlier changes that were not announced.
     pub announce: bool,
-    /// Whether the link's accounts are collected again, which changes their balances.
+    /// Whether to collect the link's accounts again, which changes their balances.
     pub refresh_accounts: bool,
 }
 
-/// Some objects: so many, picked by the seed, or those with the ids.
+/// A selection of objects: a number picked by the seed, or ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Selection {
-    /// So many of those that are there.
+    /// This number of present objects.
     Count(usize),
-    /// These.
+    /// The objects with these ids.
     Ids(Vec<String>),
 }
 
-/// What did change.
+/// The result of a change.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Changed {
     /// The ids of the new objects.
@@ -58,11 +58,11 @@ pub struct Changed {
     pub updated: Vec<String>,
     /// The ids of the deleted objects.
     pub deleted: Vec<String>,
-    /// The ids of the objects that came back.
+    /// The ids of the objects that were restored.
     pub restored: Vec<String>,
     /// The ids of the objects that were written again unchanged.
     pub resaved: Vec<String>,
-    /// What the webhooks became.
+    /// The deliveries of the webhooks.
     pub deliveries: Vec<Delivery>,
 }
 
@@ -86,7 +86,7 @@ impl Default for Selection {
     }
 }
 
-/// Changes the data. Nothing is changed unless everything can be.
+/// Changes the data: all of it or, on an error, nothing.
 pub(crate) fn apply(
     world: &mut World,
     link_id: &str,
@@ -123,7 +123,7 @@ pub(crate) fn apply(
     })
 }
 
-/// The webhook with this code about what is there now, or about what changed since the last one.
+/// Returns the webhook with this code about the current state, or about the changes since the last one.
 pub(crate) fn announcement(
     link: &mut Link,
     resource: &'static Resource,
@@ -132,24 +132,24 @@ pub(crate) fn announcement(
 ) -> Result<Outgoing, ControlError> {
     let announced = resource.announced.as_ref().ok_or(ControlError::UnknownCode)?;
     let historical = (announced.historical)(link).into_iter().find(|(known, _)| *known == code);
-    let fitting = if let Some((_, data)) = historical {
+    let default_data = if let Some((_, data)) = historical {
         data
     } else if code == announced.new.0 {
         let added = std::mem::take(&mut link.table_mut(resource).news.added);
         (announced.new.1)(added)
-    } else if code == by_hand(resource, "updated") {
+    } else if code == change_code(resource, "updated") {
         let rows = std::mem::take(&mut link.table_mut(resource).news.updated);
         id_list(&id_key(resource, "updated"), &ids(link, resource, rows))
-    } else if code == by_hand(resource, "deleted") {
+    } else if code == change_code(resource, "deleted") {
         let rows = std::mem::take(&mut link.table_mut(resource).news.deleted);
         id_list(&id_key(resource, "deleted"), &ids(link, resource, rows))
     } else {
         return Err(ControlError::UnknownCode);
     };
-    Ok(Announcement::about(link, resource.webhook_type, code, data.unwrap_or(&fitting)).outgoing())
+    Ok(Announcement::about(link, resource.webhook_type, code, data.unwrap_or(&default_data)).outgoing())
 }
 
-/// The webhook about the link itself; its status changes with it unless it is to be kept, and a deleted one is gone.
+/// Returns the webhook about the link itself. Also changes its status unless `keep_status`, and removes a deleted link.
 pub(crate) fn link_announcement(
     world: &mut World,
     link_id: &str,
@@ -158,7 +158,7 @@ pub(crate) fn link_announcement(
     keep_status: bool,
 ) -> Result<Outgoing, ControlError> {
     let link = world.link_mut(link_id).ok_or(ControlError::UnknownLink)?;
-    let (status, fitting) = match code {
+    let (status, default_data) = match code {
         "link_deleted" => {
             let webhook = Announcement::about(link, "LINK", code, data.unwrap_or("{}")).outgoing();
             world.remove(link_id);
@@ -177,39 +177,39 @@ pub(crate) fn link_announcement(
     if !keep_status {
         link.status = status;
     }
-    Ok(Announcement::about(link, "LINK", code, data.unwrap_or(fitting)).outgoing())
+    Ok(Announcement::about(link, "LINK", code, data.unwrap_or(default_data)).outgoing())
 }
 
-/// The webhook about the link's consent; an expired one stays expired.
+/// Returns the webhook about the link's consent. An expired consent stays expired.
 pub(crate) fn consent_announcement(link: &mut Link, code: &str, data: Option<&str>) -> Result<Outgoing, ControlError> {
     let expired = match code {
         "openfinance_consent_about_to_expire" => false,
         "openfinance_consent_expired" | "consent_expired" => true,
         _ => return Err(ControlError::UnknownCode),
     };
-    let fitting = consents::announcement(link, !expired).ok_or(ControlError::UnknownObject)?.to_string();
+    let default_data = consents::announcement(link, !expired).ok_or(ControlError::UnknownObject)?.to_string();
     link.consent_expired |= expired;
-    Ok(Announcement::about(link, "CONSENT", code, data.unwrap_or(&fitting)).outgoing())
+    Ok(Announcement::about(link, "CONSENT", code, data.unwrap_or(&default_data)).outgoing())
 }
 
-/// The codes of the webhooks that are due.
+/// Returns the codes of the webhooks about changes that were not announced.
 pub(crate) fn due(link: &Link, resource: &Resource) -> Vec<String> {
     let news = &link.table(resource).news;
     let Some(announced) = &resource.announced else {
         return Vec::new();
     };
     let new = (news.added > 0).then_some(announced.new.0.to_owned());
-    let updated = (announced.ids && !news.updated.is_empty()).then(|| by_hand(resource, "updated"));
-    let deleted = (announced.ids && !news.deleted.is_empty()).then(|| by_hand(resource, "deleted"));
+    let updated = (announced.ids && !news.updated.is_empty()).then(|| change_code(resource, "updated"));
+    let deleted = (announced.ids && !news.deleted.is_empty()).then(|| change_code(resource, "deleted"));
     [new, updated, deleted].into_iter().flatten().collect()
 }
 
-/// `transactions_updated`. Of other resources Belvo documents no such webhook, so that it is sent only when asked for.
-fn by_hand(resource: &Resource, what: &str) -> String {
+/// Returns a code such as `transactions_updated`. Belvo documents it only for transactions; for others a test must ask for it.
+fn change_code(resource: &Resource, what: &str) -> String {
     format!("{}_{what}", resource.webhook_type.to_lowercase())
 }
 
-/// `updated_transactions`.
+/// Returns a key such as `updated_transactions`.
 fn id_key(resource: &Resource, what: &str) -> String {
     format!("{what}_{}", resource.webhook_type.to_lowercase())
 }
@@ -223,7 +223,7 @@ fn ids(link: &Link, resource: &Resource, rows: impl IntoIterator<Item = usize>) 
     rows.into_iter().filter_map(|index| link.place(resource, index)).map(resource.id).collect()
 }
 
-/// The rows of a selection; those that were picked already are not picked again.
+/// Returns the rows of a selection. A random one skips the rows in `taken`.
 fn select(
     world: &mut World,
     link_id: &str,
@@ -278,7 +278,7 @@ fn update(link: &mut Link, resource: &Resource, rows: &[usize], now: i64) {
     }
 }
 
-/// What was deleted and comes back before anybody was told is no news; otherwise it is new.
+/// Restores rows. A row whose deletion was not announced needs no webhook; any other is announced as new.
 fn restore(link: &mut Link, resource: &Resource, rows: &[usize]) {
     let table = link.table_mut(resource);
     for index in rows {
@@ -288,8 +288,8 @@ fn restore(link: &mut Link, resource: &Resource, rows: &[usize]) {
         }
         row.gone = 0;
         table.gone -= 1;
-        let untold = table.news.deleted.remove(index);
-        table.news.added += usize::from(!untold);
+        let unannounced = table.news.deleted.remove(index);
+        table.news.added += usize::from(!unannounced);
     }
 }
 

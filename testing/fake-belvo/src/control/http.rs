@@ -1,4 +1,4 @@
-//! The control API: [`Control`] over HTTP, for tests and demos that run elsewhere. Only this machine may use it.
+//! The control API over HTTP: [`Control`] for tests and demos in other processes. Only the loopback interface may use it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -23,8 +23,8 @@ use crate::{
 };
 
 const MAX_BODY_BYTES: usize = 32 << 20;
-/// Objects per piece of a streamed truth: a few megabytes.
-const PIECE: usize = 500;
+/// The number of objects in a chunk of the stream: a few megabytes.
+const CHUNK: usize = 500;
 
 pub(crate) fn router() -> Router<App> {
     Router::new()
@@ -47,7 +47,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/settings", get(settings).put(set_settings))
         .route("/reset", post(reset))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(only_from_here))
+        .layer(middleware::from_fn(only_loopback))
 }
 
 impl IntoResponse for ControlError {
@@ -56,16 +56,16 @@ impl IntoResponse for ControlError {
             Self::UnknownLink | Self::UnknownResource | Self::UnknownObject | Self::UnknownToken => {
                 StatusCode::NOT_FOUND
             }
-            Self::Taken => StatusCode::CONFLICT,
+            Self::AlreadyExists => StatusCode::CONFLICT,
             Self::UnknownCode | Self::TooMany | Self::Invalid(_) => StatusCode::BAD_REQUEST,
         };
         (status, Json(json!({ "error": self.to_string() }))).into_response()
     }
 }
 
-type Answer<T> = Result<Json<T>, ControlError>;
+type JsonResult<T> = Result<Json<T>, ControlError>;
 
-async fn only_from_here(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+async fn only_loopback(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
     if peer.ip().to_canonical().is_loopback() { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() }
 }
 
@@ -111,7 +111,7 @@ async fn set_status(
     State(app): State<App>,
     Path(id): Path<String>,
     Json(body): Json<StatusBody>,
-) -> Answer<impl Serialize> {
+) -> JsonResult<impl Serialize> {
     Ok(Json(Control::of(&app).set_status(&id, &body.status)?))
 }
 
@@ -147,13 +147,13 @@ async fn announce(
     State(app): State<App>,
     Path(id): Path<String>,
     Json(body): Json<AnnounceBody>,
-) -> Answer<impl Serialize> {
+) -> JsonResult<impl Serialize> {
     let data = body.data.as_deref().map(RawValue::get);
     Ok(Json(Control::of(&app).announce_with(&id, &body.r#type, &body.code, data, body.keep_status).await?))
 }
 
-/// The body may be left out.
-async fn refresh_now(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer<impl Serialize> {
+/// Refreshes a link. The body is optional.
+async fn refresh_now(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> JsonResult<impl Serialize> {
     let invalid = |error: serde_json::Error| ControlError::Invalid(error.to_string());
     let refresh: Refresh =
         if body.is_empty() { Refresh::default() } else { serde_json::from_slice(&body).map_err(invalid)? };
@@ -164,7 +164,7 @@ async fn change(
     State(app): State<App>,
     Path((id, resource)): Path<(String, String)>,
     Json(change): Json<Change>,
-) -> Answer<impl Serialize> {
+) -> JsonResult<impl Serialize> {
     Ok(Json(Control::of(&app).change(&id, &resource, change).await?))
 }
 
@@ -174,7 +174,7 @@ struct TruthQuery {
     resource: String,
 }
 
-/// One object per line, written while it is sent: a million of them need no memory.
+/// Streams every object, one a line, so that a million objects need little memory.
 async fn truth(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -182,15 +182,15 @@ async fn truth(
 ) -> Result<Response, ControlError> {
     let control = Control::of(&app);
     control.truth_from(&id, &query.resource, 0, 0)?;
-    let pieces = stream::unfold(Some(0), move |from| {
-        let piece = from.map(|from| control.truth_from(&id, &query.resource, from, PIECE));
+    let chunks = stream::unfold(Some(0), move |from| {
+        let chunk = from.map(|from| control.truth_from(&id, &query.resource, from, CHUNK));
         async move {
-            let (lines, next) = piece?.ok()?;
+            let (lines, next) = chunk?.ok()?;
             let text: String = lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
             Some((Ok::<_, ControlError>(Bytes::from(text)), next))
         }
     });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pieces)).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(chunks)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -201,7 +201,7 @@ struct ConnectBody {
     access_mode: Option<String>,
 }
 
-async fn connect_widget(State(app): State<App>, Json(body): Json<ConnectBody>) -> Answer<impl Serialize> {
+async fn connect_widget(State(app): State<App>, Json(body): Json<ConnectBody>) -> JsonResult<impl Serialize> {
     let (institution, mode) = (body.institution.as_deref(), body.access_mode.as_deref());
     Ok(Json(Control::of(&app).connect_widget_as(&body.access, institution, mode)?))
 }
@@ -214,9 +214,9 @@ struct SendBody {
     authorization: Option<String>,
 }
 
-async fn send(State(app): State<App>, Json(body): Json<SendBody>) -> Answer<impl Serialize> {
+async fn send(State(app): State<App>, Json(body): Json<SendBody>) -> JsonResult<impl Serialize> {
     let text = body.body.map(|body| body.get().to_owned()).or(body.raw);
-    let text = text.ok_or_else(|| ControlError::Invalid("a message without body and raw".into()))?;
+    let text = text.ok_or_else(|| ControlError::Invalid("a message without `body` and `raw`".into()))?;
     Ok(Json(Control::of(&app).send(text, body.authorization).await))
 }
 
@@ -246,8 +246,8 @@ async fn faults(State(app): State<App>) -> impl IntoResponse {
     Json(Control::of(&app).faults())
 }
 
-/// Takes one rule or a list of rules.
-async fn add_faults(State(app): State<App>, Json(body): Json<Value>) -> Answer<impl Serialize> {
+/// Adds one rule or a list of rules.
+async fn add_faults(State(app): State<App>, Json(body): Json<Value>) -> JsonResult<impl Serialize> {
     let list = if body.is_array() { body } else { Value::Array(vec![body]) };
     let rules: Vec<Rule> = serde_json::from_value(list).map_err(|error| ControlError::Invalid(error.to_string()))?;
     let control = Control::of(&app);
@@ -264,8 +264,11 @@ async fn settings(State(app): State<App>) -> Json<Settings> {
     Json(Control::of(&app).settings())
 }
 
-/// Changes what is given and leaves the rest.
-async fn set_settings(State(app): State<App>, Json(body): Json<serde_json::Map<String, Value>>) -> Answer<Settings> {
+/// Changes the given settings and keeps the others.
+async fn set_settings(
+    State(app): State<App>,
+    Json(body): Json<serde_json::Map<String, Value>>,
+) -> JsonResult<Settings> {
     let control = Control::of(&app);
     let invalid = |error: serde_json::Error| ControlError::Invalid(error.to_string());
     let mut merged = serde_json::to_value(control.settings()).map_err(invalid)?;

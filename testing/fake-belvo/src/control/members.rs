@@ -1,4 +1,4 @@
-//! Objects with members that Belvo should not send: of another type, in another notation, or new.
+//! Replaced members of objects: of another type, in another notation, or undocumented.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,26 +12,26 @@ use crate::{
     world::{World, catalogue::Resource, resources::links::LINKS},
 };
 
-/// One object does not look more different than this.
+/// The maximum number of variants of an object.
 const MAX_VARIANTS: usize = 100;
 
 type Given = BTreeMap<String, Box<RawValue>>;
 
 impl Control {
-    /// Serves a link with other members: a JSON object of them, which replaces what was given before.
+    /// Replaces members of a link. `members` is a JSON object, which replaces earlier replacements.
     ///
     /// # Errors
-    /// If there is no such link, or `members` is no JSON object.
+    /// Returns an error if the link does not exist, or `members` is not a JSON object.
     pub fn set_link_members(&self, link: &str, members: &str) -> Result<(), ControlError> {
         let variants = parse(members)?;
         replace(&mut write(&self.app.world), link, (LINKS.number, 0), variants)
     }
 
-    /// Serves one object with other members, also where it is embedded. Several JSON objects in an array are variants: embedded
-    /// copies take turns, everything else has the first.
+    /// Replaces members of an object, also where it is embedded. An array of JSON objects holds variants: embedded copies alternate
+    /// between them, and the object itself has the first.
     ///
     /// # Errors
-    /// If there is no such link, resource or object, or `members` is neither a JSON object nor an array of them.
+    /// Returns an error if the link, resource or object does not exist, or `members` is neither a JSON object nor an array of them.
     pub fn set_members(&self, link: &str, resource: &str, id: &str, members: &str) -> Result<(), ControlError> {
         let resource = self.resource_of(link, resource)?;
         let variants = parse(members)?;

@@ -1,6 +1,6 @@
-//! Faults of what an answer holds: objects that cannot be read or served, and a page that lies about its size.
+//! Faults in the content of a response: objects that cannot be parsed or served, and pages with a wrong size.
 //!
-//! They add up: all rules that fire change the same answer. Objects are found by the `id` of their first level, in lists and
+//! They are cumulative: all rules that fire change the same response. Objects are found by their first-level `id`, in lists and
 //! under `/{id}/`.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
@@ -21,24 +21,24 @@ use super::{
     page::{Envelope, belvo_error, usual_code, whole},
 };
 
-/// Deeper than any parser follows.
+/// The nesting depth of [`Form::Deep`], beyond the limit of any parser.
 const DEPTH: usize = 10_000;
-/// More than a DynamoDB item holds.
+/// The size of [`Form::Large`], above DynamoDB's limit of 400 KB for an item.
 const LARGE_BYTES: usize = 500_000;
 /// The member that makes an object unreadable or large.
 const ADDED: &str = "fault";
 
-/// An object that is served in a form that is hard to read.
+/// An object that is served in a broken form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrokenObject {
     /// The object's id.
     pub id: String,
-    /// What it looks like.
+    /// The broken form.
     pub form: Form,
 }
 
-/// What a broken object looks like.
+/// The form of a broken object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
@@ -46,29 +46,29 @@ pub enum Form {
     Nan,
     /// With a member whose value is `Infinity`.
     Infinity,
-    /// With a text that is not UTF-8.
+    /// With a string that is not UTF-8.
     InvalidUtf8,
-    /// With a text that is half of a surrogate pair.
+    /// With a string that is half of a surrogate pair.
     LoneSurrogate,
     /// With a member of 10,000 nested arrays.
     Deep,
-    /// A text in its place.
+    /// A string in its place.
     NotAnObject,
     /// Null in its place.
     Null,
     /// Without its `id`.
     NoId,
-    /// With a text of 500,000 bytes.
+    /// With a string of 500,000 bytes.
     Large,
 }
 
-/// An object that makes every answer fail that would hold it.
+/// An object that makes every response fail that would hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "FailingObjectBody")]
 pub struct FailingObject {
     /// The object's id.
     pub id: String,
-    /// The status of those answers.
+    /// The status of those responses.
     pub status: u16,
 }
 
@@ -89,7 +89,7 @@ impl From<FailingObjectBody> for FailingObject {
     }
 }
 
-/// Everything that rules do to the content of one answer.
+/// The content faults of one response.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) view: View,
@@ -99,7 +99,7 @@ pub(crate) struct Content {
     next: Member,
 }
 
-/// What becomes of a member of the page.
+/// The change of a member of the page.
 #[derive(Debug, Default)]
 enum Member {
     #[default]
@@ -119,7 +119,7 @@ impl Member {
 }
 
 impl Content {
-    /// Adds a fault; gives back one that is not about content.
+    /// Adds a fault. Returns it if it is not a content fault.
     pub(crate) fn add(&mut self, fault: Fault) -> Option<Fault> {
         match fault {
             Fault::PageSizeCap(cap) => self.view.page_size_cap = cap,
@@ -135,7 +135,7 @@ impl Content {
         None
     }
 
-    /// Changes an answer that was right.
+    /// Applies the faults to a successful response.
     pub(crate) async fn change(&self, response: Response) -> Response {
         let idle = self.broken.is_empty() && self.failing.is_empty() && self.keeps_envelope();
         if idle || !response.status().is_success() {
@@ -156,7 +156,7 @@ impl Content {
         matches!((&self.count, &self.next), (Member::Kept, Member::Kept))
     }
 
-    /// Nothing if there is nothing to rewrite.
+    /// Returns the rewritten body, or `None` if no fault changes the envelope.
     fn rewrite_envelope(&self, body: &[u8]) -> Option<String> {
         if self.keeps_envelope() {
             return None;
@@ -168,7 +168,7 @@ impl Content {
     }
 }
 
-/// Where objects with this id stand in a body.
+/// Returns the byte ranges of the objects with this id in a body.
 fn places(body: &[u8], id: &str) -> Vec<Range<usize>> {
     #[derive(Deserialize)]
     struct Page<'a> {
@@ -196,7 +196,7 @@ fn break_objects(body: &[u8], broken: &[BrokenObject]) -> Vec<u8> {
     let forms: BTreeMap<(usize, usize), Form> =
         broken.iter().flat_map(|object| found(object).map(|place| (place, object.form))).collect();
     let mut out = body.to_vec();
-    // From the end on, so that the places before stay right.
+    // Replace from the end, so that earlier ranges stay valid.
     for ((start, end), form) in forms.into_iter().rev() {
         let text = String::from_utf8_lossy(&body[start..end]);
         out.splice(start..end, form.of(&text));

@@ -17,11 +17,11 @@ mod lists;
 #[cfg(test)]
 mod members;
 #[cfg(test)]
-mod mishaps;
-#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod webhook_faults;
 #[cfg(test)]
 mod webhooks;
 #[cfg(test)]

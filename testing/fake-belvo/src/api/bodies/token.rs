@@ -10,10 +10,10 @@ use crate::schema::{
     Member, Shape, value,
 };
 
-/// One of the widgets that a token can be for.
+/// The schema and the scopes of the token of a widget.
 pub(crate) struct Mode {
     pub(crate) shape: &'static Shape,
-    /// Belvo wants them exactly so.
+    /// The exact scopes that Belvo requires.
     pub(crate) scopes: &'static str,
 }
 
@@ -48,7 +48,7 @@ static PLAIN_TOKEN: Mode = Mode {
     scopes: SCOPES,
 };
 
-/// Which widget a token is asked for.
+/// Returns the widget that a token is requested for.
 pub(crate) fn mode(body: &Map<String, Value>) -> &'static Mode {
     match value(body, "widget") {
         Some(widget) if widget.get("openfinance_feature").is_some() => &OPEN_FINANCE_TOKEN,

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 
 use crate::{
-    ids::dress,
+    ids::uuid_from,
     json::Object,
     time::Moment,
     world::{
@@ -75,7 +75,7 @@ fn refresh_rate(link: &Link) -> Option<&'static str> {
 
 /// 44 characters of URL-safe Base64, the same for the same link.
 fn institution_user_id(link: &Link) -> String {
-    let hex = dress(link.seed).replace('-', "");
+    let hex = uuid_from(link.seed).replace('-', "");
     URL_SAFE.encode(hex)
 }
 

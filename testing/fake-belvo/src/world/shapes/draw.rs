@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Field, Form, notation::Decimal, words};
 use crate::{
     amount::Amount,
-    ids::dress,
+    ids::uuid_from,
     json::{Null, Object, Put, Raw},
     random::Dice,
     time::{Day, Moment},
@@ -73,7 +73,7 @@ impl<'a> Drawing<'a> {
         let dice = self.dice;
         let changing = dice.revised(self.place.row.revision);
         match &field.form {
-            Form::Uuid => dress(dice.bits("uuid")).put(out),
+            Form::Uuid => uuid_from(dice.bits("uuid")).put(out),
             Form::Text(longest) => {
                 let dice = if words::is_identity(field.name) { dice } else { changing };
                 words::text(field.name, dice, *longest).put(out);
@@ -95,7 +95,7 @@ impl<'a> Drawing<'a> {
             Form::Account => Null.put(out),
             Form::AccountId => match self.place.account() {
                 Some(account) => account.located_id().put(out),
-                None => dress(dice.bits("account")).put(out),
+                None => uuid_from(dice.bits("account")).put(out),
             },
             Form::Object(fields) => Object::write(out, None, |object| {
                 for field in fields {

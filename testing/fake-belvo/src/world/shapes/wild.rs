@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 
 use super::{Field, Form, fields, notation::Decimal};
-use crate::{ids::dress, json::Put};
+use crate::{ids::uuid_from, json::Put};
 
 /// How deep values without a schema go, usually; one in 32 objects has one value that goes down to [`ABYSS`].
 const DEPTH: usize = 5;
@@ -131,7 +131,7 @@ fn write_one(form: &Form, rng: &mut Rng, out: &mut String) {
 
 /// A UUID, or any other text that an id can be.
 fn id(rng: &mut Rng) -> String {
-    let mut id = dress(rng.u64(..));
+    let mut id = uuid_from(rng.u64(..));
     match rng.u8(..16) {
         0 => id.replace_range(14..16, "po"),
         1 => id = format!("{}_{}-Z", rng.u32(..), rng.u32(..)),
