@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use crate::{
     amount::Amount,
-    time::{Day, Moment},
+    time::{Day, Timestamp},
 };
 
-/// Which first-level fields a caller wants: Belvo's `fields=` and `omit=`.
+/// The first-level fields to return: Belvo's `fields=` and `omit=`.
 #[derive(Debug, Default)]
 pub(crate) struct Projection {
     pub(crate) fields: Option<Vec<String>>,
@@ -32,9 +32,9 @@ pub(crate) struct Object<'a> {
     out: &'a mut String,
     projection: Option<&'a Projection>,
     empty: bool,
-    /// Stand in place of the members with their names.
+    /// Replacements of members, by name.
     replaced: Option<Arc<Members>>,
-    /// The names of those that were written.
+    /// The names of the replacements that were written.
     done: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Object<'_> {
         out.push('}');
     }
 
-    /// Writes fields, with other values for some of them; what has no field of its name comes after them.
+    /// Writes fields with replacements. A replacement of a field that does not exist is appended.
     pub(crate) fn replace(&mut self, members: &Arc<Members>, fields: impl FnOnce(&mut Self)) {
         self.replaced = Some(Arc::clone(members));
         fields(self);
@@ -96,7 +96,7 @@ impl Object<'_> {
         }
     }
 
-    /// Writes one field whose key may need escapes; no key of Belvo's does.
+    /// Writes one field whose key may need escapes. No key of Belvo's does.
     pub(crate) fn put_any(&mut self, key: &str, value: impl Put) {
         if self.separate(key) {
             key.put(self.out);
@@ -107,7 +107,7 @@ impl Object<'_> {
         }
     }
 
-    /// Writes the key of the next field; false if its value is not wanted or was written already.
+    /// Writes the key of the next field. Returns `false` if its value is omitted or replaced.
     fn begin(&mut self, key: &str) -> bool {
         let kept = self.separate(key);
         if kept {
@@ -118,7 +118,7 @@ impl Object<'_> {
         kept && !self.is_replaced(key)
     }
 
-    /// Writes the value that stands in place of the field's own, if there is one.
+    /// Writes the replacement of the value, if there is one.
     fn is_replaced(&mut self, key: &str) -> bool {
         let Some(text) = self.replaced.as_ref().and_then(|members| members.get(key)) else { return false };
         self.out.push_str(text);
@@ -126,7 +126,7 @@ impl Object<'_> {
         true
     }
 
-    /// Goes to the next field; false if nobody wants it.
+    /// Writes the separator before a field. Returns `false` if the projection omits the field.
     fn separate(&mut self, key: &str) -> bool {
         if self.projection.is_some_and(|projection| !projection.keeps(key)) {
             return false;
@@ -139,7 +139,7 @@ impl Object<'_> {
     }
 }
 
-/// What can be a field's value.
+/// A type that can be written as the value of a field.
 pub(crate) trait Put {
     /// Writes the value to the end of `out`.
     fn put(self, out: &mut String);
@@ -218,7 +218,7 @@ impl Put for Day {
     }
 }
 
-impl Put for Moment {
+impl Put for Timestamp {
     fn put(self, out: &mut String) {
         let _ = write!(out, "\"{self}\"");
     }

@@ -1,15 +1,15 @@
-//! Days and moments: whole numbers inside, Belvo's notations outside.
+//! Days and timestamps: integers, with Belvo's notations.
 
 use std::fmt;
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{civil, tz::TimeZone};
 
 /// Microseconds in a day.
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Microseconds since 1970, now.
+/// Returns the current time in microseconds since 1970.
 pub(crate) fn now_micros() -> i64 {
-    Timestamp::now().as_microsecond()
+    jiff::Timestamp::now().as_microsecond()
 }
 
 /// A calendar day, counted from 1970-01-01.
@@ -17,12 +17,12 @@ pub(crate) fn now_micros() -> i64 {
 pub(crate) struct Day(pub(crate) i64);
 
 impl Day {
-    /// The UTC day in which a moment lies.
+    /// Returns the UTC day of a timestamp.
     pub(crate) fn of(micros: i64) -> Self {
         Self(micros.div_euclid(DAY_MICROS))
     }
 
-    /// Reads `YYYY-MM-DD` and nothing else.
+    /// Parses `YYYY-MM-DD`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.len() != 10 {
             return None;
@@ -36,7 +36,7 @@ impl Day {
         Self(self.0 + days)
     }
 
-    /// Microseconds since 1970 at which the day begins.
+    /// Returns the start of the day in microseconds since 1970.
     pub(crate) fn midnight(self) -> i64 {
         self.0 * DAY_MICROS
     }
@@ -49,28 +49,28 @@ impl fmt::Display for Day {
     }
 }
 
-/// How a moment is written: Belvo promises 3 to 6 fractional digits and either `Z` or `+00:00`, and calls changes between
-/// them compatible.
+/// A timestamp with its notation. Belvo documents 3 to 6 fractional digits and either `Z` or `+00:00`, and treats changes between
+/// them as compatible.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct Timestamp {
     micros: i64,
     fraction: usize,
     zulu: bool,
 }
 
-impl Moment {
-    /// In one of the eight notations; `style` picks.
+impl Timestamp {
+    /// Creates a timestamp in one of the eight notations, chosen by `style`.
     pub(crate) fn styled(micros: i64, style: u64) -> Self {
         Self { micros, fraction: 3 + usize::try_from(style % 4).unwrap_or_default(), zulu: style % 8 < 4 }
     }
 
-    /// With milliseconds and `Z`.
+    /// Creates a timestamp with milliseconds and `Z`.
     pub(crate) fn millis(micros: i64) -> Self {
         Self { micros, fraction: 3, zulu: true }
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("{:.*}", self.fraction, timestamp(self.micros));
         let zone = if self.zulu { "Z" } else { "+00:00" };
@@ -78,13 +78,13 @@ impl fmt::Display for Moment {
     }
 }
 
-/// Reads an ISO 8601 moment with an offset.
-pub(crate) fn parse_moment(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+/// Parses an ISO 8601 timestamp with an offset.
+pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
 }
 
-fn timestamp(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+fn timestamp(micros: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -101,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_has_three_to_six_digits_and_either_notation_of_utc() {
-        let micros = parse_moment("2024-02-20T12:29:03.374516Z").unwrap();
-        assert_eq!(Moment::styled(micros, 3).to_string(), "2024-02-20T12:29:03.374516Z");
-        assert_eq!(Moment::styled(micros, 4).to_string(), "2024-02-20T12:29:03.374+00:00");
-        assert_eq!(Moment::styled(micros, 6).to_string(), "2024-02-20T12:29:03.37451+00:00");
-        assert_eq!(Moment::millis(micros).to_string(), "2024-02-20T12:29:03.374Z");
+    fn a_timestamp_has_three_to_six_digits_and_either_notation_of_utc() {
+        let micros = parse_timestamp("2024-02-20T12:29:03.374516Z").unwrap();
+        assert_eq!(Timestamp::styled(micros, 3).to_string(), "2024-02-20T12:29:03.374516Z");
+        assert_eq!(Timestamp::styled(micros, 4).to_string(), "2024-02-20T12:29:03.374+00:00");
+        assert_eq!(Timestamp::styled(micros, 6).to_string(), "2024-02-20T12:29:03.37451+00:00");
+        assert_eq!(Timestamp::millis(micros).to_string(), "2024-02-20T12:29:03.374Z");
     }
 }

@@ -1,8 +1,7 @@
-//! Everything that this Belvo knows: links, and for each link the rows of each resource.
+//! The simulated data: links, and for each link the rows of each resource.
 //!
-//! A row holds only what cannot be drawn again from the seed: when it was created, collected, changed and deleted. The order of
-//! rows is the order of their creation; each table keeps the order of their ids beside it. A deleted row keeps its place, which
-//! lets it come back.
+//! A row holds only what the seed does not determine: when it was created, collected, changed and deleted. Rows are in order of
+//! creation; each table also keeps an index by id. A deleted row keeps its place and can be restored.
 
 pub(crate) mod catalogue;
 mod loading;
@@ -33,10 +32,10 @@ pub(crate) use self::{
     rows::{Row, Table},
 };
 
-/// More links than this are refused.
+/// The maximum number of links.
 pub(crate) const MAX_LINKS: usize = 100_000;
 
-/// One link with its data.
+/// A link with its data.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) number: u64,
@@ -48,22 +47,22 @@ pub(crate) struct Link {
     pub(crate) recurrent: bool,
     pub(crate) status: &'static str,
     pub(crate) fetch_resources: Vec<String>,
-    /// How long documents (`pdf`, `xml`) are, about.
+    /// The approximate size of documents (`pdf`, `xml`) in bytes.
     pub(crate) file_bytes: usize,
-    /// Its objects have everything that can be hard to keep.
+    /// Whether its objects cover everything that Belvo's schema allows.
     pub(crate) wild: bool,
     pub(crate) consent_expired: bool,
-    /// When a client last asked for a refresh.
+    /// When a client last requested a refresh.
     pub(crate) refreshed: i64,
     pub(crate) refresh_rate: &'static str,
     pub(crate) row: Row,
     /// The first and the last value date of the first load.
     pub(crate) history: (Day, Day),
-    /// By the resource's number in the catalogue.
+    /// The rows of each resource, by its number in the catalogue.
     pub(crate) tables: Vec<Table>,
-    /// Ids from Belvo's documentation in place of drawn ones, by resource and row.
+    /// Ids from Belvo's documentation in place of generated ones, by resource and row.
     pub(crate) documented: HashMap<(usize, usize), &'static str>,
-    /// Members in place of drawn ones, by resource and row; copies of one object take turns.
+    /// Replaced members, by resource and row. Copies of an object alternate between the variants.
     pub(crate) replaced: HashMap<(usize, usize), Vec<Arc<Members>>>,
     /// When Belvo wrote an unchanged object again, by resource and row.
     pub(crate) saved: HashMap<(usize, usize), i64>,
@@ -78,7 +77,7 @@ impl Link {
         &mut self.tables[resource.number]
     }
 
-    /// Sorts the rows of a resource by their ids; due whenever there are more rows or other ids.
+    /// Updates the index by id of a resource. Call it after rows were added or ids changed.
     pub(crate) fn order_by_id(&mut self, resource: &Resource) {
         let table = &self.tables[resource.number];
         let mut by_id = table.by_id.clone();
@@ -93,20 +92,20 @@ impl Link {
         self.tables[resource.number].by_id = by_id;
     }
 
-    /// The object at a row, deleted or not.
+    /// Returns the object at a row, deleted or not.
     pub(crate) fn place(&self, resource: &Resource, index: usize) -> Option<Place<'_>> {
         let table = self.table(resource);
         let row = table.rows.get(index)?;
         Some(Place { link: self, row, seed: table.seed, resource: resource.number, index })
     }
 
-    /// The link itself as an object.
+    /// Returns the link itself as an object.
     pub(crate) fn own_place(&self) -> Place<'_> {
         Place { link: self, row: &self.row, seed: self.seed, resource: 0, index: 0 }
     }
 }
 
-/// What a new link is made of.
+/// The properties of a new link.
 pub(crate) struct Blueprint {
     pub(crate) id: String,
     pub(crate) seed: u64,
@@ -119,15 +118,15 @@ pub(crate) struct Blueprint {
     pub(crate) history: (Day, Day),
 }
 
-/// All links.
+/// All simulated data.
 pub(crate) struct World {
     pub(crate) seed: u64,
     links: BTreeMap<u64, Link>,
-    /// The links' numbers, in the order of their ids.
+    /// The numbers of the links by id.
     numbers: BTreeMap<String, u64>,
     tags: HashMap<u64, u64>,
     documented: HashMap<&'static str, Locator>,
-    /// Holds what belongs to no link.
+    /// Holds the objects that belong to no link.
     shared: Link,
     created: u64,
     pub(crate) rng: fastrand::Rng,
@@ -147,7 +146,7 @@ impl World {
         }
     }
 
-    /// Adds an empty link; false if its id is taken or there are too many.
+    /// Adds an empty link. Returns `false` if its id exists or there are too many links.
     pub(crate) fn add(&mut self, blueprint: Blueprint) -> bool {
         if self.numbers.contains_key(&blueprint.id) || self.links.len() >= MAX_LINKS {
             return false;
@@ -160,7 +159,7 @@ impl World {
         true
     }
 
-    /// The link's data goes with it, for good.
+    /// Removes a link and its data. Returns `false` if it does not exist.
     pub(crate) fn remove(&mut self, id: &str) -> bool {
         let link = self.numbers.remove(id).and_then(|number| self.links.remove(&number));
         link.is_some_and(|link| self.tags.remove(&link.tag).is_some())
@@ -174,7 +173,7 @@ impl World {
         self.links.get_mut(self.numbers.get(id)?)
     }
 
-    /// In the order of their creation.
+    /// Returns the links in order of creation.
     pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.values()
     }
@@ -187,7 +186,7 @@ impl World {
         &self.shared
     }
 
-    /// Where the object with this id is, deleted or not.
+    /// Returns the position of the object with this id, deleted or not.
     pub(crate) fn locate(&self, id: &str) -> Option<(&Link, Locator)> {
         let locator = self.documented.get(id).copied().or_else(|| Locator::parse(id))?;
         let link = self.links.get(self.tags.get(&locator.tag)?)?;
@@ -204,14 +203,14 @@ impl World {
         self.documented.insert(id, locator);
     }
 
-    /// An id for the next link that asks for none: drawn from the seed, and free.
+    /// Generates a free id for the next link.
     pub(crate) fn next_link_id(&self) -> String {
         let first = seed_of(self.seed, "link").wrapping_add(self.created);
         let mut ids = (0..).map(|attempt| uuid_from(mix(first.wrapping_add(attempt))));
         ids.find(|id| !self.numbers.contains_key(id)).unwrap_or_default()
     }
 
-    /// The tag depends on the link alone, so that its ids do too; only a collision makes it wander.
+    /// Returns a free tag. It depends only on the link, so its object ids do too, unless another link has the same tag.
     fn free_tag(&self, blueprint: &Blueprint) -> u64 {
         let mask = (1 << TAG_BITS) - 1;
         let mut tag = seed_of(blueprint.seed, &blueprint.id) & mask;

@@ -1,4 +1,4 @@
-//! A world for the tests: the real worker, a Belvo of our own served over HTTP, a real DynamoDB engine, and an SQS and a
+//! A world for the tests: the real worker, a fake Belvo server over HTTP, a real DynamoDB engine, and an SQS and a
 //! Secrets Manager that are answered in process.
 
 use std::collections::{BTreeMap, HashMap};

@@ -8,7 +8,7 @@ use std::ops::{Bound, RangeBounds};
 use crate::{
     amount::Amount,
     error::ApiError,
-    time::{DAY_MICROS, Day, parse_moment},
+    time::{DAY_MICROS, Day, parse_timestamp},
     world::{
         Place,
         catalogue::{Cell, Column, Kind},
@@ -95,7 +95,7 @@ fn within(kind: Kind, operator: &str, value: &str) -> Option<Test> {
 
 /// Returns `true` if the value is a date: a timestamp then equals it on the whole day.
 fn is_whole_day(kind: Kind, value: &str) -> bool {
-    matches!(kind, Kind::MomentByDay | Kind::Moment) && Day::parse(value.trim()).is_some()
+    matches!(kind, Kind::TimestampByDay | Kind::Timestamp) && Day::parse(value.trim()).is_some()
 }
 
 fn ordinal(kind: Kind, value: &str) -> Option<i128> {
@@ -105,8 +105,8 @@ fn ordinal(kind: Kind, value: &str) -> Option<i128> {
         Kind::Text | Kind::Undocumented => None,
         Kind::Amount => Amount::parse(value).map(Amount::ordinal),
         Kind::Day => Day::parse(value).map(|day| i128::from(day.0)),
-        Kind::MomentByDay => Day::parse(value).map(midnight),
-        Kind::Moment => Day::parse(value).map(midnight).or_else(|| parse_moment(value).map(i128::from)),
+        Kind::TimestampByDay => Day::parse(value).map(midnight),
+        Kind::Timestamp => Day::parse(value).map(midnight).or_else(|| parse_timestamp(value).map(i128::from)),
     }
 }
 
@@ -119,19 +119,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_of_a_moment_range_means_its_midnight() {
-        let noon = i128::from(parse_moment("2024-05-02T12:00:00Z").unwrap());
-        assert!(!passes(Kind::MomentByDay, "range", "2024-05-01,2024-05-02", noon));
-        assert!(!passes(Kind::MomentByDay, "lte", "2024-05-02", noon));
-        assert!(passes(Kind::MomentByDay, "gte", "2024-05-02", noon));
-        assert!(passes(Kind::MomentByDay, "range", "2024-05-02,2024-05-03", noon));
+    fn the_last_day_of_a_timestamp_range_means_its_midnight() {
+        let noon = i128::from(parse_timestamp("2024-05-02T12:00:00Z").unwrap());
+        assert!(!passes(Kind::TimestampByDay, "range", "2024-05-01,2024-05-02", noon));
+        assert!(!passes(Kind::TimestampByDay, "lte", "2024-05-02", noon));
+        assert!(passes(Kind::TimestampByDay, "gte", "2024-05-02", noon));
+        assert!(passes(Kind::TimestampByDay, "range", "2024-05-02,2024-05-03", noon));
     }
 
     #[test]
-    fn a_moment_that_equals_a_date_is_one_of_that_day() {
-        let noon = i128::from(parse_moment("2024-05-02T12:00:00Z").unwrap());
-        assert!(passes(Kind::MomentByDay, "", "2024-05-02", noon));
-        assert!(!passes(Kind::MomentByDay, "", "2024-05-01", noon));
+    fn a_timestamp_that_equals_a_date_is_one_of_that_day() {
+        let noon = i128::from(parse_timestamp("2024-05-02T12:00:00Z").unwrap());
+        assert!(passes(Kind::TimestampByDay, "", "2024-05-02", noon));
+        assert!(!passes(Kind::TimestampByDay, "", "2024-05-01", noon));
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn only_collected_at_takes_a_moment() {
-        assert!(within(Kind::Moment, "gte", "2024-05-02T12:00:00Z").is_some());
-        assert!(within(Kind::MomentByDay, "gte", "2024-05-02T12:00:00Z").is_none());
+    fn only_collected_at_takes_a_timestamp() {
+        assert!(within(Kind::Timestamp, "gte", "2024-05-02T12:00:00Z").is_some());
+        assert!(within(Kind::TimestampByDay, "gte", "2024-05-02T12:00:00Z").is_none());
     }
 
     #[test]

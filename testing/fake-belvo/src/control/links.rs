@@ -9,7 +9,7 @@ use crate::{
     loading,
     locks::{lock, read, write},
     random::mix,
-    time::{DAY_MICROS, Day, now_micros, parse_moment},
+    time::{DAY_MICROS, Day, now_micros, parse_timestamp},
     tokens::Grant,
     world::{
         Blueprint, Link,
@@ -274,7 +274,7 @@ fn blueprint(id: String, seed: u64, new: NewLink) -> Result<Blueprint, ControlEr
         return Err(invalid("created_days_ago"));
     }
     let created = match &new.created_at {
-        Some(moment) => parse_moment(moment).ok_or_else(|| invalid("created_at"))?,
+        Some(moment) => parse_timestamp(moment).ok_or_else(|| invalid("created_at"))?,
         None => created_days_ago(new.created_days_ago, seed),
     };
     Ok(Blueprint {

@@ -1,4 +1,4 @@
-//! What Belvo does to a recurrent link by itself, at its refresh rate: fetch what is new, changed and gone, and say so.
+//! The scheduled refresh of a recurrent link: new, changed and deleted objects, with webhooks.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,17 +14,17 @@ use crate::{
     },
 };
 
-/// What a scheduled refresh of a recurrent link finds.
+/// The changes that a scheduled refresh of a recurrent link finds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Refresh {
-    /// So many new transactions.
+    /// The number of new transactions.
     pub add: usize,
-    /// So many transactions have changed, if there are so many.
+    /// The maximum number of changed transactions.
     pub update: usize,
-    /// So many transactions are gone, if there are so many.
+    /// The maximum number of deleted transactions.
     pub delete: usize,
-    /// So many new objects of each other resource that the link has some of, except accounts.
+    /// The number of new objects of each other resource that the link has objects of, except accounts.
     pub add_others: usize,
 }
 
@@ -35,21 +35,21 @@ impl Default for Refresh {
 }
 
 impl Control {
-    /// Does now what Belvo does at the link's refresh rate, and sends the webhooks; returns when their fate is known.
+    /// Runs a scheduled refresh now. Returns when its webhooks were acknowledged or given up.
     ///
     /// # Errors
-    /// If there is no such link, or it is single or not valid: Belvo refreshes neither.
+    /// Returns an error if the link does not exist, is single or is not valid: Belvo refreshes neither.
     pub async fn refresh_now(&self, link: &str, refresh: Refresh) -> Result<Vec<Delivery>, ControlError> {
         let resources = self.begin_refresh(link)?;
         let mut deliveries = Vec::new();
         for resource in resources {
-            let change = self.found(link, resource, &refresh)?;
+            let change = self.change_of(link, resource, &refresh)?;
             deliveries.extend(self.change(link, resource.webhook_type, change).await?.deliveries);
         }
         Ok(deliveries)
     }
 
-    /// The resources that a refresh touches.
+    /// Returns the resources that a refresh changes.
     fn begin_refresh(&self, link: &str) -> Result<Vec<&'static Resource>, ControlError> {
         let mut world = write(&self.app.world);
         let link = world.link_mut(link).ok_or(ControlError::UnknownLink)?;
@@ -68,7 +68,7 @@ impl Control {
         Ok(link.resources().filter(touched).collect())
     }
 
-    fn found(&self, link: &str, resource: &Resource, refresh: &Refresh) -> Result<Change, ControlError> {
+    fn change_of(&self, link: &str, resource: &Resource, refresh: &Refresh) -> Result<Change, ControlError> {
         if resource.number != TRANSACTIONS.number {
             return Ok(Change { add: refresh.add_others, ..Change::default() });
         }

@@ -1,7 +1,7 @@
-//! The resources of this Belvo, as one table.
+//! The table of resources.
 //!
-//! A resource is data: its path, its filters as columns, and how one object is written. Listing, paging, filtering, looking
-//! up, loading and announcing are the same code for all of them, so a new resource is one more entry in [`CATALOGUE`].
+//! A resource is data: its path, its filters as columns, and a function that writes an object. The same code lists, pages, filters,
+//! loads and announces all of them, so a new resource is an entry in [`CATALOGUE`].
 
 use std::{
     borrow::Cow,
@@ -50,7 +50,7 @@ pub(crate) static CATALOGUE: [&Resource; 27] = [
     &fiscal::FINANCIAL_STATEMENTS,
 ];
 
-/// What `fetch_resources` may name, per Belvo's documentation.
+/// The values of `fetch_resources`, as documented by Belvo.
 pub(crate) const FETCHABLE: [&str; 20] = [
     "ACCOUNTS",
     "TRANSACTIONS",
@@ -82,51 +82,51 @@ pub(crate) struct Resource {
     pub(crate) number: usize,
     /// Belvo's name for it in webhooks and in `fetch_resources`.
     pub(crate) webhook_type: &'static str,
-    /// What stands between `/api/` and the next slash or slashes.
+    /// The path below `/api/`.
     pub(crate) path: &'static str,
     pub(crate) holding: Holding,
-    /// Only links of this country have it, and in place of the resource of the same type that names no country.
+    /// The country whose links have it, in place of the resource of the same type without a country.
     pub(crate) country: Option<&'static str>,
-    /// A list without this parameter is refused.
+    /// The required query parameter of its list.
     pub(crate) required: Option<&'static str>,
-    /// `fields` and `omit` are in the schema of lists, of single objects.
+    /// Whether `fields` and `omit` are in the schema of lists, and of single objects.
     pub(crate) projected: (bool, bool),
     pub(crate) columns: &'static [Column],
-    /// Each object belongs to one of the link's accounts.
+    /// Whether each object belongs to one of the link's accounts.
     pub(crate) in_account: bool,
     pub(crate) retrieval: Retrieval,
-    /// Its objects are drawn from a shape.
+    /// How its objects are generated from a shape.
     pub(crate) drawn: Option<Drawn>,
     pub(crate) id: fn(Place<'_>) -> String,
     pub(crate) write: fn(Place<'_>, &mut Object<'_>, &mut Written),
     pub(crate) announced: Option<Announced>,
 }
 
-/// How an object is drawn from a shape.
+/// How an object is generated from a shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Drawn {
     /// The shape's name.
     pub(crate) shape: fn(Place<'_>) -> &'static str,
-    /// The values, as JSON text, that the shape cannot know.
+    /// Returns a value that the shape does not determine, as JSON text.
     pub(crate) special: fn(Place<'_>, &str) -> Option<String>,
 }
 
-/// Whether `POST` asks the institution for the resource.
+/// Whether and how `POST` retrieves the resource from the institution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Retrieval {
-    /// There is no such `POST`.
+    /// `POST` is not supported.
     Never,
-    /// Only while the client waits; `X-Belvo-Request-Mode` means nothing.
+    /// Synchronous only; `X-Belvo-Request-Mode` is ignored.
     Synchronous(Body),
-    /// While the client waits, or later if it says so.
+    /// Synchronous, or asynchronous on request.
     Asynchronous(Body),
 }
 
-/// How large a link is, by webhook type.
+/// The number of objects of a link, by webhook type.
 #[derive(Debug, Clone)]
 pub(crate) struct Sizes {
     pub(crate) named: BTreeMap<String, usize>,
-    /// Of what is not named.
+    /// The number for all other types.
     pub(crate) usual: usize,
 }
 
@@ -139,19 +139,19 @@ impl Sizes {
 /// Where the objects of a resource are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holding {
-    /// They are the links themselves.
+    /// The objects are the links themselves.
     Links,
-    /// In each link's tables.
+    /// In the tables of each link.
     PerLink,
-    /// Belongs to no link.
+    /// In a table that belongs to no link.
     Shared,
 }
 
-/// How webhooks speak about a resource.
+/// The webhooks about a resource.
 pub(crate) struct Announced {
-    /// The webhooks after the first load: codes and `data`, as JSON text, for what is there now.
+    /// The webhooks after the first load: codes and `data`, as JSON text, for the present objects.
     pub(crate) historical: fn(&Link) -> Vec<(&'static str, String)>,
-    /// The code and the `data` for so many new objects.
+    /// The code and the `data` for a number of new objects.
     pub(crate) new: (&'static str, fn(usize) -> String),
     /// Whether Belvo announces the ids of changed and of deleted objects.
     pub(crate) ids: bool,
@@ -159,14 +159,14 @@ pub(crate) struct Announced {
 
 /// One filterable property.
 pub(crate) struct Column {
-    /// As it stands in the query, without the operator.
+    /// The name in the query, without the operator.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) operators: &'static [&'static str],
     pub(crate) read: Read,
 }
 
-/// Where a column's values come from.
+/// The source of the values of a column.
 #[derive(Clone, Copy)]
 pub(crate) enum Read {
     By(for<'a> fn(Place<'a>) -> Cell<'a>),
@@ -183,21 +183,21 @@ impl Column {
     }
 }
 
-/// How a filter's value is read.
+/// The type of the value of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     Amount,
     Day,
-    /// A moment that is filtered by dates only.
-    MomentByDay,
-    /// A moment that is filtered by dates or by moments.
-    Moment,
-    /// Text that Belvo's documentation filters by and its schema does not have; a setting says what happens.
+    /// A timestamp that is filtered by dates only.
+    TimestampByDay,
+    /// A timestamp that is filtered by dates or timestamps.
+    Timestamp,
+    /// Text that Belvo's documentation filters by but its schema lacks. [`IdIn`](crate::IdIn) sets the effect.
     Undocumented,
 }
 
-/// One property of one object, ready to be compared.
+/// A property of an object, ready for comparison.
 pub(crate) enum Cell<'a> {
     /// Null: no filter matches it.
     Missing,
@@ -228,7 +228,7 @@ pub(crate) const EXACT: &[&str] = &[""];
 pub(crate) const INTERVAL: &[&str] = &["", "gt", "gte", "lt", "lte", "range"];
 
 impl Resource {
-    /// Whether links of this country have it.
+    /// Returns `true` if links of this country have the resource.
     pub(crate) fn serves(&self, country: &str) -> bool {
         let special = |other: &&Resource| other.webhook_type == self.webhook_type && other.country == Some(country);
         match self.country {
@@ -237,7 +237,7 @@ impl Resource {
         }
     }
 
-    /// The resource of the same webhook type that links of this country have.
+    /// Returns the resource of the same webhook type in this country.
     pub(crate) fn in_country(&'static self, country: &str) -> &'static Resource {
         let fits = |other: &&Resource| other.webhook_type == self.webhook_type && other.serves(country);
         CATALOGUE.into_iter().find(fits).unwrap_or(self)
@@ -263,7 +263,7 @@ impl Resource {
         }
     }
 
-    /// Writes the tame object, or for a wild link one that has everything that can be hard.
+    /// Writes a generated object: a typical one or, for a wild link, one that covers everything that the schema allows.
     fn write_drawn(&self, place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
         match self.shape(place).filter(|_| place.link.wild) {
             Some(shape) => shaped::write_wild(self, shape, place, object, written),
@@ -271,7 +271,7 @@ impl Resource {
         }
     }
 
-    /// The name of the shape of one object.
+    /// Returns the name of the shape of an object.
     fn shape(&self, place: Place<'_>) -> Option<&'static str> {
         match self.webhook_type {
             "ACCOUNTS" => Some("accounts"),
@@ -280,7 +280,7 @@ impl Resource {
         }
     }
 
-    /// The column and the operator of a query parameter.
+    /// Returns the column and the operator of a query parameter.
     pub(crate) fn filter(&self, parameter: &str) -> Option<(&'static Column, &'static str)> {
         self.columns.iter().find_map(|column| {
             let rest = parameter.strip_prefix(column.name)?;
@@ -290,7 +290,7 @@ impl Resource {
         })
     }
 
-    /// Whether Belvo's schema knows a query parameter of the list.
+    /// Returns `true` if Belvo's schema has the query parameter of the list.
     pub(crate) fn knows(&self, parameter: &str) -> bool {
         match parameter {
             "page" | "page_size" => true,
@@ -300,12 +300,12 @@ impl Resource {
     }
 }
 
-/// The resource at a path such as `transactions` or `br/balances`.
+/// Returns the resource at a path such as `transactions` or `br/balances`.
 pub(crate) fn by_path(path: &str) -> Option<&'static Resource> {
     CATALOGUE.into_iter().find(|resource| resource.path == path)
 }
 
-/// The resource of a webhook type, in any case, or of a path.
+/// Returns the resource of a webhook type, case-insensitive, or of a path.
 pub(crate) fn by_name(name: &str) -> Option<&'static Resource> {
     CATALOGUE.into_iter().find(|resource| resource.webhook_type.eq_ignore_ascii_case(name) || resource.path == name)
 }

@@ -1,11 +1,11 @@
-//! One object, as far as it is known without drawing it.
+//! The position and state of an object, without its generated members.
 
 use std::sync::Arc;
 
 use super::{Link, Row};
 use crate::{ids::Locator, json::Members, random::Dice, world::resources::accounts::ACCOUNTS};
 
-/// One object and its place.
+/// An object, by its position.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) link: &'a Link,
@@ -16,17 +16,17 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Draws that never change.
+    /// Returns the generator of values that never change.
     pub(crate) fn dice(self) -> Dice {
         Dice::new(self.seed, self.index)
     }
 
-    /// Draws that change with each revision.
+    /// Returns the generator of values that change with each revision.
     pub(crate) fn revised_dice(self) -> Dice {
         self.dice().revised(self.row.revision)
     }
 
-    /// The id of an object that belongs to a link.
+    /// Returns the id of an object that belongs to a link.
     pub(crate) fn located_id(self) -> String {
         match self.link.documented.get(&(self.resource, self.index)) {
             Some(id) => (*id).to_owned(),
@@ -34,12 +34,12 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// `created_at`, which moves when Belvo writes an unchanged object again.
+    /// Returns `created_at`, which changes when Belvo writes an unchanged object again.
     pub(crate) fn created(self) -> i64 {
         self.saved().unwrap_or(self.row.created)
     }
 
-    /// `collected_at`, which moves with it.
+    /// Returns `collected_at`, which changes with it.
     pub(crate) fn collected(self) -> i64 {
         self.saved().map_or(self.row.collected, |saved| saved.max(self.row.collected))
     }
@@ -48,18 +48,18 @@ impl<'a> Place<'a> {
         self.link.saved.get(&(self.resource, self.index)).copied()
     }
 
-    /// How many forms the copies of this object have.
+    /// Returns the number of variants of this object.
     pub(crate) fn variants(self) -> usize {
         self.link.replaced.get(&(self.resource, self.index)).map_or(1, Vec::len)
     }
 
-    /// The members that stand in place of the copy's own.
+    /// Returns the replaced members of a copy.
     pub(crate) fn replaced(self, copy: usize) -> Option<&'a Arc<Members>> {
         let variants = self.link.replaced.get(&(self.resource, self.index))?;
         variants.get(copy % variants.len().max(1))
     }
 
-    /// The account that the object belongs to.
+    /// Returns the account of the object.
     pub(crate) fn account(self) -> Option<Place<'a>> {
         self.link.place(&ACCOUNTS, usize::from(self.row.account?))
     }

@@ -1,7 +1,7 @@
-//! The links of the examples in Belvo's documentation, so that a webhook copied from there finds its data.
+//! The links of the examples in Belvo's documentation, with data for the webhooks in them.
 
 use crate::{
-    time::{Day, parse_moment},
+    time::{Day, parse_timestamp},
     world::{
         Blueprint, World,
         catalogue::Sizes,
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const HISTORICAL_LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
 /// The link of the `transactions_updated` examples. It is not hexadecimal, and neither are all of its transactions.
 pub(crate) const UPDATED_LINK: &str = "0284557b-df47-450a-po09e-7875195c2259";
-/// Those transactions.
+/// The transactions of [`UPDATED_LINK`].
 pub(crate) const UPDATED_TRANSACTIONS: [&str; 5] = [
     "7d0afe4c-373d-490c-90e4-06xx4cdd4a17",
     "a53759bc-ca02-46f0-b1d5-31xxcd54db41",
@@ -34,13 +34,13 @@ pub(crate) fn add_documented_links(world: &mut World) {
     }
 }
 
-/// Their data does not depend on the server's seed or on the day.
+/// Adds a link whose data depends neither on the server's seed nor on the current day.
 fn add(world: &mut World, id: &str, institution: &'static Institution, accounts: usize, transactions: usize) {
     let consents = usize::from(institution.open_finance());
     let named = [("ACCOUNTS", accounts), ("TRANSACTIONS", transactions), ("CONSENT", consents)];
     let sizes = Sizes { named: named.map(|(name, size)| (name.to_owned(), size)).into(), usual: 0 };
     let day = |text| Day::parse(text).unwrap_or(Day(0));
-    let created = parse_moment("2024-01-03T18:20:11.402518Z").unwrap_or_default();
+    let created = parse_timestamp("2024-01-03T18:20:11.402518Z").unwrap_or_default();
     world.add(Blueprint {
         id: id.into(),
         seed: 0,

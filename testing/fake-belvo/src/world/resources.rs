@@ -1,4 +1,4 @@
-//! The resources themselves: which filters each has, and what one object looks like.
+//! The resources: the filters and the objects of each.
 
 pub(crate) mod accounts;
 pub(crate) mod banking;

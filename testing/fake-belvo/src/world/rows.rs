@@ -7,15 +7,15 @@ use crate::config::Order;
 /// The state of one object, 32 bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    /// Microseconds since 1970; grows from row to row.
+    /// Microseconds since 1970, increasing from row to row.
     pub(crate) created: i64,
-    /// When Belvo last took it from the institution.
+    /// When Belvo last collected it from the institution.
     pub(crate) collected: i64,
-    /// When it was deleted; 0 while it is there.
+    /// When it was deleted; 0 while it is present.
     pub(crate) gone: i64,
-    /// How often it was changed.
+    /// The number of changes.
     pub(crate) revision: u32,
-    /// The row of its account, where it has one.
+    /// The row of its account, if any.
     pub(crate) account: Option<u16>,
 }
 
@@ -28,13 +28,13 @@ impl Row {
         self.gone == 0
     }
 
-    /// Whether a replica that lags shows it: a deleted row stays visible until the lag has passed.
+    /// Returns `true` if a stale read as of `seen_at` shows the row.
     pub(crate) fn listed(&self, seen_at: i64) -> bool {
         self.present() || self.gone > seen_at
     }
 }
 
-/// What was changed and not yet announced, as row numbers.
+/// Changes that no webhook has announced yet, as row numbers.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) added: usize,
@@ -47,25 +47,25 @@ pub(crate) struct News {
 pub(crate) struct Table {
     pub(crate) seed: u64,
     pub(crate) rows: Vec<Row>,
-    /// The numbers of all rows, in the order of their ids.
+    /// The index of all rows by id.
     pub(super) by_id: Vec<u32>,
-    /// Rows that the first load brought; later ones arrived as updates.
+    /// The number of rows of the first load. Later rows arrived as updates.
     pub(crate) loaded: usize,
-    /// Before the load has ended, lists are empty.
+    /// Whether the load has ended. Until then, lists are empty.
     pub(crate) ready: bool,
-    /// How many rows are deleted.
+    /// The number of deleted rows.
     pub(crate) gone: usize,
     pub(crate) news: News,
 }
 
 impl Table {
-    /// The number of the row at a position of the order.
+    /// Returns the row at a position of the order.
     pub(crate) fn at(&self, position: usize, order: Order) -> usize {
         let by_id = |position| self.by_id.get(position).map(|row| *row as usize);
         if order == Order::Id { by_id(position).unwrap_or(position) } else { position }
     }
 
-    /// The rows that are there, with their numbers.
+    /// Returns the numbers of the present rows.
     pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().enumerate().filter(|(_, row)| row.present()).map(|(index, _)| index)
     }

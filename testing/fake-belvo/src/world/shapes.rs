@@ -1,18 +1,18 @@
-//! What Belvo's objects look like, as data: one shape per schema, read from `shapes/*.txt`.
+//! Shapes: the schemas of Belvo's objects as data, parsed from `shapes/*.txt`.
 //!
-//! Two things are made from a shape: the tame objects that this Belvo serves (`draw`), and for tests wild ones, which have
-//! everything that Belvo's schema and its promise of compatible changes allow, see [`random`].
+//! A shape generates two kinds of objects: typical ones that the server returns (`typical`), and wild ones for tests, which cover
+//! everything that Belvo's schema and compatible changes of it allow (see [`random`]).
 
-mod draw;
 mod notation;
+mod typical;
 mod wild;
 mod words;
 
 use std::{collections::HashMap, sync::LazyLock};
 
 pub(crate) use self::{
-    draw::{Drawing, first_day},
     notation::{Field, Form},
+    typical::{Generator, first_day},
     wild::members as wild_members,
 };
 
@@ -50,27 +50,27 @@ const TEXTS: [(&str, &str, &str); 30] = [
     ("CONSENT", "consents", include_str!("../../shapes/consents.txt")),
 ];
 
-/// Read once. That all of them can be read is a test's business.
+/// The parsed shapes. A test checks that all of them parse.
 static SHAPES: LazyLock<HashMap<&str, Vec<Field>>> = LazyLock::new(|| {
     TEXTS.into_iter().map(|(_, name, text)| (name, notation::parse(text).unwrap_or_default())).collect()
 });
 
-/// The fields of a shape, by its name.
+/// Returns the fields of a shape by name.
 pub(crate) fn fields(name: &str) -> &'static [Field] {
     SHAPES.get(name).map_or(&[], Vec::as_slice)
 }
 
-/// The webhook types that have a shape.
+/// Returns the webhook types that have a shape.
 pub fn webhook_types() -> impl Iterator<Item = &'static str> {
     let new = |at: &usize| *at == 0 || TEXTS[*at - 1].0 != TEXTS[*at].0;
     (0..TEXTS.len()).filter(new).map(|at| TEXTS[at].0)
 }
 
-/// An object of a webhook type, as JSON text, with everything that Belvo may send: optional fields or not, nulls, unknown further
-/// fields, unknown enum values, empty and long and odd texts, deep nesting, exact decimal numbers.
+/// Generates an object of a webhook type as JSON text, with everything that Belvo may send: absent optional fields, nulls, unknown
+/// fields, unknown enum values, empty, long and unusual strings, deep nesting, exact decimal numbers.
 ///
-/// It always has an `id` of 1 to 128 characters of `A-Z a-z 0-9 _ -`. The same state of `rng` makes the same object. Nothing if
-/// there is no such webhook type.
+/// It always has an `id` of 1 to 128 characters of `A-Z a-z 0-9 _ -`. The same state of `rng` makes the same object. Returns
+/// `None` if the webhook type does not exist.
 pub fn random(webhook_type: &str, rng: &mut fastrand::Rng) -> Option<String> {
     let names: Vec<&str> = TEXTS.iter().filter(|(of, ..)| *of == webhook_type).map(|(_, name, _)| *name).collect();
     let name = rng.choice(names)?;

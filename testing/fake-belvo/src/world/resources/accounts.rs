@@ -1,12 +1,12 @@
-//! Accounts, written as Belvo's open finance model has them. A transaction embeds its whole account, so this text is by far
-//! the larger part of a page of transactions.
+//! Accounts, in Belvo's open finance model. A transaction embeds its whole account, which is the largest part of a page of
+//! transactions.
 
 use crate::{
     amount::Amount,
     json::Object,
     random::Dice,
     schema::{Body, retrievals},
-    time::{Day, Moment},
+    time::{Day, Timestamp},
     world::{
         Place,
         catalogue::{
@@ -36,7 +36,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
         text("category", ONE_OF, |place| Cell::text(kind(place).category)),
         Column {
             name: "created_at",
-            kind: Kind::MomentByDay,
+            kind: Kind::TimestampByDay,
             operators: INTERVAL,
             read: Read::By(|place| Cell::ordinal(place.created())),
         },
@@ -60,7 +60,7 @@ pub(crate) static ACCOUNTS: Resource = Resource {
     }),
 };
 
-/// What an account is.
+/// A kind of account.
 struct AccountKind {
     category: &'static str,
     balance_type: &'static str,
@@ -93,7 +93,7 @@ pub(crate) fn type_of(place: Place<'_>) -> &'static str {
     kind(place).name
 }
 
-/// The balance moves with every refresh of the account.
+/// Returns the current balance, which changes with every refresh of the account.
 pub(crate) fn current(place: Place<'_>) -> Amount {
     Amount::new(place.revised_dice().roll("current", 90_000_000), 2)
 }
@@ -137,9 +137,9 @@ pub(crate) fn write(place: Place<'_>, object: &mut Object<'_>, _: &mut Written) 
         object.put("name", institution.name);
         object.put("type", institution.kind);
     });
-    object.put("collected_at", Moment::styled(place.collected(), place.seed));
-    object.put("created_at", Moment::styled(place.created(), place.seed));
-    object.put("last_accessed_at", (!dice.once_in("accessed", 8)).then(|| Moment::millis(row.collected)));
+    object.put("collected_at", Timestamp::styled(place.collected(), place.seed));
+    object.put("created_at", Timestamp::styled(place.created(), place.seed));
+    object.put("last_accessed_at", (!dice.once_in("accessed", 8)).then(|| Timestamp::millis(row.collected)));
     object.put("category", kind(place).category);
     object.put("balance_type", kind(place).balance_type);
     object.nest_if("overdraft", brazilian && place.index.is_multiple_of(KINDS.len()), write_overdraft);
@@ -180,7 +180,7 @@ fn write_balance(place: Place<'_>, object: &mut Object<'_>) {
 
 fn write_credit(place: Place<'_>, dice: Dice, credit: &mut Object<'_>) {
     let limit = Amount::new(100_000 * (1 + dice.roll("limit", 200)), 2);
-    credit.put("collected_at", Moment::styled(place.collected(), place.seed));
+    credit.put("collected_at", Timestamp::styled(place.collected(), place.seed));
     credit.put("credit_limit", limit);
     credit.list_of_one("limits", |object| {
         object.put("identification_number", card_number(place));

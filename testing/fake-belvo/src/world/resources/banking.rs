@@ -1,4 +1,4 @@
-//! What banks know besides accounts and transactions: owners, bills, investments, balances, exchanges.
+//! Other resources of banks: owners, bills, investments, balances, exchanges.
 
 use serde_json::json;
 
@@ -77,7 +77,7 @@ pub(crate) static INVESTMENT_TRANSACTIONS: Resource = Resource {
     ..resource(8, "INVESTMENT_TRANSACTIONS", "br/investment-transactions", |_| "investment_transactions")
 };
 
-/// Those that have a date: how many, how many of each direction, and the first and the last date.
+/// Returns the totals of dated transactions: their number, by direction, and the first and last date.
 fn investment_totals(link: &Link) -> Vec<(&'static str, String)> {
     let dated = || present(link, &INVESTMENT_TRANSACTIONS).filter_map(|place| Some((place, day(place, "value_date")?)));
     let flows = |wanted: &str| {
@@ -95,7 +95,7 @@ fn investment_totals(link: &Link) -> Vec<(&'static str, String)> {
     vec![("historical_update", sums.to_string())]
 }
 
-/// `/api/br/balances/`. No webhook speaks of them.
+/// `/api/br/balances/`. No webhook announces them.
 pub(crate) static BALANCES: Resource = Resource {
     required: Some("link"),
     retrieval: Retrieval::Synchronous(Body::One(&retrievals::BALANCES)),

@@ -1,17 +1,17 @@
-//! Consents: what a Brazilian user agreed to, and until when. They are found by the user's document, not by the link.
+//! Consents of Brazilian users, with an expiry. Lists filter them by the user's document, not by the link.
 
 use serde_json::{Value, json};
 
 use super::shaped::{by, resource, text_of};
 use crate::{
-    time::{Day, Moment},
+    time::{Day, Timestamp},
     world::{
         Link, Place,
         catalogue::{Cell, Drawn, EXACT, Kind, Resource, Retrieval},
     },
 };
 
-/// A consent lasts a year.
+/// The validity of a consent in days.
 const DAYS: i64 = 365;
 const LOGO: &str = "https://logos.example/bank.svg";
 
@@ -32,7 +32,7 @@ fn consent(place: Place<'_>, name: &str) -> Option<String> {
         "belvo_institution_name" => text_of(institution.name),
         "institution_display_name" => text_of(institution.display_name),
         "institution_icon_logo" => text_of(LOGO),
-        "expired_at" => text_of(Moment::millis(due(place.link).midnight())),
+        "expired_at" => text_of(Timestamp::millis(due(place.link).midnight())),
         "status" => text_of(if place.link.consent_expired { "EXPIRED" } else { "AUTHORISED" }),
         "undefined_consent_expiration" => text_of(false),
         "consent_duration" => text_of(12_u64),
@@ -40,7 +40,7 @@ fn consent(place: Place<'_>, name: &str) -> Option<String> {
     })
 }
 
-/// What the webhooks about the link's consent say; nothing if it has none.
+/// Returns the data of the webhooks about the link's consent, or `None` if it has none.
 pub(crate) fn announcement(link: &Link, with_due_date: bool) -> Option<Value> {
     let id = link.place(&CONSENTS, 0)?.located_id();
     let mut data = json!({

@@ -1,4 +1,4 @@
-//! What social security knows: employments, employment records and what Belvo makes of them.
+//! Resources of social security: employments, employment records and metrics.
 
 use super::shaped::{COLLECTED, CREATED, ID, LINK, announced, its, one_number, resource, totals};
 use crate::{

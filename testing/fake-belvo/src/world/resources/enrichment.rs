@@ -1,4 +1,4 @@
-//! What Belvo works out from a link's transactions.
+//! Resources that Belvo derives from a link's transactions.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::{
     world::{
         Link,
         catalogue::{Drawn, Resource, Retrieval},
-        shapes::Drawing,
+        shapes::Generator,
     },
 };
 
@@ -20,7 +20,7 @@ pub(crate) static INCOMES: Resource = Resource {
     drawn: Some(Drawn {
         shape: |_| "incomes",
         special: |place, name| {
-            (name == "number_of_income_streams").then(|| Drawing::of(place).length("income_streams").to_string())
+            (name == "number_of_income_streams").then(|| Generator::of(place).length("income_streams").to_string())
         },
     }),
     announced: Some(announced(income_totals, ("new_incomes_available", |added| one_number("new_incomes", added)))),
@@ -28,7 +28,7 @@ pub(crate) static INCOMES: Resource = Resource {
 };
 
 fn income_totals(link: &Link) -> Vec<(&'static str, String)> {
-    let streams: usize = present(link, &INCOMES).map(|place| Drawing::of(place).length("income_streams")).sum();
+    let streams: usize = present(link, &INCOMES).map(|place| Generator::of(place).length("income_streams")).sum();
     let total = link.table(&INCOMES).present().count();
     vec![("historical_update", json!({ "total_incomes": total, "number_of_income_streams": streams }).to_string())]
 }

@@ -1,4 +1,4 @@
-//! What tax authorities know: invoices, returns, retentions and standing.
+//! Resources of tax authorities: invoices, returns, retentions, status.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The `initial_*` webhooks are about so many days, the `historical_*` ones about a year each before them.
+/// The number of days in the `initial_*` webhooks. Each `historical_*` webhook is about a year before them.
 const INITIAL_DAYS: i64 = 30;
 const YEAR_DAYS: i64 = 365;
 const MAX_YEARS: i64 = 5;
@@ -53,7 +53,7 @@ pub(crate) static CHILEAN_INVOICES: Resource = Resource {
     ..resource(20, "INVOICES", "cl/invoices", |_| "invoices_cl")
 };
 
-/// Directions take turns, and the first load spreads over its whole time.
+/// Returns the direction, which alternates, or the date, which spreads over the history of the link.
 fn invoice(place: Place<'_>, name: &str) -> Option<String> {
     match name {
         "type" => Some(text_of(if place.index.is_multiple_of(2) { "INFLOW" } else { "OUTFLOW" })),
@@ -71,7 +71,7 @@ fn invoice(place: Place<'_>, name: &str) -> Option<String> {
     }
 }
 
-/// First the last thirty days, then year by year, for each direction.
+/// Returns the webhooks of the last thirty days, then of each year, for each direction.
 fn invoice_totals(link: &Link, resource: &Resource, date: &str) -> Vec<(&'static str, String)> {
     let recent = link.history.1.plus(-INITIAL_DAYS);
     let directions = [
@@ -142,7 +142,7 @@ fn tax_return(place: Place<'_>) -> &'static str {
     }
 }
 
-/// A year further back for each yearly return, for ten years.
+/// Returns the tax year: one earlier for each yearly return, for ten years.
 fn tax_year(place: Place<'_>) -> i64 {
     let last: i64 = place.link.history.1.to_string().get(..4).and_then(|year| year.parse().ok()).unwrap_or(2024);
     let back = if yearly(place) { 1 + place.index / 2 % 10 } else { place.index / 24 % 10 };
@@ -241,7 +241,7 @@ fn retention_totals(link: &Link) -> Vec<(&'static str, String)> {
     vec![("historical_update", data.to_string())]
 }
 
-/// `/api/financial-statements/`. Its `historical_update` speaks of new ones, not of a total.
+/// `/api/financial-statements/`. Its `historical_update` counts new ones, not a total.
 pub(crate) static FINANCIAL_STATEMENTS: Resource = Resource {
     retrieval: Retrieval::Asynchronous(Body::One(&retrievals::PLAIN)),
     columns: &[LINK, ID, CREATED],

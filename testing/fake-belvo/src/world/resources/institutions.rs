@@ -32,7 +32,7 @@ impl Institution {
         }
     }
 
-    /// Whether its users give a consent, which can expire.
+    /// Returns `true` if its users give a consent, which can expire.
     pub(crate) fn open_finance(&self) -> bool {
         self.integration == "openfinance"
     }
@@ -61,7 +61,7 @@ const FISCAL: &[&str] =
     &["FINANCIAL_STATEMENTS", "INVOICES", "TAX_COMPLIANCE_STATUS", "TAX_RETENTIONS", "TAX_RETURNS", "TAX_STATUS"];
 const MEXICAN_EMPLOYMENT: &[&str] = &["CURRENT_EMPLOYMENTS", "EMPLOYMENT_METRICS", "EMPLOYMENT_RECORDS", "OWNERS"];
 
-/// All of them. The first is what a link gets that names none.
+/// All institutions. The first is the default of a new link.
 pub(crate) static BANKS: [Institution; 10] = [
     bank(1003, "erebor_mx_retail", "Erebor Mexico", "MX", "#056dae"),
     bank(1006, "gringotts_mx_retail", "Gringotts Mexico", "MX", "#7a5c1e"),

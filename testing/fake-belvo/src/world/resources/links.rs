@@ -5,14 +5,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use crate::{
     ids::uuid_from,
     json::Object,
-    time::Moment,
+    time::Timestamp,
     world::{
         Link, Place,
         catalogue::{Cell, Column, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
     },
 };
 
-/// Every link here was made by the same keys.
+/// The id of the API keys that created every link.
 const CREATED_BY: &str = "bcef7f35-67f2-4b19-b009-cb38795faf09";
 
 /// `/api/links/`.
@@ -35,7 +35,7 @@ pub(crate) static LINKS: Resource = Resource {
         text("status", ONE_OF, |place| Cell::text(place.link.status)),
         Column {
             name: "created_at",
-            kind: Kind::MomentByDay,
+            kind: Kind::TimestampByDay,
             operators: INTERVAL,
             read: Read::By(|place| Cell::ordinal(place.row.created)),
         },
@@ -53,8 +53,8 @@ fn write(place: Place<'_>, object: &mut Object<'_>, _: &mut Written) {
     object.put("id", &link.id);
     object.put("institution", link.institution.name);
     object.put("access_mode", access_mode(link));
-    object.put("last_accessed_at", Moment::millis(place.row.collected));
-    object.put("created_at", Moment::styled(place.row.created, link.seed));
+    object.put("last_accessed_at", Timestamp::millis(place.row.collected));
+    object.put("created_at", Timestamp::styled(place.row.created, link.seed));
     object.put("external_id", link.external_id.as_ref());
     object.put("institution_user_id", institution_user_id(link));
     object.put("status", link.status);
@@ -73,7 +73,7 @@ fn refresh_rate(link: &Link) -> Option<&'static str> {
     link.recurrent.then_some(link.refresh_rate)
 }
 
-/// 44 characters of URL-safe Base64, the same for the same link.
+/// Returns 44 characters of URL-safe Base64, the same for the same link.
 fn institution_user_id(link: &Link) -> String {
     let hex = uuid_from(link.seed).replace('-', "");
     URL_SAFE.encode(hex)

@@ -4,7 +4,7 @@ use crate::{
     amount::Amount,
     json::{Object, Put, Raw},
     random::Dice,
-    time::{Day, Moment},
+    time::{Day, Timestamp},
     world::Place,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) fn write_contract(place: Place<'_>, loan: &mut Object<'_>) {
     let (dice, start) = (place.dice(), Day::of(place.row.created).plus(-900));
     let contract = Amount::new(100_000 + 1_000 * dice.roll("contract", 900), 0);
-    loan.put("collected_at", Moment::styled(place.collected(), place.seed));
+    loan.put("collected_at", Timestamp::styled(place.collected(), place.seed));
     loan.put("loan_code", format!("{}{}", dice.digits("code", 18), dice.digits("code2", 18)));
     loan.put("contract_amount", contract);
     loan.put("total_effective_cost", Amount::new(209_000, 0));

@@ -1,4 +1,4 @@
-//! What the resources have in common whose objects are drawn from shapes.
+//! The common part of resources whose objects are generated from shapes.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ use crate::{
     amount::Amount,
     json::{Null, Object, Put, Raw},
     schema::{Body, retrievals},
-    time::{Day, Moment},
+    time::{Day, Timestamp},
     world::{
         Link, Place,
         catalogue::{
             Announced, CATALOGUE, Cell, Column, Drawn, EXACT, Holding, INTERVAL, Kind, ONE_OF, Read, Resource,
             Retrieval, Written,
         },
-        shapes::{self, Drawing, Field, Form},
+        shapes::{self, Field, Form, Generator},
     },
 };
 
-/// The members of a wild object that are as tame as any.
+/// The members of a wild object that keep their typical values.
 const TAME: [&str; 6] = ["id", "link", "link_id", "account", "created_at", "collected_at"];
 
 pub(crate) const LINK: Column = by("link", Kind::Text, ONE_OF, |place| Cell::text(place.link.id.as_str()));
-/// Of the one list that has no `link__in`.
+/// The column `link` of the list that has no `link__in`.
 pub(crate) const LINK_ONLY: Column = Column { operators: EXACT, ..LINK };
 pub(crate) const ID: Column = by("id", Kind::Text, ONE_OF, |place| Cell::text(place.located_id()));
 pub(crate) const ACCOUNT: Column =
     by("account", Kind::Text, ONE_OF, |place| Cell::maybe(place.account().map(Place::located_id)));
 pub(crate) const CREATED: Column =
-    by("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.created()));
+    by("created_at", Kind::TimestampByDay, INTERVAL, |place| Cell::ordinal(place.created()));
 pub(crate) const COLLECTED: Column =
-    by("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.collected()));
+    by("collected_at", Kind::Timestamp, INTERVAL, |place| Cell::ordinal(place.collected()));
 
-/// A property that is no member of the object, or one that is known without drawing.
+/// Creates a column with a function that reads its value.
 pub(crate) const fn by(
     name: &'static str,
     kind: Kind,
@@ -44,12 +44,12 @@ pub(crate) const fn by(
     Column { name, kind, operators, read: Read::By(read) }
 }
 
-/// A member of the object.
+/// Creates a column of a member of the object.
 pub(crate) const fn its(name: &'static str, kind: Kind, operators: &'static [&'static str]) -> Column {
     Column { name, kind, operators, read: Read::Member }
 }
 
-/// A resource with the usual properties: the rest is what makes it special.
+/// Creates a resource with the default properties.
 pub(crate) const fn resource(
     number: usize,
     webhook_type: &'static str,
@@ -74,7 +74,7 @@ pub(crate) const fn resource(
     }
 }
 
-/// What a resource's webhooks say: how many there are, and how many new ones.
+/// Creates the webhooks of a resource: totals, and the number of new objects.
 pub(crate) const fn announced(
     historical: fn(&Link) -> Vec<(&'static str, String)>,
     new: (&'static str, fn(usize) -> String),
@@ -82,7 +82,7 @@ pub(crate) const fn announced(
     Announced { historical, new, ids: false }
 }
 
-/// `{"total_owners":2}`, as a `historical_update` has it.
+/// Returns the data of a `historical_update`, such as `{"total_owners":2}`.
 pub(crate) fn totals(key: &str, link: &Link, resource: &Resource) -> Vec<(&'static str, String)> {
     vec![("historical_update", one_number(key, link.table(resource).present().count()))]
 }
@@ -91,12 +91,12 @@ pub(crate) fn one_number(key: &str, number: usize) -> String {
     json!({ key: number }).to_string()
 }
 
-/// The objects that are there.
+/// Returns the present objects.
 pub(crate) fn present<'a>(link: &'a Link, resource: &'a Resource) -> impl Iterator<Item = Place<'a>> {
     link.table(resource).present().filter_map(|index| link.place(resource, index))
 }
 
-/// The day of a date or of a moment that an object has.
+/// Returns the day of a date or timestamp of an object.
 pub(crate) fn day(place: Place<'_>, name: &str) -> Option<Day> {
     let text = text(place, name)?;
     Day::parse(text.trim_matches('"').get(..10)?)
@@ -112,7 +112,7 @@ pub(crate) fn member<'a>(place: Place<'_>, name: &str, kind: Kind) -> Cell<'a> {
     cell().unwrap_or(Cell::Missing)
 }
 
-/// A member of the object as JSON text.
+/// Returns a member of the object as JSON text.
 pub(crate) fn text(place: Place<'_>, name: &str) -> Option<String> {
     let drawn = CATALOGUE[place.resource].drawn?;
     let fields = shapes::fields((drawn.shape)(place));
@@ -135,7 +135,7 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
     }
 }
 
-/// Writes a wild object. What tells it from others and what filters ask for stays tame, so that lists make sense.
+/// Writes a wild object. Identifying members and columns of filters keep their typical values, so that lists stay consistent.
 pub(crate) fn write_wild(
     resource: &Resource,
     shape: &str,
@@ -158,16 +158,16 @@ pub(crate) fn write_wild(
     }
 }
 
-/// The value of a field of the first level; nothing if its key is absent.
+/// Returns the value of a first-level field, or `None` if its key is absent.
 fn draw(place: Place<'_>, drawn: &Drawn, field: &Field) -> Option<String> {
     let style = place.dice().bits("style");
     let known = match field.name {
         "id" => text_of(place.located_id()),
         "link" | "link_id" => text_of(&place.link.id),
-        "created_at" => text_of(Moment::styled(place.created(), style)),
-        "collected_at" => text_of(Moment::styled(place.collected(), style)),
-        "last_updated_at" | "updated_at" => text_of(Moment::styled(place.row.collected, style)),
-        name => return (drawn.special)(place, name).or_else(|| Drawing::of(place).value(field)),
+        "created_at" => text_of(Timestamp::styled(place.created(), style)),
+        "collected_at" => text_of(Timestamp::styled(place.collected(), style)),
+        "last_updated_at" | "updated_at" => text_of(Timestamp::styled(place.row.collected, style)),
+        name => return (drawn.special)(place, name).or_else(|| Generator::of(place).value(field)),
     };
     Some(known)
 }

@@ -1,12 +1,12 @@
-//! Transactions: what moved, and the whole account that it moved in.
+//! Transactions, each with its whole account embedded.
 //!
-//! Every property is a function of the place alone, so that a filter over a million rows draws only the property it needs.
+//! Every property is a function of the position, so a filter over a million rows generates only the property it needs.
 
 use crate::{
     amount::Amount,
     json::{Object, Raw},
     schema::{Body, retrievals},
-    time::{Day, Moment},
+    time::{Day, Timestamp},
     world::{
         Link, Place,
         catalogue::{Announced, Cell, Column, Holding, INTERVAL, Kind, ONE_OF, Read, Resource, Retrieval, Written},
@@ -55,8 +55,8 @@ const COLUMNS: &[Column] = &[
         accounting_date(place).map_or(Cell::Missing, |day| Cell::ordinal(day.0))
     }),
     column("amount", Kind::Amount, INTERVAL, |place| Cell::ordinal(amount(place).ordinal())),
-    column("collected_at", Kind::Moment, INTERVAL, |place| Cell::ordinal(place.collected())),
-    column("created_at", Kind::MomentByDay, INTERVAL, |place| Cell::ordinal(place.created())),
+    column("collected_at", Kind::Timestamp, INTERVAL, |place| Cell::ordinal(place.collected())),
+    column("created_at", Kind::TimestampByDay, INTERVAL, |place| Cell::ordinal(place.created())),
     column("currency", Kind::Text, ONE_OF, |place| Cell::text(place.link.institution.currency())),
     column("credit_card_data__bill_name", Kind::Text, &["in"], |place| {
         if on_card(place) { Cell::text(bill_name(place)) } else { Cell::Missing }
@@ -67,10 +67,10 @@ const COLUMNS: &[Column] = &[
     column("value_date", Kind::Day, INTERVAL, |place| Cell::ordinal(value_date(place).0)),
 ];
 
-/// Rows below this number have no rare values, so that small, documented sets stay tame.
+/// The first row that may have rare values. Small, documented sets have none.
 const TAME: usize = 40;
 
-/// INFLOW and OUTFLOW take turns; far in, one in 512 is neither.
+/// Returns the direction: alternating, and for one in 512 of the later rows none.
 pub(crate) fn flow(place: Place<'_>) -> Option<&'static str> {
     if place.index >= TAME && place.dice().once_in("flow", 512) {
         return None;
@@ -78,7 +78,7 @@ pub(crate) fn flow(place: Place<'_>) -> Option<&'static str> {
     Some(if place.index.is_multiple_of(2) { "INFLOW" } else { "OUTFLOW" })
 }
 
-/// The first load spreads evenly over the link's history, first and last day included; later rows are a few days old.
+/// Returns the value date. The first load spreads evenly over the link's history, first and last day included; later rows are a few days old.
 pub(crate) fn value_date(place: Place<'_>) -> Day {
     let (first, last) = place.link.history;
     let loaded = place.link.table(&TRANSACTIONS).loaded;
@@ -91,7 +91,7 @@ pub(crate) fn value_date(place: Place<'_>) -> Day {
     first.plus((last.0 - first.0) * step / steps)
 }
 
-/// Mostly cents; also integers, four decimals, and in rows 40 to 42 the extremes, so that 43 rows have them all.
+/// Returns the amount: mostly cents, also integers and four decimals. Rows 40 to 42 have the extremes.
 pub(crate) fn amount(place: Place<'_>) -> Amount {
     let dice = place.revised_dice();
     let magnitude = 10_u64.pow(2 + u32::try_from(dice.roll("magnitude", 5)).unwrap_or_default());
@@ -108,7 +108,7 @@ pub(crate) fn amount(place: Place<'_>) -> Amount {
     }
 }
 
-/// A change settles what was pending.
+/// Returns the status. A change settles a pending transaction.
 pub(crate) fn status(place: Place<'_>) -> &'static str {
     if place.row.revision == 0 && place.dice().once_in("pending", 20) { "PENDING" } else { "PROCESSED" }
 }
@@ -133,7 +133,7 @@ fn merchant(place: Place<'_>) -> &'static Merchant {
     }
 }
 
-/// The number at its end grows with each revision, so that a change is always visible.
+/// Returns the description. The number at its end increases with each revision, so that a change is visible.
 fn description(place: Place<'_>) -> Option<String> {
     let dice = place.dice();
     if place.index >= TAME && place.row.revision == 0 && dice.once_in("undescribed", 200) {
@@ -154,7 +154,7 @@ fn bill_name(place: Place<'_>) -> String {
     format!("{}-{}", names[(number - 1) % 12], month.get(..4).unwrap_or("2024"))
 }
 
-/// The documented totals: how many, how many of each direction, and the first and the last value date.
+/// Returns the documented totals: the number of transactions, by direction, and the first and last value date.
 fn totals(link: &Link) -> String {
     let places = || link.table(&TRANSACTIONS).present().filter_map(|index| link.place(&TRANSACTIONS, index));
     let flows = |wanted| places().filter(|place| flow(*place) == Some(wanted)).count();
@@ -178,8 +178,8 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
         Some(account) => object.put("account", Raw(embedded(account, place, written))),
         None => object.nulls(&["account"]),
     }
-    object.put("collected_at", Moment::styled(place.collected(), style));
-    object.put("created_at", Moment::styled(place.created(), style));
+    object.put("collected_at", Timestamp::styled(place.collected(), style));
+    object.put("created_at", Timestamp::styled(place.created(), style));
     write_dates(place, object);
     write_money(place, object);
     write_meaning(place, object);
@@ -195,7 +195,7 @@ fn write(place: Place<'_>, object: &mut Object<'_>, written: &mut Written) {
     object.put("mcc", on_card(place).then(|| merchant(place).mcc));
 }
 
-/// The account's text in an object that embeds it, written once per page and variant however many objects it has.
+/// Returns the JSON text of an embedded account, which is rendered once for each page and variant.
 pub(crate) fn embedded<'w>(account: Place<'_>, by: Place<'_>, written: &'w mut Written) -> &'w str {
     let variant = by.index % account.variants().max(1);
     written.entry((account.link.number, account.index, variant)).or_insert_with(|| {
@@ -211,7 +211,7 @@ fn write_dates(place: Place<'_>, object: &mut Object<'_>) {
     let day = value_date(place);
     let second = i64::try_from(place.dice().roll("second", 86_400_000)).unwrap_or_default() * 1_000;
     object.put("value_date", day);
-    object.put("transacted_at", Moment::millis(day.midnight() + second));
+    object.put("transacted_at", Timestamp::millis(day.midnight() + second));
     object.put("accounting_date", accounting_date(place));
     object.put("inferred_accounting_date", accounting_date(place).unwrap_or(day));
 }
@@ -244,7 +244,7 @@ fn write_meaning(place: Place<'_>, object: &mut Object<'_>) {
 
 fn write_card(place: Place<'_>, card: &mut Object<'_>) {
     let dice = place.dice();
-    card.put("collected_at", Moment::styled(place.collected(), dice.bits("style")));
+    card.put("collected_at", Timestamp::styled(place.collected(), dice.bits("style")));
     card.put("bill_name", bill_name(place));
     card.put("bill_due_date", value_date(place).plus(20));
     card.put("bill_internal_identification", dice.digits("bill", 18));

@@ -1,6 +1,6 @@
 //! Names of merchants, people and products, so that the data reads like Mexican and Brazilian bank statements.
 
-/// Who was paid or who paid, with what Belvo's enrichment says about it.
+/// A payee or payer, with Belvo's enrichment.
 pub(crate) struct Merchant {
     pub(crate) name: &'static str,
     pub(crate) website: &'static str,
@@ -9,7 +9,7 @@ pub(crate) struct Merchant {
     pub(crate) mcc: u64,
 }
 
-/// Where Mexicans spend.
+/// Mexican payees.
 pub(crate) const MEXICAN_SHOPS: [Merchant; 10] = [
     merchant("OXXO Reforma", "https://oxxo.example", "Food & Groceries", Some("Convenience Store"), 5499),
     merchant("Farmacias del Ahorro", "https://fahorro.example", "Home & Life", Some("Pharmacies"), 5912),
@@ -23,7 +23,7 @@ pub(crate) const MEXICAN_SHOPS: [Merchant; 10] = [
     merchant("Pago tarjeta / SAT", "https://sat.example", "Taxes", Some("Income Tax"), 9311),
 ];
 
-/// Where Brazilians spend.
+/// Brazilian payees.
 pub(crate) const BRAZILIAN_SHOPS: [Merchant; 10] = [
     merchant("Padaria São João", "https://saojoao.example", "Food & Groceries", Some("Bakery & Coffee"), 5462),
     merchant("Drogaria Araújo", "https://araujo.example", "Home & Life", Some("Pharmacies"), 5912),
@@ -37,7 +37,7 @@ pub(crate) const BRAZILIAN_SHOPS: [Merchant; 10] = [
     merchant("DARF Receita Federal", "https://receita.example", "Taxes", Some("Income Tax"), 9311),
 ];
 
-/// Where the money comes from.
+/// Payers of inflows.
 pub(crate) const PAYERS: [Merchant; 6] = [
     merchant("Nómina / Salário", "https://payroll.example", "Income & Payments", Some("Salary"), 6012),
     merchant("Freelance Design", "https://freelance.example", "Income & Payments", Some("Freelance"), 7361),
@@ -47,7 +47,7 @@ pub(crate) const PAYERS: [Merchant; 6] = [
     merchant("Depósito em dinheiro", "https://deposit.example", "Deposits", None, 6010),
 ];
 
-/// People on the other side of a transfer.
+/// Counterparties of transfers.
 pub(crate) const PEOPLE: [&str; 8] = [
     "João Gonçalves",
     "María Fernanda Núñez",

@@ -1,4 +1,4 @@
-//! Belvo's schemas in a notation of our own: a line per field, two spaces per level.
+//! A notation for Belvo's schemas: a line for each field, two spaces for each level.
 //!
 //! ```text
 //! id: uuid
@@ -21,24 +21,24 @@ pub(crate) struct Field {
     pub(crate) form: Form,
 }
 
-/// What a value looks like.
+/// The form of a value.
 #[derive(Debug)]
 pub(crate) enum Form {
     Uuid,
-    /// At most so many characters.
+    /// A string, with its maximum length in characters.
     Text(usize),
     Email,
-    /// So many decimal digits, as text.
+    /// A string of decimal digits, with its minimum and maximum length.
     Digits(usize, usize),
-    /// So many capital letters.
+    /// Capital letters, with their number.
     Letters(usize),
     Currency,
     Date,
     /// A year and a month.
     Month,
-    Moment,
+    Timestamp,
     Flag,
-    /// At most this.
+    /// An integer, with its maximum.
     Int(u64),
     Decimal(Decimal),
     /// One of these texts.
@@ -54,7 +54,7 @@ pub(crate) enum Form {
     Object(Vec<Field>),
 }
 
-/// How exact a decimal number can be.
+/// The precision of a decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decimal {
     pub(crate) signed: bool,
@@ -62,11 +62,11 @@ pub(crate) struct Decimal {
     pub(crate) fraction: u32,
 }
 
-/// What Belvo's schemas mean that say no more than "float".
+/// The precision where Belvo's schema says only "float".
 const PLAIN: Decimal = Decimal { signed: false, whole: 15, fraction: 4 };
 const LONG_TEXT: usize = 200;
 
-/// The fields of a shape; nothing if a line makes no sense.
+/// Parses the fields of a shape. Returns `None` if a line is not valid.
 pub(crate) fn parse(text: &'static str) -> Option<Vec<Field>> {
     let mut lines = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -84,7 +84,7 @@ pub(crate) fn parse(text: &'static str) -> Option<Vec<Field>> {
     rest.is_empty().then_some(fields)
 }
 
-/// A line: how deep, which name, and its form in one or more pieces.
+/// A line: depth, name, and the parts of its form.
 type Line = (usize, &'static str, Vec<&'static str>);
 
 fn level(rest: &mut &[Line], depth: usize) -> Option<Vec<Field>> {
@@ -130,7 +130,7 @@ fn form(pieces: &[&'static str], nested: Vec<Field>) -> Option<Form> {
         ("currency", "") => Some(Form::Currency),
         ("date", "") => Some(Form::Date),
         ("month", "") => Some(Form::Month),
-        ("moment", "") => Some(Form::Moment),
+        ("timestamp", "") => Some(Form::Timestamp),
         ("flag", "") => Some(Form::Flag),
         ("int", "") => Some(Form::Int(u64::from(u16::MAX))),
         ("int", _) => Some(Form::Int(rest.parse().ok()?)),

@@ -1,4 +1,4 @@
-//! Wild objects, for tests of programs that must keep whatever Belvo sends.
+//! Generates wild objects, for tests of programs that must keep everything that Belvo sends.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ use fastrand::Rng;
 use super::{Field, Form, fields, notation::Decimal};
 use crate::{ids::uuid_from, json::Put};
 
-/// How deep values without a schema go, usually; one in 32 objects has one value that goes down to [`ABYSS`].
+/// The usual maximum depth of values without a schema. One in 32 objects has a value of depth [`ABYSS`].
 const DEPTH: usize = 5;
-/// Deeper than any table can nest.
+/// A depth above DynamoDB's limit of 32 levels.
 const ABYSS: usize = 40;
 const KEYS: [&str; 8] = ["nuevo", "extra_field", "ñandú", "with space", "dotted.key", "UPPER", "日本", "\"quoted\""];
 const TEXTS: [&str; 16] = [
@@ -31,7 +31,7 @@ const TEXTS: [&str; 16] = [
     "\u{feff}bom",
 ];
 
-/// An object of a shape.
+/// Generates an object of a shape.
 pub(crate) fn object(shape: &[Field], rng: &mut Rng) -> String {
     let mut out = String::new();
     write_object(shape, true, rng, &mut out);
@@ -48,7 +48,7 @@ fn write_object(shape: &[Field], whole: bool, rng: &mut Rng, out: &mut String) {
     out.push('}');
 }
 
-/// The members of an object of a shape, their values as JSON text. A whole one has an id.
+/// Generates the members of an object of a shape, with values as JSON text. A whole object has an id.
 pub(crate) fn members(shape: &[Field], whole: bool, rng: &mut Rng) -> Vec<(String, String)> {
     let mut members = Vec::new();
     for field in shape {
@@ -124,12 +124,12 @@ fn write_one(form: &Form, rng: &mut Rng, out: &mut String) {
         Form::Account => write_object(fields("accounts"), true, rng, out),
         Form::Date => format!("20{}-0{}-{}", rng.u8(10..30), rng.u8(1..10), rng.u8(10..29)).put(out),
         Form::Month => format!("20{}-0{}", rng.u8(10..30), rng.u8(1..10)).put(out),
-        Form::Moment => moment(rng).put(out),
+        Form::Timestamp => moment(rng).put(out),
         Form::Currency | Form::Letters(_) | Form::Email | Form::Text(_) => text(rng).put(out),
     }
 }
 
-/// A UUID, or any other text that an id can be.
+/// Generates an id: a UUID or another valid form.
 fn id(rng: &mut Rng) -> String {
     let mut id = uuid_from(rng.u64(..));
     match rng.u8(..16) {
@@ -160,7 +160,7 @@ fn digits(length: usize, rng: &mut Rng) -> String {
     (0..length).map(|_| rng.digit(10)).collect()
 }
 
-/// Up to 19 digits, as exact as the schema allows; rarely a sign or an exponent that it does not have.
+/// Writes a number of up to 19 digits within the precision of the schema; rarely with an undocumented sign or exponent.
 fn write_decimal(decimal: Decimal, rng: &mut Rng, out: &mut String) {
     let Decimal { signed, whole, fraction } = decimal;
     if rng.u8(..10) < if signed { 4 } else { 1 } {
@@ -180,7 +180,7 @@ fn write_decimal(decimal: Decimal, rng: &mut Rng, out: &mut String) {
     }
 }
 
-/// JSON without a schema. `down` makes it go as deep as it may.
+/// Writes JSON without a schema. `down` makes it use the full depth.
 fn write_anything(depth: usize, down: bool, rng: &mut Rng, out: &mut String) {
     let kind = if down { rng.u8(5..7) } else { rng.u8(..if depth == 0 { 5 } else { 7 }) };
     let inner = |out: &mut String, rng: &mut Rng, down: bool| {

@@ -1,4 +1,4 @@
-//! Texts that fit the name of their field, more or less.
+//! Strings that fit the name of their field approximately.
 
 use crate::{
     random::Dice,
@@ -23,7 +23,7 @@ const PLACES: [&str; 6] = ["Ciudad de México", "São Paulo", "Monterrey", "Bras
 const COMPANIES: [&str; 5] =
     ["Comercializadora \"La Luz\" S.A.", "Peçanha & Filhos Ltda.", "Núñez Hnos.", "O'Higgins SpA", "Acme / México"];
 
-/// A text for a field, of at most `longest` characters.
+/// Returns a string for a field, of at most `longest` characters.
 pub(crate) fn text(name: &str, dice: Dice, longest: usize) -> String {
     let about = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     let text = if about(&["currency"]) {
@@ -45,7 +45,7 @@ pub(crate) fn text(name: &str, dice: Dice, longest: usize) -> String {
     text.chars().take(longest.max(1)).collect()
 }
 
-/// Whether a field names its object: then it never changes.
+/// Returns `true` if the field identifies its object. Such a field never changes.
 pub(crate) fn is_identity(name: &str) -> bool {
     name.contains("identif") || name.contains("number") || name.ends_with("_id") || name == "id"
 }

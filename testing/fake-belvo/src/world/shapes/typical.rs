@@ -1,5 +1,5 @@
-//! Tame objects: what this Belvo serves. Every value is a function of the object's place, so that one field can be drawn without
-//! the others; each level of nesting has dice of its own.
+//! Generates the typical objects that the server returns. Every value is a function of the object's position, so a field can be
+//! generated without the others. Each level of nesting has its own generator.
 
 use std::fmt::Write as _;
 
@@ -9,31 +9,31 @@ use crate::{
     ids::uuid_from,
     json::{Null, Object, Put, Raw},
     random::Dice,
-    time::{Day, Moment},
+    time::{Day, Timestamp},
     world::Place,
 };
 
-/// One in so many optional keys is absent, and one in so many nullable values is null.
+/// The inverse of the probability that an optional key is absent, or a nullable value null.
 const RARE: u64 = 6;
-/// Dates lie so many days back.
+/// The maximum age of dates in days.
 const HISTORY_DAYS: i64 = 3 * 365;
 
-/// An object that is being drawn.
+/// A generator of the values of one object.
 #[derive(Clone, Copy)]
-pub(crate) struct Drawing<'a> {
+pub(crate) struct Generator<'a> {
     place: Place<'a>,
     dice: Dice,
 }
 
-impl<'a> Drawing<'a> {
+impl<'a> Generator<'a> {
     pub(crate) fn of(place: Place<'a>) -> Self {
         Self { place, dice: place.dice() }
     }
 
-    /// The JSON text of a field's value; nothing if its key is absent.
+    /// Returns the value of a field as JSON text, or `None` if its key is absent.
     pub(crate) fn value(self, field: &Field) -> Option<String> {
         let inner = self.within(field.name);
-        // A change fills in what was missing, so that it is always visible.
+        // A change fills in missing values, so that it is always visible.
         let may_lack = self.place.row.revision == 0;
         if field.optional && may_lack && inner.dice.once_in("absent", RARE) {
             return None;
@@ -49,7 +49,7 @@ impl<'a> Drawing<'a> {
         Some(out)
     }
 
-    /// How long a list is.
+    /// Returns the length of a list.
     pub(crate) fn length(self, field: &str) -> usize {
         1 + self.within(field).dice.below("length", 3)
     }
@@ -84,14 +84,14 @@ impl<'a> Drawing<'a> {
             Form::Currency => self.place.link.institution.currency().put(out),
             Form::Date => self.day().put(out),
             Form::Month => self.day().to_string()[..7].put(out),
-            Form::Moment => Moment::styled(self.day().midnight() + self.second(), dice.bits("style")).put(out),
+            Form::Timestamp => Timestamp::styled(self.day().midnight() + self.second(), dice.bits("style")).put(out),
             Form::Flag => dice.once_in("flag", 2).put(out),
             Form::Int(most) => changing.roll("int", (*most).clamp(1, 9_999) + 1).put(out),
             Form::Decimal(decimal) => write_decimal(changing, *decimal, out),
             Form::Choice(choices) => dice.pick("choice", choices).put(out),
             Form::File => write_file(self.place.link.file_bytes, changing, out),
             Form::Map => write_map(changing, out),
-            // A whole account stands at the first level only, where the resource writes it.
+            // The resource writes a whole account, which exists at the first level only.
             Form::Account => Null.put(out),
             Form::AccountId => match self.place.account() {
                 Some(account) => account.located_id().put(out),
@@ -107,7 +107,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// In the link's history; what came after the first load is a few days old.
+    /// Returns a day in the link's history. Objects after the first load are a few days old.
     fn day(self) -> Day {
         let back = |days: u64| -i64::try_from(self.dice.roll("day", days)).unwrap_or_default();
         let loaded = self.place.link.tables[self.place.resource].loaded;
@@ -123,7 +123,7 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// The first day of the dates of a link's first load.
+/// Returns the first day of the dates of a link's first load.
 pub(crate) fn first_day(place: Place<'_>) -> Day {
     place.link.history.1.plus(-HISTORY_DAYS)
 }
@@ -138,7 +138,7 @@ fn digits(dice: Dice, least: usize, most: usize) -> String {
     text
 }
 
-/// Mostly of everyday size; one in 40 as long as the schema allows.
+/// Writes a number of usual size; one in 40 has the maximum length of the schema.
 fn write_decimal(dice: Dice, decimal: Decimal, out: &mut String) {
     let Decimal { signed, whole, fraction } = decimal;
     let (whole, fraction) = if dice.once_in("extreme", 40) {
@@ -158,7 +158,7 @@ fn write_decimal(dice: Dice, decimal: Decimal, out: &mut String) {
     }
 }
 
-/// Base64 that decodes to nothing in particular.
+/// Writes a file of random bytes in Base64.
 fn write_file(bytes: usize, dice: Dice, out: &mut String) {
     out.push('"');
     out.push_str("JVBERi0xLjQK");
@@ -171,7 +171,7 @@ fn write_file(bytes: usize, dice: Dice, out: &mut String) {
     out.push('"');
 }
 
-/// What has no schema: the fields of a tax return, say.
+/// Writes an object without a schema, such as the fields of a tax return.
 fn write_map(dice: Dice, out: &mut String) {
     Object::write(out, None, |object| {
         object.put("descripcion", words::text("descripcion", dice, 80));
