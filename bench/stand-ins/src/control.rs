@@ -1,4 +1,4 @@
-//! What the driver asks for between and after its runs.
+//! The requests of the benchmark driver between and after its runs.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::app::Shared;
 use crate::locks::lock;
 use crate::settings::Settings;
 
-/// Items of the table: those of a partition whose sort keys begin so.
+/// A query for the items of a partition, by prefix of the sort key.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Items {
     pk: String,
@@ -45,13 +45,13 @@ pub(crate) async fn put_secret(State(app): State<Shared>, Path(id): Path<String>
     StatusCode::NO_CONTENT
 }
 
-/// What is in the queue, and what was given back to it.
+/// Returns the messages in the queue, and the changes of their visibility.
 pub(crate) async fn queue(State(app): State<Shared>) -> Response {
     let queue = lock(&app.queue);
     Json(json!({"messages": queue.messages, "visibility_changes": queue.visibility_changes})).into_response()
 }
 
-/// Takes the messages out of the queue: whoever asks delivers them.
+/// Removes and returns the messages in the queue. The driver delivers them.
 pub(crate) async fn take_messages(State(app): State<Shared>) -> Response {
     Json(std::mem::take(&mut lock(&app.queue).messages)).into_response()
 }
@@ -63,14 +63,14 @@ pub(crate) async fn count(State(app): State<Shared>, Query(items): Query<Items>)
     }
 }
 
-/// The sort keys, one a line.
+/// Returns the sort keys, one a line.
 pub(crate) async fn keys(State(app): State<Shared>, Query(items): Query<Items>) -> String {
     let table = lock(&app.table);
     let keys: Vec<_> = table.range(&items.pk, &items.prefix, None).map(|(sk, _)| sk).collect();
     keys.join("\n")
 }
 
-/// Items without their types: texts and numbers as text.
+/// Returns items without types: strings and numbers as strings.
 pub(crate) async fn item(State(app): State<Shared>, Query(items): Query<Items>) -> Response {
     let table = lock(&app.table);
     let found: Result<Vec<_>, _> =

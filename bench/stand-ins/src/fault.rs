@@ -1,4 +1,4 @@
-//! Refusals, in the form in which AWS's JSON protocols carry them.
+//! Error responses of AWS's JSON protocols.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -6,33 +6,33 @@ use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// The media type of all answers.
+/// The media type of all responses.
 const JSON: &str = "application/x-amz-json-1.0";
 const CONDITION_FAILED: &str = "The conditional request failed";
 
-/// Why a call was refused.
+/// An error response.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The request is wrong, or holds something that this program does not know.
+    /// The request is not valid, or not supported here.
     Validation(String),
-    /// The item is not as the condition wants it.
+    /// The condition does not hold.
     ConditionFailed(Refusal),
-    /// For each part of a transaction: none when its condition holds.
+    /// A transaction failed. For each part: `None` if its condition holds.
     TransactionCanceled(Vec<Option<Refusal>>),
-    /// The partition takes no more at the moment.
+    /// The partition throttles.
     Throttled,
-    /// The same, of a transaction with so many parts.
+    /// A partition throttles a transaction with this number of parts.
     TransactionThrottled(usize),
-    /// No such table, queue or secret.
+    /// The table or secret does not exist.
     NotFound(&'static str),
-    /// An operation that no function of ours calls.
+    /// An operation that no function calls.
     UnknownOperation(String),
 }
 
 /// A condition that does not hold.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// What stands there, where that was asked for.
+    /// The existing item, where the request asks for it.
     pub(crate) item: Option<Box<RawValue>>,
 }
 
@@ -41,7 +41,7 @@ impl Fault {
         Self::Validation(message.into())
     }
 
-    /// The exception's name.
+    /// Returns the name of the exception.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationException",
@@ -101,19 +101,19 @@ fn with_item(mut body: Value, refusal: &Refusal) -> Value {
 
 impl From<serde_json::Error> for Fault {
     fn from(error: serde_json::Error) -> Self {
-        Self::Validation(format!("not a request that the stand-in knows: {error}"))
+        Self::Validation(format!("not a request that the stand-in supports: {error}"))
     }
 }
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        answer(StatusCode::BAD_REQUEST, self.body().to_string())
+        respond(StatusCode::BAD_REQUEST, self.body().to_string())
     }
 }
 
-/// An answer of an AWS service.
-pub(crate) fn answer(status: StatusCode, body: String) -> Response {
-    // Every answer of AWS has such an id, and clients read it.
+/// Creates a response of an AWS service.
+pub(crate) fn respond(status: StatusCode, body: String) -> Response {
+    // Every response of AWS has a request id, and clients read it.
     let headers = [(CONTENT_TYPE.as_str(), JSON), ("x-amzn-requestid", "00000000-0000-4000-8000-000000000000")];
     (status, headers, body).into_response()
 }

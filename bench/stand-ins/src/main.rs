@@ -1,9 +1,9 @@
-//! What surrounds a function in AWS, for benchmarks on one machine: DynamoDB, SQS, Secrets Manager and the Lambda runtime
-//! API on one port, fast enough that the function is what is measured, and with the settings that one sets.
+//! Stand-ins for DynamoDB, SQS, Secrets Manager and the Lambda runtime API on one port, for benchmarks on one machine. They are
+//! fast enough that a benchmark measures the function.
 //!
-//! **Guarantee.** DynamoDB's conditions are evaluated for real, and what this program does not know is refused and never
-//! passed over: a function that does its work here does the right calls. **Mechanism.** Small parsers for the expressions
-//! (`dynamodb`), request bodies whose unknown members are errors, everything in memory.
+//! **Guarantee.** DynamoDB's conditions are evaluated, and unknown requests are rejected, never ignored: a function that succeeds
+//! here makes the right calls. **Mechanism.** Small parsers for the expressions (`dynamodb`), request bodies whose unknown members
+//! are errors, all state in memory.
 
 mod app;
 mod control;
@@ -28,19 +28,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use app::App;
 use settings::Settings;
 
-/// DynamoDB, SQS, Secrets Manager and the Lambda runtime API for benchmarks. Conditions are evaluated; nothing outlives
-/// the process.
+/// Stand-ins for DynamoDB, SQS, Secrets Manager and the Lambda runtime API in benchmarks. All state is in memory.
 #[derive(Parser, Debug)]
 struct Options {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:4599")]
     listen: SocketAddr,
-    /// The one table that there is. Its key is `pk` and `sk`.
+    /// Name of the only table. Its key is `pk` and `sk`.
     #[arg(long, default_value = "belvo-sync")]
     table: String,
     #[command(flatten)]
     settings: Settings,
-    /// Keep `data` whole. Otherwise only the members are kept that the sync reads again, so that a million records fit.
+    /// Keep `data` whole. By default only the members that the sync reads again are kept, so that a million records fit.
     #[arg(long)]
     whole_items: bool,
 }
@@ -51,7 +50,7 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(options.listen).await?;
     println!("stand-ins listen on http://{}", listener.local_addr()?);
     let app = App::new(options.table, options.settings, options.whole_items);
-    // Small answers leave at once.
+    // Send small responses at once.
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true);
     });

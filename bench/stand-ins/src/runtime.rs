@@ -1,7 +1,6 @@
 //! The Lambda runtime API for one execution environment, and the driver's side of it.
 //!
-//! The time of an invocation is taken here, from the moment the event is handed over to the moment the answer has come: the
-//! driver's own time is not in it.
+//! The elapsed time of an invocation is measured here, from handing over the event to the response, without the driver's own time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,10 +20,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::locks::lock;
 
-/// How long `ready` waits for a function that starts.
+/// The maximum time that `ready` waits for a function to start.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Events on their way to a function, and invocations that are under way.
+/// Pending events, and invocations in flight.
 #[derive(Debug)]
 pub(crate) struct Runtime {
     events: mpsc::UnboundedSender<Event>,
@@ -50,14 +49,14 @@ struct UnderWay {
     answer: oneshot::Sender<(&'static str, Duration, Bytes)>,
 }
 
-/// What the driver says of an invocation.
+/// The parameters of an invocation.
 #[derive(Debug, Deserialize)]
 struct Invocation {
     /// The function's timeout.
     timeout_ms: u64,
 }
 
-/// What the driver knew before it started a function.
+/// The state before the driver started a function.
 #[derive(Debug, Deserialize)]
 struct Start {
     asked_before: u64,
@@ -89,7 +88,7 @@ pub(crate) fn router(runtime: Arc<Runtime>) -> Router {
         .with_state(runtime)
 }
 
-/// The function asks for its next event.
+/// Returns the next event to the function.
 async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
     let asked_at_us = u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX);
     runtime.asked.send_modify(|(asked, at_us)| (*asked, *at_us) = (*asked + 1, asked_at_us));
@@ -107,17 +106,17 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
     (headers, payload).into_response()
 }
 
-/// The function answers an event.
+/// Records the response of the function to an event.
 async fn response(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
     end(&runtime, &id, "response", body)
 }
 
-/// The function failed.
+/// Records the error of the function for an event.
 async fn error(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
     end(&runtime, &id, "error", body)
 }
 
-/// The function could not start. It says why on its standard error, too.
+/// Accepts the report of a failed start. The function also writes it to its standard error.
 async fn init_error() -> StatusCode {
     StatusCode::ACCEPTED
 }
@@ -126,7 +125,7 @@ fn end(runtime: &Runtime, id: &str, outcome: &'static str, body: Bytes) -> Statu
     let Some(UnderWay { began, answer }) = lock(&runtime.under_way).remove(id) else {
         return StatusCode::BAD_REQUEST;
     };
-    // Nobody waits any more when the deadline came first.
+    // The receiver is gone if the deadline came first.
     let _ = answer.send((outcome, began.elapsed(), body));
     StatusCode::ACCEPTED
 }
@@ -150,8 +149,8 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Runs an event through the function, and says what it answered and how long that took. A function that has not
-/// answered by its deadline has timed out: Lambda would have ended it.
+/// Invokes the function and returns its outcome, elapsed time and payload. Without a response by the deadline, the outcome is
+/// `timeout`: Lambda would stop the function.
 async fn invoke(
     State(runtime): State<Arc<Runtime>>,
     Query(Invocation { timeout_ms }): Query<Invocation>,

@@ -1,4 +1,4 @@
-//! Secrets Manager: the current version of secrets that the driver has put there.
+//! Secrets Manager: the current version of the secrets that the driver has stored.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,14 +9,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::fault::{Fault, answer};
+use crate::fault::{Fault, respond};
 use crate::locks::lock;
 use crate::stats::Stats;
 
-/// By name or ARN.
+/// The secrets by name or ARN.
 pub(crate) type Secrets = BTreeMap<String, String>;
 
-/// When every secret was made, in epoch seconds: before any webhook.
+/// The creation time of every secret in epoch seconds, before any webhook.
 const CREATED_AT: f64 = 1_600_000_000.0;
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) fn serve(secrets: &Mutex<Secrets>, stats: &Mutex<Stats>, operation: &
     }
 }
 
-/// No secret here was ever changed, so that there is no previous version.
+/// Returns the current version of a secret. Secrets never change here, so there is no previous version.
 fn get(secrets: &Secrets, request: &GetSecretValue<'_>) -> Response {
     let is_current = request.version_stage.as_deref().is_none_or(|stage| stage == "AWSCURRENT");
     let Some(text) = secrets.get(request.secret_id.as_ref()).filter(|_| is_current) else {
@@ -47,5 +47,5 @@ fn get(secrets: &Secrets, request: &GetSecretValue<'_>) -> Response {
         "ARN": request.secret_id, "Name": request.secret_id, "VersionId": "00000000-0000-4000-8000-000000000000",
         "SecretString": text, "VersionStages": ["AWSCURRENT"], "CreatedDate": CREATED_AT,
     });
-    answer(StatusCode::OK, body.to_string())
+    respond(StatusCode::OK, body.to_string())
 }

@@ -1,5 +1,4 @@
-//! A FIFO queue of SQS. What is sent is kept until the driver takes it; receiving is the driver's part, as it is the event
-//! source's in Lambda.
+//! A FIFO queue of SQS. It keeps messages until the driver removes them: the driver has the role of Lambda's event source.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -11,11 +10,11 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::fault::{Fault, answer};
+use crate::fault::{Fault, respond};
 use crate::locks::lock;
 use crate::stats::Stats;
 
-/// What SQS takes in one call. (Source: SQS developer guide, "Amazon SQS message quotas".)
+/// The maximum batch of SQS. (Source: SQS developer guide, "Amazon SQS message quotas".)
 const MAX_BATCH_MESSAGES: usize = 10;
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
@@ -38,7 +37,7 @@ pub(crate) struct Message {
     deduplication_id: Option<String>,
 }
 
-/// A message that was given back.
+/// A change of the visibility of a message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase"), deny_unknown_fields)]
 pub(crate) struct VisibilityChange {
@@ -87,7 +86,7 @@ struct Entry {
 pub(crate) fn serve(queue: &Mutex<Queue>, stats: &Mutex<Stats>, operation: &str, body: &[u8]) -> Response {
     lock(stats).called("sqs", operation, body.len());
     match carry_out(&mut lock(queue), operation, body) {
-        Ok(output) => answer(StatusCode::OK, output.to_string()),
+        Ok(output) => respond(StatusCode::OK, output.to_string()),
         Err(fault) => {
             lock(stats).refused("sqs", operation, fault.kind());
             fault.into_response()
@@ -112,7 +111,7 @@ fn carry_out(queue: &mut Queue, operation: &str, body: &[u8]) -> Result<Value, F
             let sent = entries.into_iter().map(|entry| queue.send(entry)).collect::<Result<Vec<_>, _>>()?;
             Ok(json!({"Successful": sent, "Failed": []}))
         }
-        // Asked for only to open a connection.
+        // Called only to open a connection.
         "GetQueueAttributes" => {
             let GetQueueAttributes { .. } = serde_json::from_slice(body)?;
             Ok(json!({}))
@@ -126,11 +125,11 @@ fn carry_out(queue: &mut Queue, operation: &str, body: &[u8]) -> Result<Value, F
 }
 
 impl Queue {
-    /// Takes a message. One that was sent before is acknowledged and dropped, as in any FIFO queue.
+    /// Adds a message. A duplicate is acknowledged and dropped, as in any FIFO queue.
     fn send(&mut self, entry: Entry) -> Result<Value, Fault> {
         let Entry { id, message_body, message_group_id, message_deduplication_id } = entry;
         if message_group_id.is_none() || message_deduplication_id.is_none() {
-            return Err(Fault::validation("a FIFO queue wants a group and a deduplication id"));
+            return Err(Fault::validation("a FIFO queue requires a group and a deduplication id"));
         }
         self.sent += 1;
         let message_id = format!("00000000-0000-4000-8000-{:012}", self.sent);
@@ -150,7 +149,7 @@ impl Queue {
     }
 }
 
-/// Some clients check it.
+/// Returns the MD5 digest, which some clients check.
 fn md5_hex(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().fold(String::with_capacity(32), |mut text, byte| {
         // Writing to a String cannot fail.

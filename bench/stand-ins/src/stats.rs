@@ -1,4 +1,4 @@
-//! What was called, and what DynamoDB would have charged for it.
+//! Counters of calls, and of the capacity units that DynamoDB would charge.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use serde::Serialize;
 pub(crate) struct Stats {
     /// Calls, by service and operation.
     calls: BTreeMap<String, u64>,
-    /// Calls that were refused, by operation and exception.
+    /// Rejected calls, by operation and exception.
     refused: BTreeMap<String, u64>,
     /// The bytes of all request bodies.
     bytes_received: u64,
-    /// The greatest number of calls to DynamoDB that were under way at once.
+    /// The peak of concurrent calls to DynamoDB.
     dynamodb_in_flight_peak: u64,
     #[serde(skip)]
     dynamodb_in_flight: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Stats {
     units: Units,
 }
 
-/// What DynamoDB charges for.
+/// Capacity units of DynamoDB.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Units {
     /// Write units of the table: one for each KB begun of an item; twice that in a transaction.
@@ -57,7 +57,7 @@ impl Stats {
         self.units.read += units.read;
     }
 
-    /// Everything from zero again, but for the calls that are under way.
+    /// Resets the counters, except the calls in flight.
     pub(crate) fn clear(&mut self) {
         *self = Self { dynamodb_in_flight: self.dynamodb_in_flight, ..Self::default() };
     }

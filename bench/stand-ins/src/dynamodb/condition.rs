@@ -1,4 +1,4 @@
-//! Conditions, evaluated.
+//! The evaluation of conditions.
 
 use serde_json::value::RawValue;
 
@@ -17,14 +17,14 @@ pub(crate) enum Condition<'a> {
     In(Operand<'a>, Vec<Operand<'a>>),
 }
 
-/// What is compared.
+/// An operand of a comparison.
 #[derive(Debug)]
 pub(crate) enum Operand<'a> {
     Path(Path),
     Value(&'a RawValue),
 }
 
-/// How it is compared.
+/// A comparator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparator {
     Equal,
@@ -36,7 +36,7 @@ pub(crate) enum Comparator {
 }
 
 impl Condition<'_> {
-    /// Does it hold for this item? An item that is not there has no attributes.
+    /// Returns `true` if the condition holds for the item. An item that does not exist has no attributes.
     pub(crate) fn holds(&self, item: &Item<'_>) -> Result<bool, Fault> {
         match self {
             Self::Any(parts) => parts.iter().try_fold(false, |any, part| Ok(part.holds(item)? || any)),
@@ -64,7 +64,7 @@ impl Condition<'_> {
 }
 
 impl<'a> Operand<'a> {
-    /// The value as it stands in DynamoDB's JSON; none when the attribute is not there.
+    /// Returns the value in DynamoDB's JSON, or `None` if the attribute does not exist.
     pub(crate) fn raw<'r>(&self, item: &Item<'r>) -> Option<&'r RawValue>
     where
         'a: 'r,
@@ -75,7 +75,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// The value, to compare it.
+    /// Returns the value for a comparison.
     pub(crate) fn scalar(&self, item: &Item<'_>) -> Result<Option<Scalar>, Fault> {
         match self {
             Self::Path(path) => path.of(item).map(Scalar::read).transpose(),
@@ -100,7 +100,7 @@ impl Comparator {
         })
     }
 
-    /// Of values of different types, or that are not there, only "unequal" holds.
+    /// Compares two values. If a value is absent or the types differ, only "unequal" holds.
     fn holds(self, left: Option<&Scalar>, right: Option<&Scalar>) -> bool {
         let order = match (left, right) {
             (Some(Scalar::Text(left)), Some(Scalar::Text(right))) => left.as_bytes().cmp(right.as_bytes()),

@@ -1,5 +1,5 @@
-//! Reading expressions: conditions, updates, projections. The grammar is DynamoDB's, as far as anybody needs it here; all
-//! else is refused.
+//! Parsers of expressions: conditions, updates, projections. They support the part of DynamoDB's grammar that the functions use
+//! and reject everything else.
 
 use serde_json::value::RawValue;
 
@@ -10,17 +10,17 @@ use super::tokens::{Token, tokens};
 use super::update::{Action, NewValue};
 use crate::fault::Fault;
 
-/// How deep parentheses may be.
+/// The maximum depth of parentheses.
 const MAX_DEPTH: usize = 20;
 
-/// Reads a condition, of a write or of a query's keys.
+/// Parses a condition, of a write or of a query's keys.
 pub(crate) fn condition<'a>(text: &str, scope: &Scope<'a>) -> Result<Condition<'a>, Fault> {
     let mut reader = Reader::new(text, scope)?;
     let condition = reader.any(0)?;
     reader.end().map(|()| condition)
 }
 
-/// Reads an update.
+/// Parses an update.
 pub(crate) fn update<'a>(text: &str, scope: &Scope<'a>) -> Result<Vec<Action<'a>>, Fault> {
     let mut reader = Reader::new(text, scope)?;
     let mut actions = Vec::new();
@@ -36,7 +36,7 @@ pub(crate) fn update<'a>(text: &str, scope: &Scope<'a>) -> Result<Vec<Action<'a>
     Ok(actions)
 }
 
-/// Reads a projection: names, and members of maps.
+/// Parses a projection: names, and members of maps.
 pub(crate) fn projection(text: &str, scope: &Scope<'_>) -> Result<Vec<Path>, Fault> {
     let mut reader = Reader::new(text, scope)?;
     let mut paths = vec![reader.path()?];
@@ -195,7 +195,7 @@ impl<'e, 's, 'a> Reader<'e, 's, 'a> {
         }
     }
 
-    /// The name of a function, when one is called here.
+    /// Returns the name of the function if the next tokens are a call.
     fn takes_function(&mut self) -> Option<&'e str> {
         match self.tokens.get(self.at..self.at + 2)? {
             [Token::Word(name), Token::Symbol("(")] if !is_keyword(name) => {

@@ -1,4 +1,4 @@
-//! Items in DynamoDB's JSON, read no deeper than somebody asks.
+//! Items in DynamoDB's JSON, parsed only as deep as needed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::fault::Fault;
 
-/// An item: its attributes, unread.
+/// An item: its attributes, not parsed.
 pub(crate) type Item<'a> = BTreeMap<String, &'a RawValue>;
 
-/// An attribute's place: a name, or a name inside of maps.
+/// The path of an attribute: a name, or a name inside of maps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path(pub(crate) Vec<String>);
 
@@ -65,13 +65,13 @@ pub(crate) fn key_text(item: &Item<'_>, name: &str) -> Result<String, Fault> {
     }
 }
 
-/// The members of a map; none when it is no map.
+/// Returns the members of a map, or `None` if it is not a map.
 pub(crate) fn members(raw: &RawValue) -> Option<Item<'_>> {
     serde_json::from_str::<Typed<'_>>(raw.get()).ok()?.map
 }
 
 impl Path {
-    /// What stands there.
+    /// Returns the value at the path.
     pub(crate) fn of<'a>(&self, item: &Item<'a>) -> Option<&'a RawValue> {
         let (first, rest) = self.0.split_first()?;
         let first = item.get(first).copied();

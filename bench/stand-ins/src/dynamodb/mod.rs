@@ -20,12 +20,12 @@ use axum::response::{IntoResponse, Response};
 
 pub(crate) use table::Table;
 
-use crate::fault::answer;
+use crate::fault::respond;
 use crate::locks::lock;
 use crate::settings::wait;
 use crate::stats::Stats;
 
-/// Answers one call, after its latency.
+/// Responds to a call, after its latency.
 pub(crate) async fn serve(
     table: &Mutex<Table>,
     stats: &Mutex<Stats>,
@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     let mut stats = lock(stats);
     stats.charge(units);
     match result {
-        Ok(output) => answer(StatusCode::OK, output),
+        Ok(output) => respond(StatusCode::OK, output),
         Err(fault) => {
             stats.refused("dynamodb", operation, fault.kind());
             fault.into_response()
@@ -47,7 +47,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// A call that is under way; also one whose client went away is counted out again.
+/// A call in flight. The counter decreases when it is dropped, also after a disconnect.
 struct UnderWay<'a>(&'a Mutex<Stats>);
 
 impl<'a> UnderWay<'a> {

@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::locks::lock;
 use crate::stats::Units;
 
-/// What BatchGetItem takes.
+/// The maximum number of keys of BatchGetItem.
 const MAX_KEYS: usize = 100;
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ struct Keys<'a> {
     _consistent_read: Option<bool>,
 }
 
-/// The answer's body, and what the call costs. A refused write costs as much as one that goes through.
+/// Returns the response body and the capacity units. A rejected write costs as much as a successful one.
 pub(super) fn carry_out(table: &Mutex<Table>, operation: &str, body: &[u8]) -> (Result<String, Fault>, Units) {
     let mut units = Units::default();
     let result = match operation {

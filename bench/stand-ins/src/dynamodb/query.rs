@@ -15,7 +15,7 @@ use super::table::{Key, Table};
 use crate::fault::Fault;
 use crate::stats::Units;
 
-/// A page ends behind the item that makes it as large as this, whatever is shown of the items.
+/// The size at which a page ends, before the projection.
 const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 #[derive(Deserialize)]

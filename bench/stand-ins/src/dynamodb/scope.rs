@@ -1,4 +1,4 @@
-//! What the placeholders of a request's expressions stand for.
+//! The placeholders in the expressions of a request.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,21 +24,21 @@ impl<'a> Scope<'a> {
         Self { names: names.unwrap_or_default(), values: values.unwrap_or_default(), used: RefCell::default() }
     }
 
-    /// What `#name` stands for.
+    /// Returns the name for `#name`.
     pub(crate) fn name(&self, placeholder: &str) -> Result<String, Fault> {
         self.used.borrow_mut().insert(placeholder.to_owned());
         let name = self.names.get(placeholder).cloned();
         name.ok_or_else(|| Fault::validation(format!("an expression attribute name is not defined: {placeholder}")))
     }
 
-    /// What `:value` stands for.
+    /// Returns the value for `:value`.
     pub(crate) fn value(&self, placeholder: &str) -> Result<&'a RawValue, Fault> {
         self.used.borrow_mut().insert(placeholder.to_owned());
         let value = self.values.get(placeholder).copied();
         value.ok_or_else(|| Fault::validation(format!("an expression attribute value is not defined: {placeholder}")))
     }
 
-    /// DynamoDB refuses requests with placeholders that nothing uses.
+    /// Returns an error if a placeholder is unused, as DynamoDB does.
     pub(crate) fn is_used_up(&self) -> Result<(), Fault> {
         let used = self.used.borrow();
         match self.names.keys().chain(self.values.keys()).find(|placeholder| !used.contains(*placeholder)) {

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 
-/// A write unit is a write of so many bytes.
+/// The number of bytes in a write unit.
 const WRITE_UNIT_BYTES: usize = 1024;
-/// A read unit is a strongly consistent read of so many bytes.
+/// The number of bytes in a read unit of a strongly consistent read.
 const READ_UNIT_BYTES: usize = 4096;
 
 /// A value, with the types that the sync writes. Any other is an error.

@@ -28,7 +28,7 @@ pub(crate) struct Table {
     partitions: HashMap<String, BTreeMap<Box<str>, Stored>>,
 }
 
-/// Where an item is.
+/// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) pk: String,
@@ -89,7 +89,7 @@ impl Table {
         self.partitions.get(&key.pk)?.get(key.sk.as_str())
     }
 
-    /// Stores an item; says what DynamoDB would charge for it.
+    /// Stores an item and returns the capacity units.
     pub(crate) fn put(&mut self, key: Key, mut item: Draft<'_>) -> Result<Units, Fault> {
         let whole = serde_json::to_string(&item)?;
         let bytes = item_bytes(&whole)?;
@@ -151,7 +151,7 @@ impl Table {
     }
 }
 
-/// `data` without what nobody reads.
+/// Returns `data` without the members that are never read.
 fn cut(data: &RawValue) -> Result<Box<RawValue>, Fault> {
     match members(data).and_then(|data| data.get(KEPT_OF_DATA).copied()) {
         Some(kept) => Ok(map_of(KEPT_OF_DATA, kept)),

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-/// A bucket for each partition key. It fills with so many write units a second and holds at most those of one second. A
-/// write is refused while it is empty, and may empty it below nothing: what it takes is known afterwards.
+/// A token bucket for each partition key. It holds at most the write units of one second. A write is rejected while the bucket is
+/// empty. Its cost is known only afterwards, so the level may become negative.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     units_per_second: u32,
@@ -25,7 +25,7 @@ impl Throttle {
         *self = Self { units_per_second, buckets: HashMap::new() };
     }
 
-    /// Is anything in the partition's bucket?
+    /// Returns `true` if the bucket of the partition is not empty.
     pub(super) fn admits(&mut self, pk: &str, now: Instant) -> bool {
         self.units_per_second == 0 || self.filled(pk, now).units > 0.0
     }

@@ -1,4 +1,4 @@
-//! Updates, carried out.
+//! The execution of updates.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::condition::Operand;
 use super::item::{Item, Path, Scalar, number};
 use crate::fault::Fault;
 
-/// An item in the making.
+/// An item under construction.
 pub(crate) type Draft<'a> = BTreeMap<String, Cow<'a, RawValue>>;
 
 /// One part of an update. Each changes a whole attribute.
@@ -20,7 +20,7 @@ pub(crate) enum Action<'a> {
     Add(String, &'a RawValue),
 }
 
-/// What an attribute is set to.
+/// The new value of an attribute.
 #[derive(Debug)]
 pub(crate) enum NewValue<'a> {
     Of(Operand<'a>),
@@ -28,7 +28,7 @@ pub(crate) enum NewValue<'a> {
     Sum(Box<NewValue<'a>>, i128, Box<NewValue<'a>>),
 }
 
-/// The item after an update. Every part sees the item as it was before.
+/// Applies an update and returns the item. Every part reads the item as it was before.
 pub(crate) fn apply<'a>(actions: &[Action<'a>], before: &Item<'a>, key: &Item<'a>) -> Result<Draft<'a>, Fault> {
     let mut after: Draft<'a> =
         before.iter().chain(key).map(|(name, raw)| (name.clone(), Cow::Borrowed(*raw))).collect();

@@ -17,7 +17,7 @@ use super::update::{Action, Draft, apply};
 use crate::fault::{Fault, Refusal};
 use crate::stats::Units;
 
-/// What TransactWriteItems takes.
+/// The maximum number of parts of TransactWriteItems.
 const MAX_PARTS: usize = 100;
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ struct ConditionCheck<'a> {
 pub(super) struct TransactWriteItems<'a> {
     #[serde(borrow)]
     transact_items: Vec<Part<'a>>,
-    /// Makes a repeated transaction harmless. None is repeated here.
+    /// The idempotency token. No transaction is repeated here.
     #[serde(rename = "ClientRequestToken")]
     _client_request_token: Option<String>,
 }
@@ -91,7 +91,7 @@ enum Returned {
     AllNew,
 }
 
-/// A write that was read, and not carried out.
+/// A parsed write.
 struct Write<'a> {
     key: Key,
     change: Change<'a>,
@@ -114,7 +114,7 @@ pub(super) fn update_item(table: &mut Table, request: UpdateItem<'_>, units: &mu
     Write::of_update(table, request)?.carry_out_alone(table, units)
 }
 
-/// All or nothing: every condition is looked at before anything is written. Costs twice as much.
+/// Executes a transaction: all conditions are evaluated before anything is written. It costs twice the units.
 pub(super) fn transact(table: &mut Table, request: TransactWriteItems<'_>, units: &mut Units) -> Result<String, Fault> {
     let writes = request.transact_items.into_iter().map(|part| match part {
         Part::Put(put) => Write::of_put(table, put),
@@ -229,7 +229,7 @@ impl<'a> Write<'a> {
         Ok(item.map_or_else(|| "{}".to_owned(), |item| format!(r#"{{"Attributes":{item}}}"#)))
     }
 
-    /// None when the condition holds.
+    /// Returns `None` if the condition holds.
     fn refusal(&self, table: &Table) -> Result<Option<Refusal>, Fault> {
         let Some(condition) = &self.condition else { return Ok(None) };
         let there = table.get(&self.key);
@@ -243,7 +243,7 @@ impl<'a> Write<'a> {
         Ok(Some(Refusal { item }))
     }
 
-    /// A write that is refused costs what stands there.
+    /// Returns the units of a rejected write: those of the existing item.
     fn units_now(&self, table: &Table) -> u64 {
         write_units(table.get(&self.key).map_or(0, Stored::bytes))
     }
