@@ -1,35 +1,35 @@
-//! What a webhook says that will be found.
+//! The totals that a webhook announces.
 
 use serde_json::value::RawValue;
 
 use crate::{Day, Fields, Flow, Record, Resource};
 
-/// What a webhook says of its resource: a checksum for the listing.
+/// The totals that a webhook announces for its resource. They verify that a listing is complete.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct AnnouncedTotals {
-    /// How many objects there are, or how many are new.
+    /// The number of all objects, or of new objects.
     pub total: Option<u64>,
-    /// How many of them are inflows.
+    /// The number of inflows.
     pub inflows: Option<u64>,
-    /// How many of them are outflows.
+    /// The number of outflows.
     pub outflows: Option<u64>,
-    /// The first and the last day that the totals count, both included.
+    /// The first and last day that the totals count, inclusive.
     pub days: Option<(Day, Day)>,
-    /// Which of a resource's kinds the totals count; none for all.
+    /// The kind of tax return that the totals count. `None` for all objects.
     pub kind: Option<TaxReturnKind>,
 }
 
-/// Tax returns come in two kinds, each with a webhook and totals of its own, in one list.
+/// A kind of tax return. Each kind has separate webhooks and totals, but both are in the same list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaxReturnKind {
-    /// Written `yearly` in webhooks and `annual` in objects. Belvo describes yearly tax returns without a `type`.
+    /// `yearly` in webhooks, `annual` in objects. Belvo's documentation of yearly tax returns has no `type`.
     Yearly,
     /// `monthly`
     Monthly,
 }
 
 impl AnnouncedTotals {
-    /// Reads how many objects there are: the member that the catalogue names, and the documented totals of transactions.
+    /// Reads the totals of all objects: the member that the catalogue names, and the totals of inflows and outflows.
     pub(crate) fn all(resource: &Resource, data: &Fields<'_>) -> Self {
         let named =
             |prefix: &str| data.iter().find(|(name, _)| name.starts_with(prefix)).and_then(|(_, raw)| count(raw));
@@ -42,12 +42,12 @@ impl AnnouncedTotals {
         }
     }
 
-    /// Reads how many objects are new.
+    /// Reads the number of new objects.
     pub(crate) fn new_ones(resource: &Resource, data: &Fields<'_>) -> Self {
         Self { total: resource.new.and_then(|name| data.get(name)).and_then(count), ..Self::default() }
     }
 
-    /// Reads how many inflows or outflows there are within some days.
+    /// Reads the number of inflows or outflows, and their days.
     pub(crate) fn flow(resource: &Resource, flow: Flow, data: &Fields<'_>) -> Self {
         let total = data.get(resource.total).and_then(count);
         let announced = Self { days: days(data), ..Self::default() };
@@ -57,7 +57,7 @@ impl AnnouncedTotals {
         }
     }
 
-    /// Do the totals count this record?
+    /// Returns `true` if the totals count this record.
     #[must_use]
     pub fn counts(&self, resource: &Resource, record: &Record) -> bool {
         let is_within = |((first, last), date): ((Day, Day), &str)| {
@@ -76,7 +76,8 @@ impl TaxReturnKind {
         }
     }
 
-    /// A record that does not say what it is may be either: a total must not seem to be missed for that.
+    /// Returns `true` unless the record is of the other kind. A record without a known `type` counts for both kinds, so
+    /// that the total is not reported as missed.
     fn may_be(self, record: &Record) -> bool {
         record.text("type").and_then(Self::from_belvo).is_none_or(|kind| kind == self)
     }

@@ -1,13 +1,16 @@
-//! The catalogue itself: one row for each resource, one more for each country that has a list of its own.
+//! The catalogue: one row for each resource, and one more for each country with a separate list.
 //!
-//! Adding a resource is adding a row; nothing else knows the resources by name. Sources: paths, filters and members are
-//! those of Belvo's OpenAPI description of 2026-04-23; the names of the totals are those of Belvo's webhook pages, as
-//! `docs/belvo-coverage.md` lists them. Where Belvo documents no total, the name that its own rule would give is used: a
-//! total that is called otherwise leaves the listing unverified and does no harm.
+//! To add a resource, add a row. Only the request function's `retrievals.rs` and tests also name resources; steps in
+//! CONTRIBUTING.md.
+//!
+//! Sources: paths, filters and members are those of Belvo's OpenAPI description of 2026-04-23. The names of the totals
+//! are those of Belvo's webhook pages, as `docs/belvo-coverage.md` lists them. Where Belvo documents no total, the row has
+//! the name that Belvo's naming rule gives. If the actual name differs, the sync function cannot verify the listing; it
+//! stores the same records.
 
 use crate::resource::{Country, Resource};
 
-/// What most lists have in common.
+/// The defaults of a row.
 const MOST: Resource = Resource {
     webhook_type: "",
     country: None,
@@ -21,7 +24,10 @@ const MOST: Resource = Resource {
     omit: &[],
 };
 
-/// In the order of Belvo's documentation. The first row of a type serves every country that has no row of its own.
+/// Every row, in the order of Belvo's documentation.
+///
+/// ACCOUNTS stays first: `Resource::accounts()` returns it. The first row of a type serves every country without a
+/// separate row.
 pub(crate) const CATALOGUE: [Resource; 24] = [
     // Banking and Open Finance.
     Resource { webhook_type: "ACCOUNTS", path: "/api/accounts/", total: "total_accounts", ..MOST },
@@ -30,7 +36,7 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
         path: "/api/transactions/",
         total: "total_transactions",
         new: Some("new_transactions"),
-        // `id__in` is in Belvo's guide to the webhook `transactions_updated`, and not in its OpenAPI description.
+        // Source: Belvo's guide to the webhook `transactions_updated`. The OpenAPI description lacks `id__in`.
         filters_by_id: true,
         date: Some("value_date"),
         embeds_account: true,
@@ -42,7 +48,7 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "INVESTMENT_TRANSACTIONS",
         path: "/api/br/investment-transactions/",
-        // So Belvo's page about its webhook calls it.
+        // The name on Belvo's page about this webhook.
         total: "total_transactions",
         new: Some("new_investment_transactions"),
         date: Some("value_date"),
@@ -61,7 +67,7 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "EMPLOYMENTS",
         country: Some(Country::Colombia),
-        // In Belvo's OpenAPI description of November 2024 (1.176.0), with `id__in`; that of 2026-04-23 leaves Colombia out.
+        // Source: Belvo's OpenAPI description of November 2024 (1.176.0), with `id__in`. That of 2026-04-23 omits Colombia.
         path: "/api/co/employments/",
         total: "total_employments",
         ..MOST
@@ -90,7 +96,7 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "INCOMES",
         path: "/api/incomes/",
-        // Beside it stands `number_of_income_streams`, which counts something inside the objects.
+        // Not `number_of_income_streams`, which counts items inside the objects.
         total: "total_incomes",
         filters_by_id: false,
         ..MOST
@@ -162,7 +168,7 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
     Resource {
         webhook_type: "FINANCIAL_STATEMENTS",
         path: "/api/financial-statements/",
-        // So Belvo calls what there is in all, not what is new.
+        // Despite its name, the number of all financial statements.
         total: "new_financial_statements",
         ..MOST
     },

@@ -1,4 +1,4 @@
-//! SHA-256, the one digest of this project.
+//! SHA-256, the only hash function of this project.
 
 use std::fmt::Write;
 
@@ -6,20 +6,22 @@ use sha2::{Digest, Sha256};
 
 use crate::ObjectId;
 
-/// The SHA-256 of some bytes, in 64 lower-case hexadecimal digits.
+/// Returns the SHA-256 of some bytes as 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Eight bytes that stand for an id, the same on every host and in every release. Two of a million ids fall together once in
-/// tens of millions of listings.
+/// Returns the first eight bytes of an id's SHA-256, the same on every host and in every release.
+///
+/// In a listing of a million ids, the probability of a collision is about 3 in 100 million.
 #[must_use]
 pub fn fingerprint(id: &ObjectId) -> u64 {
     let digest = Sha256::digest(id.as_str());
     digest.iter().take(8).fold(0, |fingerprint, byte| fingerprint << 8 | u64::from(*byte))
 }
 
+/// Returns bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.

@@ -1,14 +1,15 @@
-//! Identifiers, as Belvo writes them.
+//! Belvo's identifiers.
 //!
-//! Ids are opaque: Belvo's own examples (`0284557b-df47-450a-po09e-7875195c2259`) are not valid UUIDs. What is
-//! checked is that an id can stand in a URL path, a key of the table and a message group without escaping.
+//! Ids are opaque: Belvo's examples (`0284557b-df47-450a-po09e-7875195c2259`) are not valid UUIDs. The parsers check only
+//! that a URL path, a key of the table and a message group can contain the id without escaping.
 
 use std::fmt;
 
-/// The longest id we take, in bytes. SQS allows 128 characters in a message group id.
+/// The maximum length of an id, in bytes: SQS allows 128 characters in a message group id.
 const MAX_BYTES: usize = 128;
 
-/// The text is not 1 to 128 characters of `A-Z a-z 0-9 _ -`. Says nothing of the text itself: it is input.
+/// An error that means: the text is not 1 to 128 characters of `A-Z a-z 0-9 _ -`. It does not repeat the text, which is
+/// untrusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 1 to 128 characters of A-Z, a-z, 0-9, _ and -")]
 pub struct InvalidId;
@@ -20,15 +21,15 @@ macro_rules! opaque_id {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Takes the text as it is.
+            /// Parses an id.
             ///
             /// # Errors
-            /// [`InvalidId`] when the text is empty, too long or holds another character.
+            /// [`InvalidId`] if the text is empty, too long or contains another character.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 is_opaque_id(text).then(|| Self(text.into())).ok_or(InvalidId)
             }
 
-            /// The id as Belvo wrote it.
+            /// Returns the id as Belvo wrote it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -44,11 +45,11 @@ macro_rules! opaque_id {
 }
 
 opaque_id! {
-    /// The id of a Belvo link: one user's connection to one institution.
+    /// The id of a Belvo link: a user's connection to an institution.
     LinkId
 }
 opaque_id! {
-    /// The id of one Belvo object: an account, a transaction, an owner ...
+    /// The id of a Belvo object: an account, a transaction, an owner ...
     ObjectId
 }
 
@@ -57,16 +58,16 @@ opaque_id! {
 pub struct RequestId(Box<str>);
 
 impl RequestId {
-    /// Takes either spelling.
+    /// Parses an id, with or without dashes.
     ///
     /// # Errors
-    /// [`InvalidId`] when the text cannot be an id, or is nothing but dashes.
+    /// [`InvalidId`] if the text is not an id, or consists of dashes.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let plain = text.replace('-', "").to_ascii_lowercase();
         (is_opaque_id(text) && !plain.is_empty()).then(|| Self(plain.into())).ok_or(InvalidId)
     }
 
-    /// The id without dashes, in lower case.
+    /// Returns the id without dashes, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Messages that no webhook brought: a person or the schedule asks for a link's data to be listed again.
+//! Internal messages: requests of an operator or of the reconcile function, in the form of a webhook.
 
 use serde_json::json;
 
@@ -6,10 +6,11 @@ use crate::message::Part;
 use crate::{ERASE_LINK, EpochMillis, LinkId, Message, Plan, Source, Webhook};
 
 impl Message {
-    /// The message that a webhook without data would be carried by. As it was "received" only now, no earlier listing
-    /// covers it. `key` is also its deduplication id: the same one within five minutes is dropped.
+    /// Returns a message with a webhook of this type and code, and no data.
     ///
-    /// None when type or code is empty or longer than a webhook's may be.
+    /// `received_at` is the current time, so no earlier listing covers it. `key` is also the deduplication id: SQS drops a
+    /// message with the same key within five minutes. Returns `None` if the type or code is empty or longer than a
+    /// webhook's may be.
     #[must_use]
     pub fn internal(
         source: Source,
@@ -25,19 +26,20 @@ impl Message {
         Some(Self { received_at, source, key, part, webhook, withheld: None, listing: None, continuations: 0 })
     }
 
-    /// What the message asks for. Erasing a link is not for a webhook to ask: whoever has the webhook's token cannot have
-    /// data removed by it.
+    /// Returns the work that the message asks for.
+    ///
+    /// A webhook cannot ask for an erasure: the webhook's token alone must not be enough to remove data.
     #[must_use]
     pub fn plan(&self) -> Plan {
         let webhook = &self.webhook;
-        let is_ours = self.source != Source::Webhook;
-        if is_ours && (webhook.webhook_type(), webhook.webhook_code()) == ("LINK", ERASE_LINK) {
+        let is_internal = self.source != Source::Webhook;
+        if is_internal && (webhook.webhook_type(), webhook.webhook_code()) == ("LINK", ERASE_LINK) {
             return Plan::EraseLink;
         }
         Plan::from_webhook(webhook)
     }
 
-    /// Asks for a whole listing of a resource.
+    /// Returns a message that asks for a whole listing of a resource. `None` as for [`Message::internal`].
     #[must_use]
     pub fn listing_of(
         source: Source,

@@ -1,8 +1,8 @@
-//! JSON whose numbers stay the digits that were sent.
+//! JSON with exact numbers.
 //!
-//! `serde_json` reads numbers into floats unless its `arbitrary_precision` feature is on, and that feature spreads
-//! over the whole workspace and breaks `flatten`. So objects are read one level at a time into raw slices
-//! ([`Fields`]), and a [`Value`] is built from those.
+//! `serde_json` converts numbers to floats unless its feature `arbitrary_precision` is on. That feature would apply to the
+//! whole workspace, and breaks `flatten`. Instead, [`Fields`] reads an object one level at a time into raw slices, and
+//! [`Value`] is built from them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -16,34 +16,38 @@ use sha2::{Digest, Sha256};
 
 use crate::Number;
 
-/// DynamoDB keeps documents of at most 32 levels, the document itself being the first and a value in the innermost
-/// container the last; so containers go down to the 31st. (Source: DynamoDB developer guide, "Quotas".)
+/// The maximum number of nested containers.
+///
+/// DynamoDB stores at most 32 levels. The document is the first, and a value in the innermost container is the last.
+/// (Source: DynamoDB developer guide, "Quotas".)
 const MAX_CONTAINER_LEVELS: usize = 31;
-/// DynamoDB takes attribute names of at most 64 KiB; no name that Belvo sends comes near this bound.
+/// The maximum length of a member name, in bytes. DynamoDB allows 64 KiB; Belvo's names are far shorter.
 const MAX_NAME_BYTES: usize = 1024;
-/// A container of more text than this is kept as text at once: it would not fit into an item (400 KB), and reading it
-/// would take many times its size.
+/// The maximum length of a member's JSON that is parsed, in bytes. A longer container is stored as text: it would not fit
+/// into an item (400 KB), and parsing it would need many times its size.
 const MAX_CONTAINER_BYTES: usize = 1024 * 1024;
-/// How many values the members of a document may hold together, before a member is kept as text: an item has no room for
-/// more.
+/// The maximum number of values in the members of a document together. A member that exceeds it is stored as text, because
+/// an item has no space for more.
 const MAX_VALUES: usize = 150_000;
-/// How long the paths in `as_text` may be together, before a member is kept as text: one name can be part of every path.
+/// The maximum length of the paths in `as_text` together, in bytes. A member that exceeds it is stored as text: a long name
+/// can be part of every path.
 const MAX_PATHS_BYTES: usize = 64 * 1024;
-/// Up to here names are compared with each other; that many are quicker in a set. Belvo's objects have some twenty.
+/// The maximum number of names that are compared with each other. A set is faster for more. Belvo's objects have about 20.
 const FEW_NAMES: usize = 32;
 
-/// The members of one JSON object, in order, their values still unread. Of a repeated name only the last value is there:
-/// so nobody behind this reader can see another one than those who checked it.
+/// The members of a JSON object, in order, with unparsed values.
+///
+/// It keeps only the last value of a repeated name, so that all later code sees the value that was validated.
 #[derive(Debug, Default)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// Reads an object. When the text breaks off or goes wrong, the members up to there come with the error.
+    /// Parses an object. If the JSON is incomplete or invalid, returns the members before the error, and the error.
     pub fn read(json: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         Self::read_from(serde_json::Deserializer::from_slice(json))
     }
 
-    /// Reads an object whose text is known to be Unicode.
+    /// Parses an object that is valid UTF-8.
     pub(crate) fn read_text(json: &'a str) -> (Self, Result<(), serde_json::Error>) {
         Self::read_from(serde_json::Deserializer::from_str(json))
     }
@@ -75,29 +79,30 @@ impl<'a> Fields<'a> {
         self.0.iter().enumerate().any(|(index, (name, _))| self.0[..index].iter().any(|(earlier, _)| earlier == name))
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// The value of a member that is a string.
+    /// Returns the value of a member that is a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).and_then(text)
     }
 
-    /// Every member, as sent.
+    /// Returns every member, in the original order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 }
 
-/// The content of a JSON string; `None` for any other value.
+/// Returns the content of a JSON string, or `None` for any other value.
 pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
+/// Returns `true` if the value is `null`.
 pub(crate) fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
@@ -105,7 +110,7 @@ pub(crate) fn is_null(raw: &RawValue) -> bool {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Puts members where they stay readable when a later one is broken.
+/// Collects members into a vector, which keeps them if a later member is invalid.
 struct Collect<'v, 'a>(&'v mut Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> DeserializeSeed<'a> for Collect<'_, 'a> {
@@ -131,34 +136,40 @@ impl<'a> Visitor<'a> for Collect<'_, 'a> {
     }
 }
 
-/// A JSON value that the table can hold without loss.
+/// A JSON value that the table can store exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// `null`
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number that DynamoDB keeps digit by digit.
+    /// A number of which DynamoDB keeps every digit.
     Number(Number),
-    /// A string, or the JSON text of something that DynamoDB could not hold.
+    /// A string, or the JSON text of a value that DynamoDB cannot store.
     Text(String),
     /// An array.
     Array(Vec<Value>),
-    /// An object; of a repeated name, the last value.
+    /// An object, with the last value of a repeated name.
     Object(BTreeMap<String, Value>),
 }
 
 impl Value {
-    /// Builds the value. What DynamoDB cannot hold (a number beyond its precision or range, a container below the
-    /// 31st level, an object with an unusable name, a string that is not Unicode) becomes its own JSON text, and
-    /// its path (`credit_data.limits.0.used_amount`, see [`escape_path_name`]) is added to `as_text`. So does a whole member of the
-    /// document when there is more in it than an item has room for: what is read stays in proportion to its text.
+    /// Builds the value from JSON.
+    ///
+    /// A value that DynamoDB cannot store becomes its JSON text, and its path (`credit_data.limits.0.used_amount`, see
+    /// [`escape_path_name`]) is added to `as_text`. Such values are:
+    ///
+    /// - a number beyond DynamoDB's precision or range,
+    /// - a container below the 31st level,
+    /// - an object with an invalid member name,
+    /// - a string that is not Unicode,
+    /// - a member of the document that is too large for an item. This bounds the memory for parsing.
     #[must_use]
     pub fn read(raw: &RawValue, as_text: &mut Vec<String>) -> Self {
         Self::read_value(raw, &Path::DOCUMENT, &mut Reading::new(as_text))
     }
 
-    /// The same for a document whose members were read before, but for one member. None when it cannot be held.
+    /// Builds the values of a document's members, except `without`. Returns `None` if a member name is invalid.
     pub(crate) fn read_members(
         fields: &Fields<'_>,
         without: Option<&str>,
@@ -242,8 +253,8 @@ impl Value {
         Some(Self::Array(values))
     }
 
-    /// Feeds the canonical form: every value tagged and delimited, members in the order of their names. Members that
-    /// `skip` names are left out at every depth.
+    /// Adds the canonical form to a hash: every value has a tag and a delimiter, and members are in the order of their names.
+    /// It excludes the members in `skip` at every depth.
     pub(crate) fn digest(&self, hasher: &mut Sha256, skip: &[&str]) {
         match self {
             Self::Null => hasher.update(b"z"),
@@ -275,34 +286,36 @@ fn digest_text(hasher: &mut Sha256, tag: [u8; 1], text: &str) {
     hasher.update(text.as_bytes());
 }
 
-/// A name as it stands in a path of `as_text`: a dot in it, or a backslash, has a backslash before it, so that no path can
-/// mean two places. Belvo's names have neither.
+/// Returns a member name as it is written in a path of `as_text`.
+///
+/// Dots and backslashes are escaped with a backslash, so that each path is unambiguous. Belvo's names have neither.
 #[must_use]
 pub fn escape_path_name(name: &str) -> Cow<'_, str> {
     if name.contains(['.', '\\']) { name.replace('\\', "\\\\").replace('.', "\\.").into() } else { name.into() }
 }
 
-/// Where in a document the reader stands: one step from another place. Nothing is copied until the path is written down.
+/// The path of a value in a document, as a step from its parent. It copies nothing before [`Path::written`].
 struct Path<'a> {
     last: Option<(Step<'a>, &'a Path<'a>)>,
-    /// How many steps it is from the document.
+    /// The number of steps from the document.
     depth: usize,
 }
 
 #[derive(Clone, Copy)]
+/// A step from a container to a value in it.
 enum Step<'a> {
     Name(&'a str),
     Index(usize),
 }
 
-/// What the reader of a document writes down, and may still take.
+/// The state of parsing a document.
 struct Reading<'a> {
     as_text: &'a mut Vec<String>,
-    /// None when the member that is being read takes more than there is: it is given up.
+    /// The remaining limits. `None` if the current member exceeds them, which stops its parsing.
     room: Option<Room>,
 }
 
-/// What is left for the members of a document.
+/// The remaining limits for the members of a document.
 #[derive(Clone, Copy)]
 struct Room {
     values: usize,
@@ -316,7 +329,7 @@ impl Path<'_> {
         Path { last: Some((step, self)), depth: self.depth + 1 }
     }
 
-    /// Would a container here be deeper than DynamoDB allows? The document itself is level 1.
+    /// Returns `true` if a container here would exceed [`MAX_CONTAINER_LEVELS`]. The document is level 1.
     fn is_too_deep(&self) -> bool {
         self.depth + 1 > MAX_CONTAINER_LEVELS
     }
@@ -343,7 +356,7 @@ impl<'a> Reading<'a> {
         Self { as_text, room: Some(Room { values: MAX_VALUES, paths_bytes: MAX_PATHS_BYTES }) }
     }
 
-    /// The document and its members themselves are no more than their text.
+    /// Counts a value. The document and its members do not count.
     fn take_value(&mut self, path: &Path<'_>) {
         if path.depth > 1 {
             self.room = self.room.and_then(|room| Some(Room { values: room.values.checked_sub(1)?, ..room }));

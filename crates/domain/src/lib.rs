@@ -1,12 +1,12 @@
-//! The words that every part of belvo-sync shares.
+//! The types that every part of belvo-sync shares.
 //!
-//! Untrusted bytes are parsed into one of these types once, at the door; past it nothing checks them again:
+//! Each type validates untrusted bytes once, when it parses them. Code that has the type does not check again:
 //!
-//! - [`Webhook`]: what Belvo posts to us.
-//! - [`Message`]: that webhook as it travels through the queue.
-//! - [`Plan`]: what a webhook asks the sync function to do.
-//! - [`Resource`]: one row of the catalogue of everything that Belvo announces.
-//! - [`Record`]: one Belvo object, ready for the table.
+//! - [`Webhook`]: the body of a request that Belvo sends.
+//! - [`Message`]: a message of the queue, which carries a webhook.
+//! - [`Plan`]: the work that a webhook asks the sync function to do.
+//! - [`Resource`]: a row of the catalogue of Belvo's resources.
+//! - [`Record`]: a Belvo object in the form that the table stores.
 //!
 //! This crate is pure: no async, no AWS, no HTTP.
 

@@ -1,63 +1,67 @@
-//! What is known of a link itself: whether Belvo can use it, and what its user has to do.
+//! The status of a link: whether Belvo can use it, and the action that its user has to take.
 //!
-//! Three facts make a link's status. The *access*, whether Belvo has the link and can log in with it, is always read back
-//! from Belvo: webhooks come late, twice and in any order. An *announcement* that a login failed stands beside it, because
-//! Belvo shows the link as valid until several logins have failed. The *consent* of Brazil's Open Finance cannot be read back
-//! without the user's document number; of its webhooks the one that was received last counts.
+//! Three facts determine the status:
+//!
+//! - The *access*: whether Belvo has the link and can log in. It is always read from Belvo, because webhooks can be late,
+//!   duplicated and out of order.
+//! - The *announced status*: a webhook that a login failed. It is stored beside the access, because Belvo shows the link as
+//!   valid until several logins have failed.
+//! - The *consent* of Brazil's Open Finance. Reading it from Belvo requires the user's document number, so the webhook that
+//!   was received last determines it.
 
 use crate::plan::Plan;
 use crate::{Day, EpochMillis, Fields};
 
-/// Can the link's data be synced, and if not, why?
+/// Whether the link's data can be synced, and the reason if not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkStatus {
-    /// Belvo answers for it.
+    /// Belvo can use the link.
     Active,
-    /// The user has to log in again.
+    /// The user has to enter valid credentials.
     InvalidCredentials,
-    /// The user has to give a token.
+    /// The user has to enter a token.
     TokenRequired,
-    /// The consent ends soon; until then all is well.
+    /// The consent ends soon. Until then the link can be synced.
     ConsentExpiring,
-    /// The consent has ended: nothing new comes before the user renews it.
+    /// The consent has ended. Belvo loads no new data until the user renews it.
     ConsentExpired,
-    /// Belvo does not have it (any more), or the API key is for another of Belvo's environments.
+    /// Belvo does not have the link, or the API key is for another of Belvo's environments.
     Gone,
-    /// Belvo announced that it was deleted, and does not have it. Its data was removed. Final.
+    /// Belvo announced the deletion and does not have the link. Its data was purged. Final.
     Deleted,
-    /// Its data was erased on request. Final.
+    /// The link's data was erased on request. Final.
     Erased,
 }
 
-/// What became of the consent that a link rests on.
+/// A change of a link's consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
-    /// It ends soon.
+    /// The consent ends soon.
     Expiring {
-        /// On this day, where Belvo says so.
+        /// The last day, if the webhook has it.
         due: Option<Day>,
     },
-    /// It has ended.
+    /// The consent has ended.
     Expired,
-    /// It ends on another day than was known.
+    /// The day on which the consent ends has changed.
     Changed,
 }
 
-/// What the table knows of a link's consent.
+/// The state of a link's consent in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownConsent {
-    /// What became of it last.
+    /// The last change.
     pub consent: Consent,
-    /// When the webhook that said so was received.
+    /// When the webhook about that change was received.
     pub event_at: EpochMillis,
 }
 
-/// What the last webhook said of Belvo's access to a link.
+/// The access to a link that a webhook announced last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnnouncedStatus {
-    /// What it announced; none once something later showed that Belvo can use the link.
+    /// The announced status. `None` after a later event showed that Belvo can use the link.
     pub status: Option<LinkStatus>,
-    /// When that webhook was received, or what showed otherwise happened.
+    /// When that webhook was received, or when the later event happened.
     pub event_at: EpochMillis,
 }
 
@@ -74,7 +78,7 @@ impl LinkStatus {
         Self::Erased,
     ];
 
-    /// The word in the table.
+    /// Returns the word in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,25 +93,25 @@ impl LinkStatus {
         }
     }
 
-    /// Reads the word of the table.
+    /// Parses the word in the table.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
-    /// The access that Belvo gives as a link's `status`. None for a word that this release does not know.
+    /// Returns the access for a link's `status` at Belvo, or `None` if this release does not know the word.
     #[must_use]
     pub fn from_belvo(word: &str) -> Option<Self> {
         match word {
             "valid" => Some(Self::Active),
-            // Unconfirmed: the user never finished connecting.
+            // Unconfirmed: the user did not finish the connection.
             "invalid" | "unconfirmed" => Some(Self::InvalidCredentials),
             "token_required" => Some(Self::TokenRequired),
             _ => None,
         }
     }
 
-    /// The access that a webhook of the type LINK announces with this code.
+    /// Returns the access that a webhook of the type LINK announces with this code.
     #[must_use]
     pub fn from_webhook_code(code: &str) -> Option<Self> {
         match code {
@@ -117,7 +121,7 @@ impl LinkStatus {
         }
     }
 
-    /// What the user has to do, as a word for programs.
+    /// Returns the action that the user has to take, as a word for programs.
     #[must_use]
     pub fn action(self) -> Option<&'static str> {
         match self {
@@ -128,14 +132,14 @@ impl LinkStatus {
         }
     }
 
-    /// Is it the last status that the link will have?
+    /// Returns `true` if the status never changes again.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Deleted | Self::Erased)
     }
 
-    /// The access of a link of which a webhook has announced another one. Belvo's own word outweighs it, unless that is only
-    /// that the link is valid.
+    /// Returns the access of a link with this access at Belvo, for which a webhook announced another. The announced one counts
+    /// only if the link is valid at Belvo.
     #[must_use]
     pub fn with_announced(self, announced: Option<Self>) -> Self {
         match (self, announced) {
@@ -144,8 +148,8 @@ impl LinkStatus {
         }
     }
 
-    /// The status of a link with this access and this consent. An ended consent outweighs a failed login, since logging in
-    /// would not help; a consent that still holds does not.
+    /// Returns the status of a link with this access and consent. An ended consent has precedence over a failed login, because
+    /// a login would not restore access. A consent that ends soon does not.
     #[must_use]
     pub fn with_consent(self, consent: Option<Consent>) -> Self {
         match (self, consent) {
@@ -157,8 +161,9 @@ impl LinkStatus {
         }
     }
 
-    /// Is this a trouble that may be over when Belvo answers? An answer alone does not show it: Belvo goes on giving what it
-    /// has stored of a link that it cannot log in to.
+    /// Returns `true` if the link may become active again without a change of its consent.
+    ///
+    /// A successful listing does not prove it: Belvo also returns stored data of a link to which it cannot log in.
     #[must_use]
     pub fn may_recover(self) -> bool {
         matches!(self, Self::InvalidCredentials | Self::TokenRequired | Self::Gone)
@@ -166,14 +171,14 @@ impl LinkStatus {
 }
 
 impl Consent {
-    /// What a consent webhook asks for.
+    /// Returns the plan for a webhook of the type CONSENT.
     pub(crate) fn plan(code: &str, data: &Fields<'_>) -> Plan {
         match code {
             "openfinance_consent_about_to_expire" => {
                 let due = data.text("consent_due_date").and_then(|date| Day::of_date(&date));
                 Plan::Consent(Self::Expiring { due })
             }
-            // An older page of Belvo's writes the code without its prefix.
+            // An older page of Belvo's documentation has the code without the prefix.
             "openfinance_consent_expired" | "consent_expired" => Plan::Consent(Self::Expired),
             "openfinance_consent_expiration_changed" => Plan::Consent(Self::Changed),
             "openfinance_consent_with_unrecoverable_resources" => {
@@ -188,8 +193,8 @@ impl Consent {
 }
 
 impl AnnouncedStatus {
-    /// Whether an announcement stands that something at this time shows to be over: a webhook about data that Belvo has
-    /// fetched since, or a login of Belvo's that succeeded since.
+    /// Returns `true` if an event at this time shows that the announced status no longer applies. Such an event is a webhook
+    /// about data that Belvo loaded, or a successful login of Belvo.
     #[must_use]
     pub fn is_outdated_at(self, later: EpochMillis) -> bool {
         self.status.is_some() && later > self.event_at
@@ -197,8 +202,9 @@ impl AnnouncedStatus {
 }
 
 impl KnownConsent {
-    /// Does data that was announced then show that the consent holds (again)? Nothing new comes under an ended consent, and
-    /// what comes after the day on which it was to end comes under a renewed one.
+    /// Returns `true` if new data that was announced at this time shows that the consent is valid or was renewed.
+    ///
+    /// Under an ended consent Belvo loads no new data. New data after the last day therefore means a renewed consent.
     #[must_use]
     pub fn is_outdated_by_data_at(self, received_at: EpochMillis) -> bool {
         match self.consent {

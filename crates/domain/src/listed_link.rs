@@ -1,22 +1,22 @@
-//! A link as Belvo lists it.
+//! A link in Belvo's list of links.
 
 use crate::{EpochMillis, LinkId, LinkStatus};
 
-/// What Belvo's list of links says of one.
+/// A link in Belvo's list of links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedLink {
-    /// Which.
+    /// Belvo's id of the link.
     pub id: LinkId,
-    /// Whether Belvo can log in with it. None for a word that this release does not know.
+    /// Whether Belvo can log in. `None` for a status that this release does not know.
     pub access: Option<LinkStatus>,
-    /// The customer's id for it.
+    /// The customer's id of the link.
     pub external_id: Option<String>,
-    /// Belvo's word, see [`crate::schedule::AccessMode`].
+    /// Belvo's `access_mode`; [`crate::schedule::AccessMode`] parses it.
     pub access_mode: Option<String>,
-    /// Belvo's word, see [`crate::schedule::refresh_rate`].
+    /// Belvo's `refresh_rate`; [`crate::schedule::refresh_rate`] parses it.
     pub refresh_rate: Option<String>,
-    /// What Belvo loads of it, by `webhook_type`.
+    /// The resources that Belvo loads, by `webhook_type`.
     pub fetch_resources: Vec<String>,
-    /// When it was made.
+    /// When the link was created.
     pub created_at: Option<EpochMillis>,
 }

@@ -1,8 +1,8 @@
-//! A webhook as it travels through the queue.
+//! Messages of the queue.
 //!
-//! The message is the webhook itself, not what it was taken to mean: meaning is decided by the sync function, so that
-//! a mistake there is mended by a redrive. A webhook with long id lists becomes several messages, each with its own
-//! slice; one that is still too large travels without the members that no sync needs, and says so.
+//! A message carries the webhook itself. The sync function derives the plan from it, so a redrive corrects the effects of
+//! an error in that code. A webhook with long id lists becomes several messages, each with a slice of the lists. If a
+//! message is still too large, it omits the members that the sync function does not need, and sets `withheld`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,148 +13,154 @@ use serde_json::value::RawValue;
 use crate::plan::{DELETED, UPDATED};
 use crate::{EpochMillis, Fields, ObjectId, Source, Webhook, sha256_hex};
 
-/// The most ids that one message carries of each list.
+/// The maximum number of ids of each list in a message.
 pub const MAX_IDS_PER_MESSAGE: usize = 500;
-/// The most bytes of one message body. SQS's own limit was 256 KiB for years; a batch may not exceed it either.
-pub const MAX_MESSAGE_BYTES: usize = 200 * 1024;
-/// The most messages that one webhook becomes. A webhook of 1 MiB with ids of 36 characters needs 54.
-/// What would need more travels like a webhook that is too large.
-pub const MAX_PARTS: usize = 256;
-/// How many lists of updated ids, and as many of deleted ones, are split. Belvo sends one; [`crate::Plan`] reads the first.
-const MAX_LISTS: usize = 8;
-/// The longest key: SQS's limit for a deduplication id.
-const MAX_KEY_BYTES: usize = 128;
-/// Pages and objects are counted up to here. No list is that long, and no sum or product of ours overflows.
-const MAX_COUNT: u64 = 1_000_000_000_000;
-/// The message group of webhooks that name no link.
-pub const UNROUTED: &str = "unrouted";
-/// The version that this code writes. Unknown members are ignored, so most additions need no new one.
-const VERSION: u64 = 1;
-/// What is kept beside id lists when a webhook is split or cut: members of the envelope up to this size each, and members
-/// of `data` up to this size together.
+/// The maximum size of a message body, in bytes.
 ///
-/// The words that a message cannot do without have at most 256 bytes, which JSON may write as 1,538.
+/// It stays below 256 KiB, the previous limit of SQS for a message and for a batch.
+pub const MAX_MESSAGE_BYTES: usize = 200 * 1024;
+/// The maximum number of messages for a webhook.
+///
+/// A webhook of 1 MiB with ids of 36 characters needs 54. If a webhook needs more, its message omits `data`.
+pub const MAX_PARTS: usize = 256;
+/// The maximum number of id lists of each kind (updated, deleted) that are split. Belvo sends one, and [`crate::Plan`] reads
+/// only the first.
+const MAX_LISTS: usize = 8;
+/// The maximum length of a key, in bytes: SQS's limit for a deduplication id.
+const MAX_KEY_BYTES: usize = 128;
+/// The maximum of page numbers and of counts of objects. It exceeds every real list, and prevents overflows of `u64` in sums
+/// and products.
+const MAX_COUNT: u64 = 1_000_000_000_000;
+/// The message group of webhooks without a link.
+pub const UNROUTED: &str = "unrouted";
+/// The version of the message format. The reader ignores unknown members, so most additions do not change it.
+const VERSION: u64 = 1;
+/// The maximum size of what a split or cut webhook keeps beside its id lists, in bytes: of each member of the envelope, and
+/// of the other members of `data` together.
+///
+/// Required members have at most 256 bytes, which are up to 1,538 bytes of JSON.
 const MAX_KEPT_MEMBER_BYTES: usize = 2 * 1024;
 
-/// One message of the queue.
+/// A message of the queue.
 #[derive(Debug, Clone)]
 pub struct Message {
     /// When the webhook was received, by the receiver's clock.
     pub received_at: EpochMillis,
-    /// Who sent it to the queue.
+    /// The sender.
     pub source: Source,
-    /// Names this message's event item; also its deduplication id when it is first sent.
+    /// The key of this message's event item, and its deduplication id when it is first sent.
     pub key: String,
-    /// Which part of a split webhook this is.
+    /// The part of a split webhook.
     pub part: Part,
-    /// The webhook, perhaps with a slice of its ids, perhaps cut (see `withheld`).
+    /// The webhook. It may have only a slice of its ids, and may be cut (see `withheld`).
     pub webhook: Webhook,
-    /// Set when not everything of the webhook travels in this message.
+    /// Describes the original webhook, if this message does not carry all of it.
     pub withheld: Option<Withheld>,
-    /// Set when a listing that this webhook asks for has begun, and is to be gone on with.
+    /// The checkpoint of the listing that this message continues.
     pub listing: Option<Progress>,
-    /// How many continuations came before this message in its chain; 0 for a message that is not a continuation.
+    /// The number of this continuation in its chain, counted from 1. 0 for a message that is not a continuation.
     pub continuations: u32,
 }
 
-/// How far a listing has come that did not fit into one invocation. It is gone on with only if the page that was read last
-/// is still the same.
+/// The checkpoint of a listing that did not fit into an invocation.
+///
+/// The sync function resumes the listing only if the last page that it read is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// When it began, by the clock of its host.
+    /// When the listing began, by the clock of its host.
     pub began_at: EpochMillis,
-    /// The fencing token of its first pass. Version 0.1 named the member; messages keep that name.
+    /// The fencing token of the listing's first pass. Messages keep the name that version 0.1 gave the member.
     #[serde(rename = "stamp")]
     pub token: EpochMillis,
-    /// The day from which on it lists; none for everything.
+    /// The first day of the filter `created_at__gte`. `None` for a whole listing.
     pub since: Option<String>,
-    /// The last page that was written, counted from 1.
+    /// The number of the last page that was written, counted from 1.
     pub page: u64,
-    /// How many objects the list had. None when Belvo did not say.
+    /// The number of objects in the list. `None` if Belvo's response had no count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// SHA-256 of the ids of that page. Empty when Belvo could not give that page in one answer: then it is not compared.
+    /// The SHA-256 of the ids of that page. Empty if the page needed several responses: then it is not compared.
     pub digest: String,
-    /// How often it was begun anew because the list had moved.
+    /// The number of restarts because the list changed.
     pub relistings: usize,
-    /// What was found so far.
+    /// The counts so far.
     pub found: ListingCounts,
-    /// The fencing tokens of the legs whose ids are kept in the table, to tell in the end what the list lacks. None when that
-    /// cannot be told.
+    /// The fencing tokens of the passes whose ids are in the table. The last pass compares those ids with the stored records,
+    /// to find missing objects. `None` if the ids are incomplete, which prevents the comparison.
     #[serde(default)]
     pub legs: Option<Vec<EpochMillis>>,
-    /// Did nothing stand in the table when it began?
+    /// Whether the table had no records of the resource when the listing began.
     #[serde(default)]
     pub is_first_load: bool,
-    /// How many objects Belvo was able to give at once.
+    /// The page size that succeeded last.
     #[serde(default)]
     pub piece: Option<u32>,
-    /// Set when every page was read: the last stored id that was compared with the list.
+    /// The last stored id that was compared with the list. Set once every page was read.
     #[serde(default)]
     pub compared_to: Option<String>,
-    /// `row_sum` of the reading before this one, if that reading reached the end of the list and found too few ids.
+    /// The `row_sum` before the last restart, if that listing reached the end of the list and found too few ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_row_sum: Option<u64>,
 }
 
-/// What a listing has found.
+/// The counts of a listing.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListingCounts {
-    /// Objects, each counted once.
+    /// Objects with different ids.
     pub distinct: u64,
-    /// Those of them that the webhook's totals count.
+    /// Distinct objects that the webhook's totals count.
     pub matching: u64,
-    /// Inflows among these.
+    /// Inflows among the matching objects.
     pub inflows: u64,
-    /// Outflows among these.
+    /// Outflows among the matching objects.
     pub outflows: u64,
-    /// Objects that could not be read.
+    /// Objects that are not valid records.
     pub unreadable: u64,
-    /// Rows that repeat an id of the same answer.
+    /// Rows that repeat an id of the same response.
     #[serde(default)]
     pub doubled: u64,
-    /// Rows that repeat an id of another answer.
+    /// Rows that repeat an id of another response.
     #[serde(default)]
     pub repeated: u64,
-    /// Rows that Belvo could not give, and that were not isolated to single objects.
+    /// Rows that Belvo failed to return, and that smaller pages did not isolate to single objects.
     #[serde(default)]
     pub unread: u64,
-    /// The wrapping sum of the fingerprints of all rows. Two readings with the same sum have seen the same rows.
+    /// The wrapping sum of the fingerprints of all rows. Two listings with the same sum have read the same rows.
     #[serde(default)]
     pub row_sum: u64,
-    /// Did the list move, so that this may not be all?
+    /// Whether the list changed during the listing, so that the counts may be incomplete.
     pub moved: bool,
-    /// Were tombstones met that Belvo was not asked about?
+    /// Whether the listing contained tombstoned ids that the sync function did not verify with Belvo.
     #[serde(default)]
     pub unasked: bool,
 }
 
-/// One part of a webhook that was split.
+/// The position of a message among those of its webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// Counted from 0.
+    /// The index, counted from 0.
     pub index: usize,
-    /// How many there are; 1 for a webhook that was not split.
+    /// The number of parts; 1 for a webhook that was not split.
     pub of: usize,
 }
 
-/// What a webhook was before it was split or cut.
+/// The size and digest of a webhook before it was split or cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {
-    /// The size of the body that Belvo sent.
+    /// The size of the body that Belvo sent, in bytes.
     pub bytes: usize,
-    /// Its SHA-256, in hexadecimal.
+    /// The SHA-256 of that body, in hexadecimal.
     pub sha256: String,
 }
 
-/// Why the body of a queue message cannot be understood. Carries no content.
+/// An error that [`Message::decode`] returns. It does not repeat content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Not something that this project wrote: its shape, its webhook or a number in it is none that it writes.
-    #[error("the body is not a message of this project")]
+    /// belvo-sync did not write the body: its JSON, its webhook or a number in it is invalid.
+    #[error("the body is not a message of belvo-sync")]
     NotAMessage,
-    /// Written by a newer release.
-    #[error("the message has version {0}, which this release does not read")]
+    /// A newer release wrote the body.
+    #[error("the message has version {0}, which this release cannot read")]
     UnknownVersion(u64),
 }
 
@@ -194,7 +200,7 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
-    /// Can the table hold its key, and can one count on with its numbers?
+    /// Returns `true` if the key is valid for the table and for SQS, and the numbers are within their bounds.
     fn is_usable(&self) -> bool {
         let is_key = (1..=MAX_KEY_BYTES).contains(&self.key.len()) && self.key.bytes().all(|b| b.is_ascii_graphic());
         is_key
@@ -210,7 +216,7 @@ impl Progress {
             self.found;
         let found = [distinct, matching, inflows, outflows, unreadable, doubled, repeated, unread];
         let mut counts = found.into_iter().chain(self.count).chain([self.page]);
-        // What only has the comparison before it stands on no page.
+        // A listing whose pages are all read has no current page.
         let is_placed = self.page > 0 || self.compared_to.is_some();
         is_placed && self.relistings < 1_000 && counts.all(|count| count <= MAX_COUNT)
     }
@@ -222,8 +228,9 @@ struct Version {
 }
 
 impl Message {
-    /// The messages that carry one accepted webhook: one, or as many as its id lists need. The same body always gives
-    /// the same keys, so that SQS drops a byte-identical delivery within its five minutes.
+    /// Returns the messages for a webhook: one, or one for each slice of its id lists.
+    ///
+    /// The same body always has the same keys, so that SQS drops a byte-identical delivery within five minutes.
     #[must_use]
     pub fn from_webhook(webhook: &Webhook, body: &[u8], received_at: EpochMillis) -> Vec<Self> {
         let sha256 = sha256_hex(body);
@@ -247,44 +254,47 @@ impl Message {
         parts.into_iter().enumerate().map(message).map(|message| message.cut_to_fit(&withheld)).collect()
     }
 
-    /// The message that does the rest of this one's work: these ids, in the place of the list whose name starts with
-    /// `prefix`. `leg`, the fencing token of the pass that sends it, tells the legs of one job apart. A listing that this message
-    /// goes on with is not among that work.
+    /// Returns the continuation for the remaining ids of this message.
+    ///
+    /// `ids` replaces the list whose name starts with `prefix`. `token` is the fencing token of the pass that sends the
+    /// continuation; it makes the key unique in the chain. The continuation does not resume this message's listing.
     #[must_use]
-    pub fn ids_continuation(&self, prefix: &str, ids: &[ObjectId], leg: EpochMillis) -> Self {
+    pub fn ids_continuation(&self, prefix: &str, ids: &[ObjectId], token: EpochMillis) -> Self {
         let ids: Vec<_> = ids.iter().map(ObjectId::as_str).collect();
         let data = self.webhook.data();
         let list = id_lists(&data).find(|(name, _)| name.starts_with(prefix)).map_or(prefix, |(name, _)| name);
         let data = serde_json::value::to_raw_value(&BTreeMap::from([(list, ids)])).ok();
-        Self { webhook: self.webhook.with_data(data), listing: None, ..self.continuation(leg) }
+        Self { webhook: self.webhook.with_data(data), listing: None, ..self.continuation(token) }
     }
 
-    /// The message that goes on with a listing. `leg` as for [`Message::continuation`].
+    /// Returns the continuation that resumes a listing at a checkpoint. `token` as for [`Message::ids_continuation`].
     #[must_use]
-    pub fn listing_continuation(&self, progress: Progress, leg: EpochMillis) -> Self {
-        Self { listing: Some(progress), ..self.continuation(leg) }
+    pub fn listing_continuation(&self, progress: Progress, token: EpochMillis) -> Self {
+        Self { listing: Some(progress), ..self.continuation(token) }
     }
 
-    /// The same message again, for work that knows by itself how far it has come. `leg` as for [`Message::continuation`].
+    /// Returns the continuation with the same content, for work that needs no checkpoint. `token` as for
+    /// [`Message::ids_continuation`].
     #[must_use]
-    pub fn continuation(&self, leg: EpochMillis) -> Self {
-        let key = format!("{}-{leg}", sha256_hex(self.key.as_bytes()));
+    pub fn continuation(&self, token: EpochMillis) -> Self {
+        let key = format!("{}-{token}", sha256_hex(self.key.as_bytes()));
         Self { source: Source::Continuation, key, continuations: self.continuations.saturating_add(1), ..self.clone() }
     }
 
-    /// The same message as the first of a chain. For the dead-letter queue: a redrive then has the whole chain again.
+    /// Returns the same message as the first of a chain. A message in the dead-letter queue has this form, so that a redrive
+    /// may run a whole chain again.
     #[must_use]
     pub fn as_start_of_chain(self) -> Self {
         Self { continuations: 0, ..self }
     }
 
-    /// Returns when the webhook was received, if Belvo sent this message's webhook.
+    /// Returns the time at which the webhook was received, or `None` if Belvo did not send it.
     #[must_use]
     pub fn webhook_at(&self) -> Option<EpochMillis> {
         matches!(self.source, Source::Webhook).then_some(self.received_at)
     }
 
-    /// The body for SQS, in ASCII: SQS refuses some of Unicode.
+    /// Returns the body for SQS, in ASCII: SQS rejects some Unicode characters.
     #[must_use]
     pub fn encode(&self) -> String {
         let written = Written {
@@ -298,14 +308,14 @@ impl Message {
             listing: self.listing.as_ref(),
             continuations: self.continuations,
         };
-        // A struct of strings, numbers and JSON that was already read cannot fail to be written.
+        // Serialization cannot fail: the struct has only strings, numbers and valid JSON.
         escape_to_ascii(serde_json::to_string(&written).unwrap_or_default())
     }
 
-    /// Reads the body of a queue message.
+    /// Parses the body of a queue message.
     ///
     /// # Errors
-    /// [`DecodeError`] when another program or a newer release wrote it.
+    /// [`DecodeError`] if another program or a newer release wrote it.
     pub fn decode(body: &str) -> Result<Self, DecodeError> {
         let Version { v } = serde_json::from_str(body).map_err(|_| DecodeError::NotAMessage)?;
         if v != VERSION {
@@ -328,12 +338,13 @@ impl Message {
         })
     }
 
-    /// The SQS message group: one per link, so that a link's events stay in order and wait for each other.
+    /// Returns the SQS message group. Each link has a group, so SQS delivers its messages in order, one at a time.
     #[must_use]
     pub fn group_id(&self) -> &str {
         self.webhook.link_id().map_or(UNROUTED, crate::LinkId::as_str)
     }
 
+    /// Returns the message without members that exceed the bounds, if it is larger than [`MAX_MESSAGE_BYTES`].
     fn cut_to_fit(self, withheld: &Withheld) -> Self {
         if self.encode().len() <= MAX_MESSAGE_BYTES {
             return self;
@@ -346,18 +357,20 @@ impl Message {
     }
 }
 
-/// The webhook as it travels in each part.
+/// The webhooks of a message's parts.
 enum Parts {
-    /// In one, as it is.
+    /// The unchanged webhook fits into a message.
     Whole,
     /// One for each slice of its id lists.
     Slices(Vec<Webhook>),
-    /// Only its envelope: there would be too many.
+    /// The webhook needs more than [`MAX_PARTS`] parts: only its envelope is sent.
     TooMany(Webhook),
 }
 
-/// One webhook per slice of its id lists. When there are several, each has only the documented envelope beside its slice:
-/// a large webhook must not be multiplied.
+/// Splits a webhook into one for each slice of its id lists.
+///
+/// Each part has only the documented envelope and short members of `data` beside its slice, so that the parts of a large
+/// webhook do not repeat its other members.
 fn split(webhook: &Webhook) -> Parts {
     let data = webhook.data();
     let split_lists =
@@ -377,13 +390,14 @@ fn split(webhook: &Webhook) -> Parts {
 
 type IdList<'a> = (&'a str, Vec<&'a RawValue>);
 
-/// `updated_transactions` and `deleted_transactions` today; any list that is named alike tomorrow.
+/// Returns the id lists of a webhook's `data`: `updated_transactions`, `deleted_transactions`, and every list with such a
+/// name.
 pub(crate) fn id_lists<'a>(data: &'a Fields<'a>) -> impl Iterator<Item = IdList<'a>> {
     let named = data.iter().filter(|(name, _)| name.starts_with(UPDATED) || name.starts_with(DELETED));
     named.filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)))
 }
 
-/// The members of `data` that are no id lists, as long as they are few and short.
+/// Returns the members of `data` that are not id lists, up to [`MAX_KEPT_MEMBER_BYTES`] together.
 fn kept_beside<'a>(data: &'a Fields<'a>, lists: &BTreeMap<&str, Vec<&RawValue>>) -> BTreeMap<&'a str, &'a RawValue> {
     let mut room = MAX_KEPT_MEMBER_BYTES;
     let mut kept = BTreeMap::new();
@@ -396,7 +410,7 @@ fn kept_beside<'a>(data: &'a Fields<'a>, lists: &BTreeMap<&str, Vec<&RawValue>>)
     kept
 }
 
-/// The `data` of one part: its slice of every id list, and what is kept beside them.
+/// Returns the `data` of a part: its slice of every id list, and the members beside them.
 fn slice(
     beside: &BTreeMap<&str, &RawValue>,
     lists: &BTreeMap<&str, Vec<&RawValue>>,
@@ -411,7 +425,7 @@ fn slice(
     serde_json::value::to_raw_value(&members).ok()
 }
 
-/// Writes every character beyond ASCII as a JSON escape. Outside strings JSON has no such character.
+/// Replaces every non-ASCII character by its JSON escape. JSON has such characters only in strings.
 fn escape_to_ascii(json: String) -> String {
     if json.is_ascii() {
         return json;
@@ -543,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_keys_that_nothing_can_go_on_with_are_no_message() {
+    fn a_message_with_an_invalid_number_or_key_is_rejected() {
         let whole = from_webhook(&with_ids(1, "")).remove(0);
         let count = Progress {
             began_at: 1,
@@ -585,14 +599,14 @@ mod tests {
     fn a_continuation_carries_the_rest_of_the_ids_under_a_key_of_its_own() {
         let whole = from_webhook(&with_ids(3, "")).remove(0);
         let rest = [ObjectId::parse("a").unwrap(), ObjectId::parse("b").unwrap()];
-        let leg = Message::decode(&whole.ids_continuation(DELETED, &rest, 7).encode()).unwrap();
+        let next = Message::decode(&whole.ids_continuation(DELETED, &rest, 7).encode()).unwrap();
         assert_eq!(
-            (ids_of(&leg), leg.source, leg.group_id()),
+            (ids_of(&next), next.source, next.group_id()),
             (vec!["a".into(), "b".into()], Source::Continuation, "l-1")
         );
-        assert_eq!(leg.received_at, whole.received_at);
+        assert_eq!(next.received_at, whole.received_at);
         assert!(
-            leg.key != whole.key && leg.key != whole.ids_continuation(DELETED, &rest, 8).key && leg.key.len() <= 128
+            next.key != whole.key && next.key != whole.ids_continuation(DELETED, &rest, 8).key && next.key.len() <= 128
         );
     }
 
@@ -624,8 +638,8 @@ mod tests {
             compared_to: Some("t-1".to_owned()),
             previous_row_sum: Some(u64::MAX),
         };
-        let leg = Message::decode(&whole.listing_continuation(progress.clone(), 9).encode()).unwrap();
-        assert_eq!((leg.listing, leg.source), (Some(progress), Source::Continuation));
+        let next = Message::decode(&whole.listing_continuation(progress.clone(), 9).encode()).unwrap();
+        assert_eq!((next.listing, next.source), (Some(progress), Source::Continuation));
         assert_eq!(ids_of(&whole).len(), 3);
     }
 

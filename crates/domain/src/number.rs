@@ -1,26 +1,28 @@
-//! Exact decimal numbers: the digits that Belvo sent, never through a float.
+//! Exact decimal numbers: they keep the digits that Belvo sent, without floating point.
 
-/// A JSON number in the one spelling that stands for its value: no leading or trailing zeros, no `+`, `-0` is `0`.
+/// A JSON number in canonical spelling: no leading or trailing zeros, no `+`, and `-0` is `0`.
 ///
-/// DynamoDB's `N` keeps 38 significant digits between 1E-130 and 9.99E+125, and gives a number back written out: 1E39 as a
-/// one and 39 zeros. boto3 reads it in a decimal context of 38 digits that refuses to round, and fails on the whole item
-/// when the zeros make it longer, or when its last digit stands below 1E-165. So a [`Number`] stays within what DynamoDB
-/// keeps *and* its readers read; any other number is stored as text. (Sources: DynamoDB developer guide, "Data types:
-/// Number"; boto3, `boto3.dynamodb.types.DYNAMODB_CONTEXT`.)
+/// DynamoDB's `N` keeps 38 significant digits between 1E-130 and 9.99E+125. Its responses write numbers out: 1E39 is a one
+/// and 39 zeros. boto3 parses them in a decimal context of 38 digits that does not round. It fails on the whole item if the
+/// zeros exceed 38 digits, or if the last digit is below 1E-165. A [`Number`] satisfies both limits; other numbers are
+/// stored as text. (Sources: DynamoDB developer guide, "Data types: Number"; boto3,
+/// `boto3.dynamodb.types.DYNAMODB_CONTEXT`.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Number(Box<str>);
 
-/// DynamoDB's precision, in significant decimal digits; boto3's too.
+/// The precision of DynamoDB and of boto3, in significant decimal digits.
 const MAX_DIGITS: usize = 38;
-/// The power of ten of the first significant digit. Up to 37 a number has at most 38 digits before its point. From -128 on,
-/// boto3's least exponent, the last of 38 digits is still one that boto3 keeps.
+/// The allowed powers of ten of the first significant digit.
+///
+/// Up to 37, a number has at most 38 digits before its point. -128 is boto3's minimum exponent: from there on, boto3
+/// keeps all of 38 digits.
 const MAGNITUDE: std::ops::RangeInclusive<i64> = -128..=37;
-/// Numbers with more zeros than this before or after their digits are written with an exponent.
+/// The maximum number of zeros before or after the digits that are written without an exponent.
 const MAX_PLAIN_ZEROS: i64 = 20;
 
 impl Number {
-    /// Reads the text of a JSON number. `None` when DynamoDB could not keep every digit of it, or a reader of the table could
-    /// not read it.
+    /// Parses the text of a JSON number. Returns `None` if DynamoDB cannot keep every digit, or if boto3 cannot read the
+    /// stored number.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
         let (negative, magnitude) = json.strip_prefix('-').map_or((false, json), |rest| (true, rest));
@@ -32,20 +34,21 @@ impl Number {
             return (!all_digits.is_empty()).then(|| Self("0".into()));
         }
         let trailing_zeros = length(&all_digits) - length(all_digits.trim_end_matches('0'));
-        // The value is `digits` x 10^`scale`.
+        // The value is `digits` * 10^`scale`.
         let scale = exponent.parse::<i64>().ok()?.checked_sub(length(fraction))?.checked_add(trailing_zeros)?;
         let first_digit = scale.checked_add(length(digits) - 1)?;
         let kept = digits.len() <= MAX_DIGITS && MAGNITUDE.contains(&first_digit) && is_digits(digits);
         kept.then(|| Self(write(negative, digits, scale).into()))
     }
 
-    /// The canonical spelling, as DynamoDB takes it.
+    /// Returns the canonical spelling, which DynamoDB accepts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+/// Formats plus or minus `digits` * 10^`scale`.
 fn write(negative: bool, digits: &str, scale: i64) -> String {
     let sign = if negative { "-" } else { "" };
     let point = length(digits) + scale;
@@ -66,7 +69,7 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A length as a signed number; no number text comes near `i64::MAX` bytes.
+/// Returns a text's length as a signed number.
 fn length(text: &str) -> i64 {
     i64::try_from(text.len()).unwrap_or(i64::MAX)
 }

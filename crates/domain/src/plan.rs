@@ -1,69 +1,70 @@
-//! What a webhook asks the sync function to do.
+//! The work that a webhook asks the sync function to do.
 //!
-//! Codes are understood by rule, not by list, so that a resource that Belvo adds needs a catalogue row and nothing
-//! here. Belvo's examples show `type=INFLOW` in their queries; following them would lose every outflow. Only a webhook that
-//! itself speaks of inflows alone, or of outflows alone, is listed so: it has a twin for the others.
+//! Rules interpret the codes, not a list, so a new resource needs a row in the catalogue and no change here.
+//!
+//! Belvo's example queries have `type=INFLOW`, which would lose every outflow. Only webhooks about inflows alone, or about
+//! outflows alone, are listed by type: Belvo sends a second webhook for the other type.
 
 use serde_json::value::RawValue;
 
 use crate::{AnnouncedTotals, Consent, Day, Fields, ObjectId, Resource, Webhook};
 
-/// The work that one message asks for.
+/// The work that a message asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// List a resource and store what is listed.
+    /// List a resource and store its objects.
     List {
-        /// What to list.
+        /// The resource.
         resource: &'static Resource,
-        /// All of it, or which part.
+        /// The part of the resource to list.
         filter: Filter,
-        /// What the webhook says will be found.
+        /// The totals that the webhook announces.
         announced: AnnouncedTotals,
     },
-    /// Fetch these objects and store them; one that no longer exists was deleted.
+    /// Get these objects by id and store them. An object that no longer exists was deleted.
     Get {
-        /// What they are.
+        /// Their resource.
         resource: &'static Resource,
         /// At most 500, see [`crate::MAX_IDS_PER_MESSAGE`].
         ids: Vec<ObjectId>,
     },
     /// Replace these objects by tombstones.
     Delete {
-        /// What they are.
+        /// Their resource.
         resource: &'static Resource,
         /// At most 500, see [`crate::MAX_IDS_PER_MESSAGE`].
         ids: Vec<ObjectId>,
     },
-    /// Ask Belvo for the link's status.
+    /// Get the link's status from Belvo.
     LinkStatus,
-    /// Note what became of the consent that the link rests on.
+    /// Store a change of the link's consent.
     Consent(Consent),
-    /// Remove the link's data, once Belvo confirms that it does not have the link any more.
+    /// Purge the link's data, after Belvo confirms that the link no longer exists.
     LinkDeleted,
-    /// Remove the link's data, whatever Belvo has.
+    /// Purge the link's data, even if the link exists at Belvo.
     EraseLink,
-    /// Known, and nothing to be done here: keep a record of the event, with what it means for the user.
+    /// Record the event only. The code is known but requires no work; the text says what it means for the user.
     Record(&'static str),
-    /// Nothing that this release knows: keep a record of the event.
+    /// Record the event only. This release does not know the type or code.
     Unknown,
-    /// A known code whose `data` cannot be used: keep a record of the event, with the reason.
+    /// Record the event only, with this reason. The code is known but `data` is not usable.
     Refused(&'static str),
 }
 
-/// Which part of a resource to list.
+/// The part of a resource to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// Everything that the link has.
+    /// All objects of the link.
     Whole,
-    /// What was created since the watermark; everything, where there is none.
+    /// Objects created since the watermark, or all objects if there is no watermark.
     SinceWatermark,
-    /// One direction of what is dated within some days, both included.
+    /// Objects of one direction, dated within a range of days.
     Flow {
         /// The direction.
         flow: Flow,
-        /// The first day.
+        /// The first day, inclusive.
         first: Day,
-        /// The last day.
+        /// The last day, inclusive.
         last: Day,
     },
 }
@@ -77,25 +78,26 @@ pub enum Flow {
     Outflow,
 }
 
-/// A code of our own, under the type LINK: Belvo's list of links gives another status than the table has.
+/// The internal code, of the type LINK, for: the status in Belvo's list of links differs from that in the table.
 pub const STATUS_CHANGED: &str = "status_changed";
-/// A code of our own, under the type LINK: an operator has the link's data erased. No webhook can ask for it.
+/// The internal code, of the type LINK, for: an operator requests the erasure of the link's data. A webhook cannot request
+/// it.
 pub const ERASE_LINK: &str = "erase_link";
-/// The names of lists of changed ids start so: `updated_transactions`.
+/// The prefix of the names of lists with updated ids, such as `updated_transactions`.
 pub const UPDATED: &str = "updated_";
-/// The names of lists of removed ids start so: `deleted_transactions`.
+/// The prefix of the names of lists with deleted ids, such as `deleted_transactions`.
 pub const DELETED: &str = "deleted_";
 
 impl Plan {
-    /// Reads the meaning of a webhook.
+    /// Returns the plan for a webhook.
     #[must_use]
     pub fn from_webhook(webhook: &Webhook) -> Self {
-        // Belvo's payments have webhooks of their own, with an `object_id` and no link; one of their types is TRANSACTIONS.
+        // Webhooks of Belvo's payments have an `object_id` and no link. One of their types is TRANSACTIONS.
         if webhook.link_id().is_none() {
             return Self::Unknown;
         }
         match (webhook.webhook_type(), webhook.webhook_code()) {
-            // Belvo documents the code, and not the type that comes with it.
+            // Belvo documents this code without its type.
             (_, "link_deleted") => Self::LinkDeleted,
             ("LINK", "invalid_credentials" | "token_required" | STATUS_CHANGED) => Self::LinkStatus,
             ("CONSENT", code) => Consent::plan(code, &webhook.data()),
@@ -118,7 +120,7 @@ impl Plan {
                 let announced = AnnouncedTotals::new_ones(resource, &data);
                 Self::List { resource, filter: Filter::SinceWatermark, announced }
             }
-            // How many are new cannot be checked against a whole list.
+            // The number of new objects does not verify a whole listing.
             Meaning::New | Meaning::Changed => Self::whole(resource),
             Meaning::Flow(flow) => {
                 let announced = AnnouncedTotals::flow(resource, flow, &data);
@@ -135,7 +137,7 @@ impl Plan {
         Self::List { resource, filter: Filter::Whole, announced: AnnouncedTotals::default() }
     }
 
-    /// Ids that cannot be fetched one by one are found by listing everything.
+    /// Returns a plan to get the announced ids. If an id is unusable, the plan is a whole listing, which finds all of them.
     fn get(resource: &'static Resource, data: &Fields<'_>) -> Self {
         match ids(data, UPDATED) {
             Some(Ids { usable, unusable: 0 }) => Self::Get { resource, ids: usable },
@@ -143,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// An unusable id was never stored under, so that there is nothing to delete.
+    /// Returns a plan to delete the announced ids. It ignores unusable ids, because no record has one.
     fn delete(resource: &'static Resource, data: &Fields<'_>) -> Self {
         match ids(data, DELETED) {
             Some(Ids { usable, .. }) => Self::Delete { resource, ids: usable },
@@ -153,7 +155,7 @@ impl Plan {
 }
 
 impl Filter {
-    /// The nearest that a list can do: one that does not know the filters is listed whole.
+    /// Returns the filter that the resource's list supports: a list without a range filter is listed whole.
     #[must_use]
     pub fn for_list(self, resource: &Resource) -> Self {
         match self {
@@ -164,13 +166,13 @@ impl Filter {
 }
 
 impl Flow {
-    /// Reads Belvo's word.
+    /// Parses Belvo's word for the direction.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Inflow, Self::Outflow].into_iter().find(|flow| flow.as_str() == word)
     }
 
-    /// Belvo's word.
+    /// Returns Belvo's word for the direction.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -180,6 +182,7 @@ impl Flow {
     }
 }
 
+/// The meaning of a webhook code.
 enum Meaning {
     Historical,
     New,
@@ -191,9 +194,9 @@ enum Meaning {
 }
 
 impl Meaning {
-    /// What a code says, and the resource that it names in lower case, where it names one.
+    /// Returns the meaning of a code, and the lower-case name of a resource if the code contains one.
     fn of(code: &str) -> (Self, Option<&str>) {
-        // Prose of Belvo's documentation writes `new_transactions_updated` for `new_transactions_available`.
+        // Belvo's documentation also writes `new_transactions_updated` for `new_transactions_available`.
         let new = code.strip_prefix("new_").and_then(|rest| either_suffix(rest, ["_available", "_updated"]));
         let flow = code.strip_prefix("initial_").or_else(|| code.strip_prefix("historical_"));
         match (code, flow) {
@@ -220,7 +223,7 @@ struct Ids {
     unusable: usize,
 }
 
-/// The ids of the first list whose name starts so; none when there is no such list.
+/// Returns the ids of the first list whose name starts with `prefix`, without duplicates. `None` if there is no such list.
 fn ids(data: &Fields<'_>, prefix: &str) -> Option<Ids> {
     let (_, items) = crate::message::id_lists(data).find(|(name, _)| name.starts_with(prefix))?;
     let read = |raw: &&RawValue| crate::json::text(raw).and_then(|text| ObjectId::parse(&text).ok());

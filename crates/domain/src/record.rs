@@ -1,4 +1,4 @@
-//! One Belvo object, ready for the table.
+//! Belvo objects in the form that the table stores.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -10,60 +10,61 @@ use sha2::{Digest, Sha256};
 use crate::hash::hex;
 use crate::{Day, Fields, ObjectId, Resource, Value, moment_micros};
 
-/// When Belvo last saved the object: its documentation calls that "last updated in Belvo's database".
+/// The member with the time at which Belvo last saved the object. Belvo's documentation: "last updated in Belvo's database".
 const CREATED_AT: &str = "created_at";
-/// Members that change without the object changing, because Belvo collected or saved it again. They stay in the record but
-/// not in its hash.
+/// Members that change when Belvo collects or saves an unchanged object. The record includes them, its hash does not.
 const VOLATILE: [&str; 3] = ["collected_at", CREATED_AT, "last_accessed_at"];
-/// The members that version 0.1 left out of the hash.
+/// The members that version 0.1 excluded from the hash.
 const VOLATILE_IN_0_1: [&str; 2] = ["collected_at", "last_accessed_at"];
-/// Where a record without a usable date is found in an index.
+/// The day in the index key of a record without a valid date. It sorts before every day.
 const NO_DATE: &str = "0000-00-00";
-/// How long the names of an object's members may be together. They have to fit into an item (400 KB) even when none of the
-/// members does: the record then names them all. No object of Belvo's has a tenth of this.
+/// The maximum length of all member names of an object together, in bytes.
+///
+/// If no member fits into an item (400 KB), the record still lists all names. Belvo's objects have less than a tenth of
+/// this.
 const MAX_NAMES_BYTES: usize = 64 * 1024;
 
-/// One Belvo object.
+/// A Belvo object in the form that the table stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Belvo's id of the object.
     pub id: ObjectId,
-    /// The object, exact; without its account, where it embeds one.
+    /// The object's members with exact values, without an embedded account.
     pub data: BTreeMap<String, Value>,
-    /// The account that the object belongs to, where it embeds one.
+    /// The id of the embedded account, if any.
     pub account_id: Option<ObjectId>,
-    /// SHA-256 over `data` and `account_id` in a canonical form, without the times at which Belvo collected or saved it.
+    /// The SHA-256 of `data` and `account_id` in canonical form, without the times at which Belvo collected or saved the object.
     pub content_hash: String,
-    /// Paths in `data` that hold JSON text because the table cannot hold the value.
+    /// The paths in `data` whose values are JSON text, because the table cannot store the value itself.
     pub as_text: Vec<String>,
-    /// Members that Belvo was asked to leave out, and did.
+    /// The members that the request excluded with `omit`, and that the response did not have.
     pub omitted: Vec<String>,
 }
 
-/// The account that an object carries in full. It is a record of its own.
+/// An account that an object embeds. It is stored as a separate record.
 #[derive(Debug, Clone)]
 pub struct EmbeddedAccount<'a> {
     /// The account's id.
     pub id: ObjectId,
-    /// Belvo's word for the kind of account, such as `CHECKING_ACCOUNT`; none where it does not say.
+    /// Belvo's `category` of the account, such as `CHECKING_ACCOUNT`.
     pub category: Option<Cow<'a, str>>,
-    /// The age of this copy: see [`as_of`].
+    /// The time of this copy, see [`as_of`].
     pub as_of: Option<i64>,
-    /// The account itself.
+    /// The JSON of the account.
     pub raw: &'a RawValue,
 }
 
-/// The object has no id that it could be stored under, or names that no item has room for. Says nothing of its content.
+/// An error that means: the object has no valid id, or its member names exceed the limits. It does not repeat content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the object is not a JSON object with an id and usable names")]
 pub struct InvalidObject;
 
 impl Record {
-    /// Reads one object of a resource, and the account that it embeds.
+    /// Parses an object of a resource, and the account that it embeds.
     ///
     /// # Errors
-    /// [`InvalidObject`] when it is not an object, its `id` is not an id, or a name of a member is empty or longer than 1 KiB,
-    /// or all of them together are longer than 64 KiB.
+    /// [`InvalidObject`] if the JSON is not an object, its `id` is not a valid id, a member name is empty or longer than 1 KiB,
+    /// or all names together are longer than 64 KiB.
     pub fn read<'a>(
         resource: &Resource,
         raw: &'a RawValue,
@@ -85,10 +86,10 @@ impl Record {
         Ok((Self { id, data, account_id, content_hash, as_text, omitted }, account))
     }
 
-    /// The hash that version 0.1 gave this object, if it came with this `created_at`: version 0.1 hashed that member too.
+    /// Returns the hash that version 0.1 stored for this object with this `created_at`. Version 0.1 included that member.
     ///
-    /// It equals a hash of today's form only if `created_at` is none, and no object in `data` has such a member: the canonical
-    /// forms name their members. So the two forms of a stored hash need no mark to be told apart.
+    /// It equals a current hash only if `created_at` is `None`, and no object in `data` has such a member: the canonical form
+    /// includes the names of the members. So a stored hash needs no version.
     #[must_use]
     pub fn content_hash_of_0_1(&self, created_at: Option<&Value>) -> String {
         let mut members: BTreeMap<_, _> = by_name(&self.data).collect();
@@ -99,32 +100,33 @@ impl Record {
         content_hash(members.into_iter(), self.account_id.as_ref(), &VOLATILE_IN_0_1)
     }
 
-    /// Where the record stands among those of its account: by day, then by id. Records without an account are not
-    /// indexed.
+    /// Returns the key that sorts the records of an account by day, then by id. Records without an account are not indexed.
     #[must_use]
     pub fn date_key(&self, resource: &Resource) -> String {
         let day = resource.date.and_then(|date| self.day(date));
         day.map_or_else(|| format!("{NO_DATE}#{}", self.id), |day| format!("{day}#{}", self.id))
     }
 
-    /// The day that a member holds. A date with a time counts as its day.
+    /// Returns the day of a member that is a date, with or without a time.
     #[must_use]
     pub fn day(&self, member: &str) -> Option<Day> {
         self.text(member).and_then(Day::of_date)
     }
 
-    /// Whether this record is kept rather than another one of the same object that came with it. The category counts first,
-    /// since the times of two copies can change their order with each collection.
+    /// Returns `true` if [`deduplicate`] keeps this record instead of another of the same object.
+    ///
+    /// A record with a category comes first, then the newer one. Times cannot come first, because each collection can
+    /// reverse the order of two copies.
     fn is_kept_before(&self, other: &Self) -> bool {
         let age = |record: &Self| as_of(record.text("collected_at"), record.text(CREATED_AT));
-        // No category comes last.
+        // A record without a category comes last.
         let category = |record: &Self| (record.text("category").is_none(), record.text("category").map(str::to_owned));
         let order = category(self).cmp(&category(other));
         let order = order.then_with(|| age(other).cmp(&age(self)));
         order.then_with(|| self.content_hash.cmp(&other.content_hash)).is_lt()
     }
 
-    /// The text that a member holds.
+    /// Returns the value of a member that is a string.
     #[must_use]
     pub fn text(&self, member: &str) -> Option<&str> {
         match self.data.get(member) {
@@ -145,15 +147,18 @@ impl<'a> EmbeddedAccount<'a> {
     }
 }
 
-/// Returns the age of a copy of an object: when Belvo collected it or else, where that is absent or cannot be read, when
-/// Belvo last saved it. In microseconds; none where neither can be read.
+/// Returns the time of a copy of an object, in microseconds since 1970-01-01T00:00:00Z.
+///
+/// It is the time at which Belvo collected the object or, if that is absent or invalid, last saved it.
 #[must_use]
 pub fn as_of(collected_at: Option<&str>, created_at: Option<&str>) -> Option<i64> {
     collected_at.and_then(moment_micros).or_else(|| created_at.and_then(moment_micros))
 }
 
-/// Keeps one record of each object, where the first of them stood. Belvo can list an object twice, and differently. Which
-/// record is kept does not depend on their order, so that it is the same one in each pass.
+/// Returns one record of each object, at the position of the object's first record.
+///
+/// Belvo can list an object twice, with different values. The order of the records does not affect which one is kept, so
+/// every pass keeps the same.
 #[must_use]
 pub fn deduplicate(records: impl Iterator<Item = Record>) -> Vec<Record> {
     let mut kept: Vec<Record> = Vec::with_capacity(records.size_hint().1.unwrap_or_default());
@@ -175,11 +180,12 @@ pub fn deduplicate(records: impl Iterator<Item = Record>) -> Vec<Record> {
     kept
 }
 
+/// Returns members in the order of their names.
 fn by_name(data: &BTreeMap<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
     data.iter().map(|(name, value)| (name.as_str(), value))
 }
 
-/// Hashes members, which come in the order of their names.
+/// Returns the hash of members, which must be in the order of their names, without those in `skip`.
 fn content_hash<'a>(
     members: impl Iterator<Item = (&'a str, &'a Value)>,
     account_id: Option<&ObjectId>,

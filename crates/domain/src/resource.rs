@@ -1,34 +1,38 @@
-//! What belvo-sync knows of a resource: how it is listed, fetched and kept. The rows are in `catalogue.rs`.
+//! The type of the catalogue's rows. The rows themselves are in `catalogue.rs`.
 
 use crate::catalogue::CATALOGUE;
 
-/// How one resource is listed, fetched and kept: a row of the catalogue.
+/// A row of the catalogue: how belvo-sync lists, fetches and stores a resource.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// Belvo's `webhook_type`; also the prefix of the record's sort key.
+    /// Belvo's `webhook_type`, and the prefix of the sort key of its records.
     pub webhook_type: &'static str,
-    /// The country whose links have this list, where Belvo has a list for each of several countries.
+    /// The country whose links use this list, if Belvo has separate lists by country.
     pub country: Option<Country>,
-    /// The list endpoint, with its slashes; an object stands at `{path}{id}/`. Every list filters by `link`.
+    /// The path of the list endpoint, with leading and trailing slash. The path of an object is `{path}{id}/`. Every list
+    /// takes the filter `link`.
     pub path: &'static str,
-    /// The member of a webhook's `data` that says how many objects there are.
+    /// The member of a webhook's `data` with the number of all objects.
     pub total: &'static str,
-    /// The member that says how many objects are new, if what is new is listed by itself, with `created_at__gte`. That is
-    /// done where lists are long; others are listed whole, and with them what changed without a webhook, as balances do.
+    /// The member of a webhook's `data` with the number of new objects, if new objects are listed with the filter
+    /// `created_at__gte`.
+    ///
+    /// Only resources with long lists set it. The others are listed whole. Such a listing also finds objects that changed
+    /// without a webhook, such as balances.
     pub new: Option<&'static str>,
-    /// Does the list take `id__in`?
+    /// Whether the list takes the filter `id__in`.
     pub filters_by_id: bool,
-    /// The range filter for the days that an inflow or outflow webhook announces, if the list takes it and `type`.
+    /// The name of the range filter for the days of an inflow or outflow webhook, if the list takes it and `type`.
     pub flow_range: Option<&'static str>,
-    /// The member that the days announced by a webhook refer to. Records of an account are found in its order.
+    /// The member to which the announced days refer. The table's index by account is sorted by it.
     pub date: Option<&'static str>,
-    /// Each object embeds its whole account; the record keeps the account's id in its place.
+    /// Whether each object embeds its account. The record has the account's id instead.
     pub embeds_account: bool,
-    /// Huge members (documents in Base64) that Belvo is asked to leave out, with `omit`.
+    /// Members that requests exclude with `omit`: documents in Base64, which can be very large.
     pub omit: &'static [&'static str],
 }
 
-/// A country with a list of its own for some resource.
+/// A country for which Belvo has a separate list of some resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Country {
     /// `br`
@@ -40,31 +44,31 @@ pub enum Country {
 }
 
 impl Resource {
-    /// The row of a `webhook_type`; none for what is no resource (`LINK`, `CONSENT`) or is not known. Where countries have
-    /// lists of their own, see [`Resource::at`].
+    /// Returns the first row of a `webhook_type`, or `None` if the type is unknown or not a resource (`LINK`, `CONSENT`).
+    /// [`Resource::at`] returns the row for a country.
     #[must_use]
     pub fn of_webhook_type(webhook_type: &str) -> Option<&'static Self> {
         CATALOGUE.iter().find(|resource| resource.webhook_type == webhook_type)
     }
 
-    /// The row of the accounts, which other resources embed.
+    /// Returns the row of the accounts, which other resources embed.
     #[must_use]
     pub fn accounts() -> &'static Self {
         &CATALOGUE[0]
     }
 
-    /// Every row, those for single countries included.
+    /// Returns every row, including those of single countries.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         CATALOGUE.iter()
     }
 
-    /// Does it depend on the link's institution which list has its objects?
+    /// Returns `true` if the link's institution determines which list has the objects.
     #[must_use]
     pub fn depends_on_country(&self) -> bool {
         self.country.is_some() || self.of_its_type().any(|row| row.country.is_some())
     }
 
-    /// The row for the links of an institution: its country's own, or else the first of the type.
+    /// Returns the row for the links of an institution: that of its country, or else the first of the type.
     #[must_use]
     pub fn at(&'static self, institution: &str) -> &'static Self {
         let country = Country::of_institution(institution);
@@ -78,8 +82,9 @@ impl Resource {
 }
 
 impl Country {
-    /// The country in an institution's name. A link gives nothing but that name (`ofmockbank_br_retail`,
-    /// `sat_mx_fiscal`), in which Belvo writes the country before the kind.
+    /// Returns the country in an institution's name, such as `ofmockbank_br_retail` or `sat_mx_fiscal`.
+    ///
+    /// Belvo writes the country before the kind. A link has no other member that tells its country.
     fn of_institution(name: &str) -> Option<Self> {
         name.rsplit('_').find_map(|part| match part {
             "br" => Some(Self::Brazil),

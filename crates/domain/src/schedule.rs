@@ -1,77 +1,79 @@
-//! When a link is listed again though no webhook asks for it: what webhooks never said, or said and was lost, is found so.
+//! The schedule of listings that no webhook asks for. They find changes whose webhooks were lost or never sent.
 //!
-//! Everything here is arithmetic on what the table knows; the function `reconcile` carries it out.
+//! This module only computes times from the link's state in the table. The reconcile function sends the messages.
 
 use crate::{EpochMillis, Resource};
 
 const HOUR: EpochMillis = 60 * 60 * 1_000;
 const DAY: EpochMillis = 24 * HOUR;
 
-/// A recurrent link is listed at least so seldom, whatever its traffic: a lost update or deletion heals.
-const USUAL_INTERVAL: EpochMillis = 7 * DAY;
-/// How long a link's announced resources are waited for.
-const WAIT: EpochMillis = 7 * DAY;
-/// After a listing was asked for: when somebody looks whether it was done.
-const LOOK_AGAIN: EpochMillis = DAY;
-/// Listings that were found in doubt one after the other are repeated after these times; the last repeats itself.
+/// The minimum interval between scheduled listings of a recurrent link, in milliseconds. Each listing corrects lost updates
+/// and deletions.
+const RELIST_INTERVAL: EpochMillis = 7 * DAY;
+/// How long the schedule waits for the first listing of a link's resources, in milliseconds.
+const LOAD_TIMEOUT: EpochMillis = 7 * DAY;
+/// The delay before the schedule checks whether a requested listing succeeded, in milliseconds.
+const RECHECK_DELAY: EpochMillis = DAY;
+/// The delays before an unverified listing is repeated, in milliseconds: after the first, second ... consecutive unverified
+/// listing. The last delay applies to all further ones.
 const DRIFT_DELAYS: [EpochMillis; 4] = [HOUR, 6 * HOUR, DAY, 7 * DAY];
-/// Belvo loads a new link within minutes; before this its own webhooks are waited for.
+/// How long the schedule waits for a new link's webhooks, in milliseconds. Belvo loads a new link within minutes.
 pub const GRACE_PERIOD: EpochMillis = HOUR;
 
 /// Belvo's `access_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessMode {
-    /// Loaded once.
+    /// Belvo loads the link once.
     Single,
-    /// Refreshed by Belvo from time to time.
+    /// Belvo refreshes the link at its refresh rate.
     Recurrent,
 }
 
-/// What the table knows of a link, as far as a schedule needs it.
+/// The state of a link in the table, as far as the schedule needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownLink {
-    /// None while Belvo has not been asked; then it counts as recurrent.
+    /// Belvo's `access_mode`. `None` if unknown: the schedule then treats the link as recurrent.
     pub access_mode: Option<AccessMode>,
-    /// How often Belvo refreshes it, in milliseconds.
+    /// The interval between Belvo's refreshes, in milliseconds.
     pub refresh_rate: Option<EpochMillis>,
-    /// What Belvo loads of it.
+    /// The resources that Belvo loads.
     pub fetch_resources: Vec<&'static Resource>,
-    /// Since when the table knows it.
+    /// When the table's item of the link was created.
     pub known_since: EpochMillis,
     /// When its last webhook was received.
     pub last_event_at: Option<EpochMillis>,
-    /// The last webhook after which it was found overdue.
+    /// When the webhook was received after which the link last became overdue.
     pub overdue_since: Option<EpochMillis>,
-    /// Can it be read at all? Not when Belvo does not have it.
+    /// Whether Belvo does not have the link, so that it cannot be listed.
     pub is_lost: bool,
-    /// What was synced of it.
+    /// The resources with a sync state in the table.
     pub synced: Vec<SyncedResource>,
 }
 
-/// What is known of one resource of a link.
+/// The sync state of a resource of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyncedResource {
     /// The resource.
     pub resource: &'static Resource,
-    /// When its last finished whole listing began.
+    /// When the last completed whole listing began.
     pub listed_at: Option<EpochMillis>,
-    /// When a listing in doubt is to be repeated.
+    /// When to repeat an unverified listing.
     pub relist_at: Option<EpochMillis>,
 }
 
-/// What to do about a link.
+/// The listings of a link that are due, and the time of the next decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// These are listed now, whole.
+    /// The resources to list now, whole.
     pub list: Vec<&'static Resource>,
-    /// When to decide again; never, when nothing more is expected.
+    /// When to decide again. `None` for never.
     pub due_at: Option<EpochMillis>,
-    /// It is overdue: Belvo should have sent a webhook since this one.
+    /// Set if the link is overdue: the time of the last webhook, after which Belvo should have sent another.
     pub overdue_since: Option<EpochMillis>,
 }
 
 impl AccessMode {
-    /// Reads Belvo's word.
+    /// Parses Belvo's `access_mode`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         match word {
@@ -82,7 +84,7 @@ impl AccessMode {
     }
 }
 
-/// Reads Belvo's `refresh_rate` (`6h`, `12h`, `24h`, `7d`, `30d`), in milliseconds.
+/// Parses Belvo's `refresh_rate` (`6h`, `12h`, `24h`, `7d`, `30d`), and returns it in milliseconds.
 #[must_use]
 pub fn refresh_rate(text: &str) -> Option<EpochMillis> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -94,7 +96,8 @@ pub fn refresh_rate(text: &str) -> Option<EpochMillis> {
     }
 }
 
-/// How long to wait before a listing is repeated that was found in doubt for the n-th time in a row, counted from 1.
+/// Returns the delay before an unverified listing is repeated, in milliseconds. `times` is the number of consecutive
+/// unverified listings, counted from 1.
 #[must_use]
 pub fn drift_delay(times: u64) -> EpochMillis {
     let index = usize::try_from(times.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -102,11 +105,11 @@ pub fn drift_delay(times: u64) -> EpochMillis {
 }
 
 impl KnownLink {
-    /// What to do now. `chance`, between 0 and 1, spreads links over time.
+    /// Returns the listings that are due now. `chance`, between 0 and 1, is the jitter that spreads links over time.
     #[must_use]
     pub fn decide(&self, now: EpochMillis, chance: f64) -> Decision {
         if self.is_lost {
-            return Decision { list: Vec::new(), due_at: Some(now + USUAL_INTERVAL), overdue_since: None };
+            return Decision { list: Vec::new(), due_at: Some(now + RELIST_INTERVAL), overdue_since: None };
         }
         let overdue_since = self.last_event_at.filter(|last| {
             self.overdue_at().is_some_and(|at| at <= now) && self.overdue_since.is_none_or(|since| since < *last)
@@ -116,11 +119,11 @@ impl KnownLink {
         };
         let resources = self.resources();
         let list: Vec<_> = resources.iter().filter(|synced| wanted(synced)).map(|synced| synced.resource).collect();
-        // What is listed now is looked at again soon: the listing may fail.
-        let never_came = |synced: &SyncedResource| synced.listed_at.is_none() && now >= self.known_since + WAIT;
+        // Check soon whether the requested listings succeeded.
+        let never_came = |synced: &SyncedResource| synced.listed_at.is_none() && now >= self.known_since + LOAD_TIMEOUT;
         let next = |synced: &SyncedResource| match self.next_listing(synced, now) {
-            Some(_) if list.contains(&synced.resource) && never_came(synced) => Some(now + USUAL_INTERVAL),
-            Some(_) if list.contains(&synced.resource) => Some(now + LOOK_AGAIN),
+            Some(_) if list.contains(&synced.resource) && never_came(synced) => Some(now + RELIST_INTERVAL),
+            Some(_) if list.contains(&synced.resource) => Some(now + RECHECK_DELAY),
             next => next,
         };
         let overdue = if overdue_since.is_some() { None } else { self.overdue_at().filter(|at| *at > now) };
@@ -128,7 +131,7 @@ impl KnownLink {
         Decision { list, due_at: due_at.map(|at| spread(at.max(now), now, chance)), overdue_since }
     }
 
-    /// What there is or should be.
+    /// Returns the resources with a sync state, and those that Belvo should load.
     fn resources(&self) -> Vec<SyncedResource> {
         let mut resources = self.synced.clone();
         for &resource in &self.fetch_resources {
@@ -139,11 +142,11 @@ impl KnownLink {
         resources
     }
 
-    /// When a resource is to be listed; never, when nothing is expected of it.
+    /// Returns the time of the next listing of a resource. `None` for never.
     fn next_listing(&self, synced: &SyncedResource, now: EpochMillis) -> Option<EpochMillis> {
         let usual = match (self.access_mode, synced.listed_at) {
-            // Of a link that Belvo refreshes it may always come.
-            (Some(AccessMode::Single), None) if now >= self.known_since + WAIT => None,
+            // Only for a single link: a refresh of a recurrent one may add the resource at any time.
+            (Some(AccessMode::Single), None) if now >= self.known_since + LOAD_TIMEOUT => None,
             (_, None) => Some(self.known_since),
             (Some(AccessMode::Single), Some(_)) => None,
             (_, Some(listed_at)) => Some(listed_at + self.interval()),
@@ -151,21 +154,23 @@ impl KnownLink {
         usual.into_iter().chain(synced.relist_at).min()
     }
 
+    /// Returns the interval between scheduled listings, in milliseconds: a week, or two refreshes if that is longer.
     fn interval(&self) -> EpochMillis {
-        USUAL_INTERVAL.max(2 * self.refresh_rate.unwrap_or_default())
+        RELIST_INTERVAL.max(2 * self.refresh_rate.unwrap_or_default())
     }
 
-    /// When Belvo should have sent a webhook, of a link that it refreshes.
+    /// Returns the time by which Belvo should have sent a webhook: two refreshes after the last one. `None` for a link that
+    /// Belvo does not refresh.
     fn overdue_at(&self) -> Option<EpochMillis> {
         let rate = self.refresh_rate.filter(|_| self.access_mode != Some(AccessMode::Single))?;
         Some(self.last_event_at? + 2 * rate)
     }
 }
 
-/// Up to a tenth later.
+/// Delays `at` by up to a tenth of the remaining time, in proportion to `chance`.
 fn spread(at: EpochMillis, now: EpochMillis, chance: f64) -> EpochMillis {
     let tenth = (at - now) / 10;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a random part of some days")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the jitter need not be exact")]
     let later = (tenth as f64 * chance) as EpochMillis;
     at + later
 }
@@ -184,7 +189,7 @@ mod tests {
         SyncedResource { resource: row(webhook_type), listed_at: Some(listed_at), relist_at: None }
     }
 
-    /// Recurrent, refreshed daily, all well.
+    /// A recurrent link that Belvo refreshes daily, without errors.
     fn link() -> KnownLink {
         KnownLink {
             access_mode: Some(AccessMode::Recurrent),
@@ -247,12 +252,12 @@ mod tests {
         assert_eq!((names(&decision), decision.due_at), (vec!["TRANSACTIONS"], Some(NOW + DAY)));
         let all = single(link().synced, NOW - DAY).decide(NOW, 0.0);
         assert_eq!((all.list, all.due_at), (Vec::new(), None));
-        let too_late = single(Vec::new(), NOW - WAIT).decide(NOW, 0.0);
+        let too_late = single(Vec::new(), NOW - LOAD_TIMEOUT).decide(NOW, 0.0);
         assert_eq!((too_late.list, too_late.due_at), (Vec::new(), None));
     }
 
     #[test]
-    fn a_listing_in_doubt_is_repeated_when_it_is_due_also_of_a_single_link() {
+    fn an_unverified_listing_is_repeated_when_due_also_of_a_single_link() {
         let mut link = KnownLink { access_mode: Some(AccessMode::Single), refresh_rate: None, ..link() };
         link.synced[1].relist_at = Some(NOW + HOUR);
         let decision = link.decide(NOW, 0.0);
@@ -266,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_belvo_does_not_have_is_looked_at_again_and_not_listed() {
+    fn a_link_that_belvo_does_not_have_is_checked_again_and_not_listed() {
         let lost = KnownLink { is_lost: true, synced: vec![listed("ACCOUNTS", 0)], ..link() };
         let decision = lost.decide(NOW, 0.0);
         assert_eq!((decision.list, decision.due_at), (Vec::new(), Some(NOW + 7 * DAY)));

@@ -1,23 +1,23 @@
-//! Who puts messages into the queue.
+//! The senders of queue messages.
 
 use serde::{Deserialize, Serialize};
 
-/// Who put a message into the queue.
+/// The sender of a queue message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Belvo, through the webhook function.
     Webhook,
-    /// A person who asked for a link to be listed again.
+    /// An operator or application that requested a new listing or an erasure.
     Resync,
-    /// The schedule.
+    /// The reconcile function, on its schedule.
     Reconcile,
-    /// The sync function itself, which had more to do than fits into one invocation.
+    /// The sync function, for work that did not fit into an invocation.
     Continuation,
 }
 
 impl Source {
-    /// The word for it, in messages, in the table and on the command line.
+    /// Returns the word for it in messages, in the table and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Times: epoch milliseconds everywhere, days where Belvo filters by day.
+//! Times in epoch milliseconds, and days for Belvo's date filters.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ pub type EpochMillis = i64;
 pub struct Day(jiff::civil::Date);
 
 impl Day {
-    /// The UTC day that a moment falls on. Moments that jiff cannot hold clamp to its first or last day.
+    /// Returns the UTC day of a moment. A moment outside the range of [`jiff::Timestamp`] clamps to its first or last day.
     #[must_use]
     pub fn of(moment: EpochMillis) -> Self {
         let clamp = |_| {
@@ -21,7 +21,7 @@ impl Day {
         Self(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date())
     }
 
-    /// Reads `YYYY-MM-DD`; anything else is not a day.
+    /// Parses `YYYY-MM-DD`, and no other format.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = text.len() == 10
@@ -32,19 +32,19 @@ impl Day {
         well_formed.then(|| text.parse().ok().map(Self)).flatten()
     }
 
-    /// Reads the day with which a date begins, with a time behind it or without.
+    /// Parses the day at the beginning of a date, with or without a time after it.
     #[must_use]
     pub fn of_date(text: &str) -> Option<Self> {
         Self::parse(text.trim().get(..10)?)
     }
 
-    /// The day before (the first day there is stays itself).
+    /// Returns the day before. The first representable day returns itself.
     #[must_use]
     pub fn previous(self) -> Self {
         Self(self.0.yesterday().unwrap_or(self.0))
     }
 
-    /// The day after (the last day there is stays itself).
+    /// Returns the day after. The last representable day returns itself.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.tomorrow().unwrap_or(self.0))
@@ -57,9 +57,11 @@ impl fmt::Display for Day {
     }
 }
 
-/// The moment that Belvo writes as `2022-02-09T08:45:50.406032Z`: three to six digits of a second, any offset. A time
-/// without an offset is in UTC, and a day without a time means its midnight. In microseconds, so that nothing is lost in
-/// comparing two.
+/// Parses a time that Belvo writes as `2022-02-09T08:45:50.406032Z`, and returns it in microseconds since
+/// 1970-01-01T00:00:00Z.
+///
+/// Belvo writes three to six digits of a second, and any offset. A time without an offset is in UTC. A day without a time
+/// is its midnight. Microseconds keep every digit for comparisons.
 #[must_use]
 pub fn moment_micros(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -68,13 +70,13 @@ pub fn moment_micros(text: &str) -> Option<i64> {
     moment.ok().map(jiff::Timestamp::as_microsecond)
 }
 
-/// A moment as `2023-11-14T22:13:20.000Z`.
+/// Formats a moment as `2023-11-14T22:13:20.000Z`.
 #[must_use]
 pub fn rfc3339(moment: EpochMillis) -> String {
     format!("{:.3}", jiff::Timestamp::from_millisecond(moment).unwrap_or_default())
 }
 
-/// The wall clock of this host.
+/// Returns the time of this host's wall clock.
 #[must_use]
 pub fn now() -> EpochMillis {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What Belvo posts to us, parsed once.
+//! Parsing of Belvo's webhooks.
 //!
-//! Only what this project needs is demanded: a type, a code and, where there is one, a usable link id. Unknown
-//! members, types and codes are kept; optional members of an unexpected JSON type count as absent but are kept too.
+//! The parser requires a type, a code and a valid link id if there is one. It keeps unknown members, types and codes. An
+//! optional member of an unexpected JSON type counts as absent, but is kept.
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 use crate::json::is_null;
 use crate::{Fields, LinkId, RequestId, Resource};
 
-/// The longest webhook type, code or external id, in bytes. Belvo's longest code has 55.
+/// The maximum length of a webhook type, code or external id, in bytes. Belvo's longest code has 58.
 const MAX_WORD_BYTES: usize = 256;
 
-/// The names of the webhook's type: Belvo's usual one, and the one of its direct debit.
+/// The members with the webhook's type: the usual one, and that of Belvo's direct debit.
 const TYPE: [&str; 2] = ["webhook_type", "eventType"];
-/// The names of the webhook's code.
+/// The members with the webhook's code: the usual one, and that of Belvo's direct debit.
 const CODE: [&str; 2] = ["webhook_code", "eventCode"];
-/// The members that a webhook is read from, `data` apart. A reader needs them all, so a webhook that is cut keeps them all.
+/// The members that [`Webhook`] reads, except `data`. A cut webhook keeps all of them.
 const ENVELOPE: [&str; 9] =
     [TYPE[0], TYPE[1], CODE[0], CODE[1], LINK_ID, REQUEST_ID, EXTERNAL_ID, WEBHOOK_ID, PROCESS_TYPE];
 const LINK_ID: &str = "link_id";
@@ -26,9 +26,9 @@ const EXTERNAL_ID: &str = "external_id";
 const WEBHOOK_ID: &str = "webhook_id";
 const PROCESS_TYPE: &str = "process_type";
 
-/// Types that may be logged beside those of the catalogue; see [`Webhook::loggable_kind`].
+/// The types that may be logged in addition to those of the catalogue, see [`Webhook::loggable_kind`].
 const OTHER_TYPES: [&str; 2] = ["LINK", "CONSENT"];
-/// Codes that may be logged: those that Belvo documents.
+/// The codes that may be logged. Source: Belvo's documentation.
 const CODES: [&str; 27] = [
     "historical_update",
     "new_accounts_available",
@@ -59,7 +59,7 @@ const CODES: [&str; 27] = [
     "consent_expired",
 ];
 
-/// A webhook whose envelope can be understood. Its `Debug` shows no content.
+/// A webhook with a valid envelope. Its `Debug` form shows no content but the link id.
 #[derive(Clone)]
 pub struct Webhook {
     webhook_type: String,
@@ -67,27 +67,27 @@ pub struct Webhook {
     link_id: Option<LinkId>,
     request_id: Option<String>,
     external_id: Option<String>,
-    /// Every member as it was sent, the ones above included.
+    /// Every member as Belvo sent it, including those above.
     members: Vec<(String, Box<RawValue>)>,
 }
 
-/// Why a body is not a webhook, and the request id that could be read from it all the same.
+/// An error that means: a body is not a valid webhook.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidWebhook {
-    /// Belvo's request id, where the body gave one.
+    /// Belvo's request id, if the body has a valid one.
     pub request_id: Option<String>,
-    /// At least one.
+    /// The errors; at least one.
     pub errors: Vec<FieldError>,
 }
 
-/// One thing that is wrong with a body. Never repeats input.
+/// An error in a body. It does not repeat input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// A word for programs, from Belvo's own vocabulary: `parse_error`, `required`, `invalid`.
+    /// A word for programs, as in Belvo's errors: `parse_error`, `required`, `invalid`.
     pub code: &'static str,
     /// A sentence for people.
     pub message: &'static str,
-    /// The member that is wrong; none when the body as a whole is.
+    /// The invalid member. `None` if the body as a whole is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<&'static str>,
 }
@@ -99,12 +99,11 @@ impl FieldError {
 }
 
 impl Webhook {
-    /// Parses a body.
+    /// Parses a body. Also accepts `eventType` and `eventCode`, the names of type and code in Belvo's direct debit.
     ///
     /// # Errors
-    /// [`InvalidWebhook`] when it is not a JSON object, `webhook_type` or `webhook_code` is missing, empty or longer
-    /// than 256 bytes, or `link_id` is neither absent, null nor an id. Belvo's direct debit calls the two `eventType` and
-    /// `eventCode`; such a webhook is taken, too.
+    /// [`InvalidWebhook`] if the body is not a JSON object, if `webhook_type` or `webhook_code` is missing, empty or longer
+    /// than 256 bytes, or if `link_id` is not absent, null or a valid id.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidWebhook> {
         let (fields, read) = Fields::read(body);
         let request_id = usable_request_id(&fields);
@@ -133,57 +132,58 @@ impl Webhook {
         }
     }
 
-    /// The resource it is about, in Belvo's spelling: `TRANSACTIONS`, `LINK` ...
+    /// Returns the type, in Belvo's spelling: `TRANSACTIONS`, `LINK` ...
     #[must_use]
     pub fn webhook_type(&self) -> &str {
         &self.webhook_type
     }
 
-    /// What happened: `historical_update`, `transactions_deleted` ...
+    /// Returns the code: `historical_update`, `transactions_deleted` ...
     #[must_use]
     pub fn webhook_code(&self) -> &str {
         &self.webhook_code
     }
 
-    /// Type and code for logs and metrics: the words that Belvo is known to use, `other` for anything else, since a
-    /// sender could put anything there.
+    /// Returns type and code for logs and metrics.
+    ///
+    /// Words that Belvo does not document become `other`, because a sender can choose any text.
     #[must_use]
     pub fn loggable_kind(&self) -> (&'static str, &'static str) {
         let types = Resource::all().map(|row| row.webhook_type).chain(OTHER_TYPES);
         (known_word(&self.webhook_type, types), known_word(&self.webhook_code, CODES.into_iter()))
     }
 
-    /// The link it is about. Payments webhooks have none.
+    /// Returns the id of the link. Webhooks of payments have none.
     #[must_use]
     pub fn link_id(&self) -> Option<&LinkId> {
         self.link_id.as_ref()
     }
 
-    /// Belvo's request id, as it was written.
+    /// Returns Belvo's request id, in its original spelling.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// The id that the customer gave the link. May be personal data: never log it.
+    /// Returns the customer's id of the link. Do not log it: it may be personal data.
     #[must_use]
     pub fn external_id(&self) -> Option<&str> {
         self.external_id.as_deref()
     }
 
-    /// The webhook's own id, where it is usable as one.
+    /// Returns the id of the webhook, if it is a string of at most 256 bytes.
     #[must_use]
     pub fn webhook_id(&self) -> Option<String> {
         self.short_text(WEBHOOK_ID)
     }
 
-    /// `historical_update` or `recurrent_update`, where given.
+    /// Returns `process_type` (`historical_update` or `recurrent_update`), if it is a string of at most 256 bytes.
     #[must_use]
     pub fn process_type(&self) -> Option<String> {
         self.short_text(PROCESS_TYPE)
     }
 
-    /// The members of `data`; none when it is absent or not an object.
+    /// Returns the members of `data`. They are empty if it is absent or not an object.
     #[must_use]
     pub fn data(&self) -> Fields<'_> {
         match self.member("data").map(|raw| Fields::read(raw.get().as_bytes())) {
@@ -192,13 +192,13 @@ impl Webhook {
         }
     }
 
-    /// `data` as it was sent.
+    /// Returns `data` as Belvo sent it.
     #[must_use]
     pub fn raw_data(&self) -> Option<&RawValue> {
         self.member("data")
     }
 
-    /// The same webhook with another `data`, or with none.
+    /// Returns the webhook with another `data`, or without `data`.
     #[must_use]
     pub(crate) fn with_data(&self, data: Option<Box<RawValue>>) -> Self {
         let mut members: Vec<_> = self.members.iter().filter(|(name, _)| name != "data").cloned().collect();
@@ -206,8 +206,9 @@ impl Webhook {
         Self { members, ..self.clone() }
     }
 
-    /// The same webhook with only its envelope, each member at most `max_bytes` long. Every member that was read from the
-    /// body is shorter than 2 KiB, so with that bound what is read from the result is the same.
+    /// Returns the webhook with only the members of the envelope that have at most `max_bytes`.
+    ///
+    /// Every member that the parser accepted is shorter than 2 KiB. With that bound, the result parses to the same values.
     #[must_use]
     pub(crate) fn envelope_only(&self, max_bytes: usize) -> Self {
         let kept =
@@ -270,7 +271,7 @@ fn link_id(fields: &Fields<'_>) -> Result<Option<LinkId>, FieldError> {
     })
 }
 
-/// Belvo's request id goes into our answer, so it is only taken when it is harmless there.
+/// Returns Belvo's request id, if it is a valid id. The webhook function's response repeats it, so it must be harmless.
 fn usable_request_id(fields: &Fields<'_>) -> Option<String> {
     let text = fields.text(REQUEST_ID)?;
     RequestId::parse(&text).is_ok().then(|| text.into_owned())
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_is_wrong_is_named_and_none_is_echoed() {
+    fn every_error_is_reported_and_no_input_is_repeated() {
         assert_eq!(errors("{"), [("parse_error", None)]);
         assert_eq!(errors("[]"), [("parse_error", None)]);
         assert_eq!(errors("{}"), [("required", Some("webhook_type")), ("required", Some("webhook_code"))]);
