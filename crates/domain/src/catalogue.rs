@@ -36,8 +36,7 @@ pub(crate) const CATALOGUE: [Resource; 24] = [
         path: "/api/transactions/",
         total: "total_transactions",
         new: Some("new_transactions"),
-        // Source: Belvo's guide to the webhook `transactions_updated`. The OpenAPI description lacks `id__in`.
-        filters_by_id: true,
+        // `filters_by_id`: Belvo's guide to the webhook `transactions_updated` has it. The OpenAPI description lacks `id__in`.
         date: Some("value_date"),
         embeds_account: true,
         ..MOST
