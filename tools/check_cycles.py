@@ -18,7 +18,7 @@ from rust_sources import ROOT, modules
 USE = re.compile(r"\buse ([^;]+);")
 PATH = re.compile(r"\b(?:crate|super)(?:::\w+)+")
 # Packages that still have a circle.
-LEFT_OUT = {"belvo", "domain"}
+LEFT_OUT = {"belvo"}
 
 Graph = dict[str, set[str]]
 

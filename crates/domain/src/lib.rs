@@ -12,8 +12,10 @@
 
 mod announced_totals;
 mod catalogue;
+mod flow;
 mod hash;
 mod id;
+mod id_lists;
 mod internal;
 mod json;
 mod link;
@@ -29,8 +31,10 @@ mod time;
 mod webhook;
 
 pub use announced_totals::{AnnouncedTotals, TaxReturnKind};
+pub use flow::Flow;
 pub use hash::{fingerprint, sha256_hex};
 pub use id::{InvalidId, LinkId, ObjectId, RequestId};
+pub use id_lists::{DELETED, UPDATED};
 pub use json::{Fields, Value, escape_path_name};
 pub use link::{AnnouncedStatus, Consent, KnownConsent, LinkStatus};
 pub use listed_link::ListedLink;
@@ -39,7 +43,7 @@ pub use message::{
     Withheld,
 };
 pub use number::Number;
-pub use plan::{DELETED, ERASE_LINK, Filter, Flow, Plan, STATUS_CHANGED, UPDATED};
+pub use plan::{ERASE_LINK, Filter, Plan, STATUS_CHANGED};
 pub use record::{EmbeddedAccount, InvalidObject, Record, as_of, deduplicate};
 pub use resource::{Country, Resource};
 pub use source::Source;

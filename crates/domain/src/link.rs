@@ -9,8 +9,7 @@
 //! - The *consent* of Brazil's Open Finance. Reading it from Belvo requires the user's document number, so the webhook that
 //!   was received last determines it.
 
-use crate::plan::Plan;
-use crate::{Day, EpochMillis, Fields};
+use crate::{Day, EpochMillis};
 
 /// Whether the link's data can be synced, and the reason if not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,28 +169,6 @@ impl LinkStatus {
     }
 }
 
-impl Consent {
-    /// Returns the plan for a webhook of the type CONSENT.
-    pub(crate) fn plan(code: &str, data: &Fields<'_>) -> Plan {
-        match code {
-            "openfinance_consent_about_to_expire" => {
-                let due = data.text("consent_due_date").and_then(|date| Day::of_date(&date));
-                Plan::Consent(Self::Expiring { due })
-            }
-            // An older page of Belvo's documentation has the code without the prefix.
-            "openfinance_consent_expired" | "consent_expired" => Plan::Consent(Self::Expired),
-            "openfinance_consent_expiration_changed" => Plan::Consent(Self::Changed),
-            "openfinance_consent_with_unrecoverable_resources" => {
-                Plan::Record("a part of the consent cannot be used any more: the user may give a new one for it")
-            }
-            "openfinance_consent_with_temporarily_unavailable_resources" => {
-                Plan::Record("a part of the consent cannot be used for a while: there is nothing to do")
-            }
-            _ => Plan::Unknown,
-        }
-    }
-}
-
 impl AnnouncedStatus {
     /// Returns `true` if an event at this time shows that the announced status no longer applies. Such an event is a webhook
     /// about data that Belvo loaded, or a successful login of Belvo.
@@ -219,10 +196,6 @@ impl KnownConsent {
 mod tests {
     use super::*;
 
-    fn plan(code: &str, data: &str) -> Plan {
-        Consent::plan(code, &Fields::read(data.as_bytes()).0)
-    }
-
     #[test]
     fn every_status_reads_back_as_it_was_written() {
         for status in LinkStatus::ALL {
@@ -240,33 +213,6 @@ mod tests {
         assert_eq!(action("unconfirmed"), Some(Some("update_credentials")));
         assert_eq!(action("token_required"), Some(Some("give_token")));
         assert_eq!(action("on_holiday"), None);
-    }
-
-    #[test]
-    fn both_spellings_of_an_expired_consent_mean_the_same() {
-        for code in ["openfinance_consent_expired", "consent_expired"] {
-            assert_eq!(plan(code, "{}"), Plan::Consent(Consent::Expired));
-        }
-    }
-
-    #[test]
-    fn the_day_on_which_a_consent_ends_is_read_with_a_time_or_without() {
-        let due = Day::parse("2024-05-21");
-        for date in [r#""2024-05-21""#, r#""2024-05-21T08:32:00Z""#] {
-            let data = format!(r#"{{"consent_due_date":{date}}}"#);
-            assert_eq!(plan("openfinance_consent_about_to_expire", &data), Plan::Consent(Consent::Expiring { due }));
-        }
-        let undated = Plan::Consent(Consent::Expiring { due: None });
-        assert_eq!(plan("openfinance_consent_about_to_expire", r#"{"consent_due_date":7}"#), undated);
-    }
-
-    #[test]
-    fn consent_events_that_change_nothing_here_are_recorded_and_strange_ones_unknown() {
-        for what in ["unrecoverable", "temporarily_unavailable"] {
-            let code = format!("openfinance_consent_with_{what}_resources");
-            assert!(matches!(plan(&code, "{}"), Plan::Record(_)), "{code}");
-        }
-        assert_eq!(plan("openfinance_consent_framed", "{}"), Plan::Unknown);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::plan::{DELETED, UPDATED};
+use crate::id_lists::{DELETED, UPDATED, id_lists};
 use crate::{EpochMillis, Fields, ObjectId, Source, Webhook, sha256_hex};
 
 /// The maximum number of ids of each list in a message.
@@ -386,15 +386,6 @@ fn split(webhook: &Webhook) -> Parts {
             Parts::Slices((0..parts).map(|part| envelope.with_data(slice(&beside, &lists, part))).collect())
         }
     }
-}
-
-type IdList<'a> = (&'a str, Vec<&'a RawValue>);
-
-/// Returns the id lists of a webhook's `data`: `updated_transactions`, `deleted_transactions`, and every list with such a
-/// name.
-pub(crate) fn id_lists<'a>(data: &'a Fields<'a>) -> impl Iterator<Item = IdList<'a>> {
-    let named = data.iter().filter(|(name, _)| name.starts_with(UPDATED) || name.starts_with(DELETED));
-    named.filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)))
 }
 
 /// Returns the members of `data` that are not id lists, up to [`MAX_KEPT_MEMBER_BYTES`] together.

@@ -7,7 +7,8 @@
 
 use serde_json::value::RawValue;
 
-use crate::{AnnouncedTotals, Consent, Day, Fields, ObjectId, Resource, Webhook};
+use crate::id_lists::{DELETED, UPDATED, id_lists};
+use crate::{AnnouncedTotals, Consent, Day, Fields, Flow, ObjectId, Resource, Webhook};
 
 /// The work that a message asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,24 +70,11 @@ pub enum Filter {
     },
 }
 
-/// The direction of money or of an invoice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// Received by the owner of the link.
-    Inflow,
-    /// Sent by the owner of the link.
-    Outflow,
-}
-
 /// The internal code, of the type LINK, for: the status in Belvo's list of links differs from that in the table.
 pub const STATUS_CHANGED: &str = "status_changed";
 /// The internal code, of the type LINK, for: an operator requests the erasure of the link's data. A webhook cannot request
 /// it.
 pub const ERASE_LINK: &str = "erase_link";
-/// The prefix of the names of lists with updated ids, such as `updated_transactions`.
-pub const UPDATED: &str = "updated_";
-/// The prefix of the names of lists with deleted ids, such as `deleted_transactions`.
-pub const DELETED: &str = "deleted_";
 
 impl Plan {
     /// Returns the plan for a webhook.
@@ -100,9 +88,29 @@ impl Plan {
             // Belvo documents this code without its type.
             (_, "link_deleted") => Self::LinkDeleted,
             ("LINK", "invalid_credentials" | "token_required" | STATUS_CHANGED) => Self::LinkStatus,
-            ("CONSENT", code) => Consent::plan(code, &webhook.data()),
+            ("CONSENT", code) => Self::of_consent(code, &webhook.data()),
             (webhook_type, code) => Resource::of_webhook_type(webhook_type)
                 .map_or(Self::Unknown, |resource| Self::of_data(resource, code, webhook)),
+        }
+    }
+
+    /// Returns the plan for a webhook of the type CONSENT.
+    fn of_consent(code: &str, data: &Fields<'_>) -> Self {
+        match code {
+            "openfinance_consent_about_to_expire" => {
+                let due = data.text("consent_due_date").and_then(|date| Day::of_date(&date));
+                Self::Consent(Consent::Expiring { due })
+            }
+            // An older page of Belvo's documentation has the code without the prefix.
+            "openfinance_consent_expired" | "consent_expired" => Self::Consent(Consent::Expired),
+            "openfinance_consent_expiration_changed" => Self::Consent(Consent::Changed),
+            "openfinance_consent_with_unrecoverable_resources" => {
+                Self::Record("a part of the consent cannot be used any more: the user may give a new one for it")
+            }
+            "openfinance_consent_with_temporarily_unavailable_resources" => {
+                Self::Record("a part of the consent cannot be used for a while: there is nothing to do")
+            }
+            _ => Self::Unknown,
         }
     }
 
@@ -165,23 +173,6 @@ impl Filter {
     }
 }
 
-impl Flow {
-    /// Parses Belvo's word for the direction.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Inflow, Self::Outflow].into_iter().find(|flow| flow.as_str() == word)
-    }
-
-    /// Returns Belvo's word for the direction.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inflow => "INFLOW",
-            Self::Outflow => "OUTFLOW",
-        }
-    }
-}
-
 /// The meaning of a webhook code.
 enum Meaning {
     Historical,
@@ -225,7 +216,7 @@ struct Ids {
 
 /// Returns the ids of the first list whose name starts with `prefix`, without duplicates. `None` if there is no such list.
 fn ids(data: &Fields<'_>, prefix: &str) -> Option<Ids> {
-    let (_, items) = crate::message::id_lists(data).find(|(name, _)| name.starts_with(prefix))?;
+    let (_, items) = id_lists(data).find(|(name, _)| name.starts_with(prefix))?;
     let read = |raw: &&RawValue| crate::json::text(raw).and_then(|text| ObjectId::parse(&text).ok());
     let mut usable: Vec<ObjectId> = items.iter().filter_map(read).collect();
     let unusable = items.len() - usable.len();
@@ -354,6 +345,36 @@ mod tests {
         let data = r#"{"employment_changes":["EMPLOYED","SALARY_INCREASED"]}"#;
         let whole = list("EMPLOYMENT_RECORDS", Filter::Whole, AnnouncedTotals::default());
         assert_eq!(plan("EMPLOYMENT_RECORDS", "employment_changes", data), whole);
+    }
+
+    #[test]
+    fn both_spellings_of_an_expired_consent_mean_the_same() {
+        for code in ["openfinance_consent_expired", "consent_expired"] {
+            assert_eq!(plan("CONSENT", code, "{}"), Plan::Consent(Consent::Expired));
+        }
+    }
+
+    #[test]
+    fn the_day_on_which_a_consent_ends_is_read_with_a_time_or_without() {
+        let due = Day::parse("2024-05-21");
+        for date in [r#""2024-05-21""#, r#""2024-05-21T08:32:00Z""#] {
+            let data = format!(r#"{{"consent_due_date":{date}}}"#);
+            assert_eq!(
+                plan("CONSENT", "openfinance_consent_about_to_expire", &data),
+                Plan::Consent(Consent::Expiring { due })
+            );
+        }
+        let undated = Plan::Consent(Consent::Expiring { due: None });
+        assert_eq!(plan("CONSENT", "openfinance_consent_about_to_expire", r#"{"consent_due_date":7}"#), undated);
+    }
+
+    #[test]
+    fn consent_events_that_change_nothing_here_are_recorded_and_strange_ones_unknown() {
+        for what in ["unrecoverable", "temporarily_unavailable"] {
+            let code = format!("openfinance_consent_with_{what}_resources");
+            assert!(matches!(plan("CONSENT", &code, "{}"), Plan::Record(_)), "{code}");
+        }
+        assert_eq!(plan("CONSENT", "openfinance_consent_framed", "{}"), Plan::Unknown);
     }
 
     #[test]
