@@ -4,6 +4,7 @@
 //! creation; each table also keeps an index by id. A deleted row keeps its place and can be restored.
 
 pub(crate) mod catalogue;
+mod columns;
 mod loading;
 mod place;
 pub(crate) mod preset;
