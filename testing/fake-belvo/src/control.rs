@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod http;
 mod links;
 mod members;
+mod new_link;
 mod refresh;
 
 use std::{sync::Arc, time::Duration};
@@ -27,7 +28,8 @@ use crate::{
 
 use self::changes::{Change, Changed};
 pub use self::{
-    links::{LinkSummary, NewLink, ResourceSummary},
+    links::{LinkSummary, ResourceSummary},
+    new_link::NewLink,
     refresh::Refresh,
 };
 
