@@ -45,15 +45,15 @@ fn the_page_has_no_list_that_the_catalogue_lacks() {
 
 #[test]
 fn days_and_embedded_accounts_are_read_where_belvos_objects_have_them() {
-    let dated = |row: &&Resource| row.date.is_some();
-    let dates: Vec<_> = Resource::all().filter(dated).map(|row| (row.path, row.date.unwrap())).collect();
+    let has_date = |row: &&Resource| row.date.is_some();
+    let members: Vec<_> = Resource::all().filter(has_date).map(|row| (row.path, row.date.unwrap())).collect();
     let expected = [
         ("/api/transactions/", "value_date"),
         ("/api/br/investment-transactions/", "value_date"),
         ("/api/invoices/", "invoice_date"),
         ("/api/cl/invoices/", "issue_date"),
     ];
-    assert_eq!(dates, expected);
+    assert_eq!(members, expected);
     let embedding: Vec<_> = Resource::all().filter(|row| row.embeds_account).map(|row| row.webhook_type).collect();
     assert_eq!(embedding, ["TRANSACTIONS", "BILLS", "RECURRING_EXPENSES"]);
 }

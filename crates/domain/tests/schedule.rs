@@ -11,7 +11,7 @@ fn waiting(access_mode: AccessMode, days: i64) -> KnownLink {
     KnownLink {
         access_mode: Some(access_mode),
         refresh_rate: None,
-        fetch_resources: vec![Resource::of_webhook_type("OWNERS").unwrap()],
+        fetch_resources: vec![Resource::of_webhook_type("OWNERS").expect("a resource")],
         known_since: NOW - days * DAY,
         last_event_at: None,
         overdue_since: None,

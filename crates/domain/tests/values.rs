@@ -4,7 +4,7 @@ use domain::{Number, Record, Resource, Value};
 use serde_json::value::RawValue;
 
 fn raw(json: &str) -> Box<RawValue> {
-    serde_json::from_str(json).unwrap()
+    serde_json::from_str(json).expect("JSON")
 }
 
 /// The value, and the paths that are kept as text.
@@ -19,7 +19,7 @@ fn number(json: &str) -> Option<String> {
 
 #[test]
 fn null_and_the_booleans_are_values_and_no_text() {
-    let (value, as_text) = read(r#"[null,true,false]"#);
+    let (value, as_text) = read("[null,true,false]");
     assert_eq!(value, Value::Array(vec![Value::Null, Value::Bool(true), Value::Bool(false)]));
     assert!(as_text.is_empty());
 }

@@ -6,7 +6,7 @@ use domain::{
 };
 
 fn webhook(json: &str) -> Webhook {
-    Webhook::parse(json.as_bytes()).unwrap()
+    Webhook::parse(json.as_bytes()).expect("a webhook")
 }
 
 fn messages(json: &str) -> Vec<Message> {
