@@ -4,16 +4,17 @@
 //! whole workspace, and breaks `flatten`. Instead, [`Fields`] reads an object one level at a time into raw slices, and
 //! [`Value`] is built from them.
 
+mod fields;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::iter::successors;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+pub use self::fields::Fields;
+pub(crate) use self::fields::{is_null, text};
 use crate::Number;
 
 /// The maximum number of nested containers.
@@ -32,109 +33,6 @@ const MAX_VALUES: usize = 150_000;
 /// The maximum length of the paths in `as_text` together, in bytes. A member that exceeds it is stored as text: a long name
 /// can be part of every path.
 const MAX_PATHS_BYTES: usize = 64 * 1024;
-/// The maximum number of names that are compared with each other. A set is faster for more. Belvo's objects have about 20.
-const FEW_NAMES: usize = 32;
-
-/// The members of a JSON object, in order, with unparsed values.
-///
-/// It keeps only the last value of a repeated name, so that all later code sees the value that was validated.
-#[derive(Debug, Default)]
-pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Fields<'a> {
-    /// Parses an object. If the JSON is incomplete or invalid, returns the members before the error, and the error.
-    pub fn read(json: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
-        Self::read_from(serde_json::Deserializer::from_slice(json))
-    }
-
-    /// Parses an object that is valid UTF-8.
-    pub(crate) fn read_text(json: &'a str) -> (Self, Result<(), serde_json::Error>) {
-        Self::read_from(serde_json::Deserializer::from_str(json))
-    }
-
-    fn read_from<R: serde_json::de::Read<'a>>(
-        mut deserializer: serde_json::Deserializer<R>,
-    ) -> (Self, Result<(), serde_json::Error>) {
-        let mut fields = Self::default();
-        let result = Collect(&mut fields.0).deserialize(&mut deserializer).and_then(|()| deserializer.end());
-        fields.forget_repeated();
-        (fields, result)
-    }
-
-    fn forget_repeated(&mut self) {
-        if !self.has_repeated() {
-            return;
-        }
-        let mut names = HashSet::with_capacity(self.0.len());
-        let is_last: Vec<bool> = self.0.iter().rev().map(|(name, _)| names.insert(name.as_ref())).collect();
-        let mut is_last = is_last.into_iter().rev();
-        self.0.retain(|_| is_last.next().unwrap_or(true));
-    }
-
-    fn has_repeated(&self) -> bool {
-        if self.0.len() > FEW_NAMES {
-            let mut names = HashSet::with_capacity(self.0.len());
-            return !self.0.iter().all(|(name, _)| names.insert(name.as_ref()));
-        }
-        self.0.iter().enumerate().any(|(index, (name, _))| self.0[..index].iter().any(|(earlier, _)| earlier == name))
-    }
-
-    /// Returns the value of a member.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
-    }
-
-    /// Returns the value of a member that is a string.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.get(name).and_then(text)
-    }
-
-    /// Returns every member, in the original order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
-    }
-}
-
-/// Returns the content of a JSON string, or `None` for any other value.
-pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
-}
-
-/// Returns `true` if the value is `null`.
-pub(crate) fn is_null(raw: &RawValue) -> bool {
-    raw.get() == "null"
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Collects members into a vector, which keeps them if a later member is invalid.
-struct Collect<'v, 'a>(&'v mut Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> DeserializeSeed<'a> for Collect<'_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Collect<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((Text(name), value)) = map.next_entry()? {
-            self.0.push((name, value));
-        }
-        Ok(())
-    }
-}
 
 /// A JSON value that the table can store exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -379,94 +277,4 @@ impl<'a> Reading<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> (Value, Vec<String>) {
-        let mut as_text = Vec::new();
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        (Value::read(raw, &mut as_text), as_text)
-    }
-
-    fn digest(json: &str, skip: &[&str]) -> Vec<u8> {
-        let mut hasher = Sha256::new();
-        read(json).0.digest(&mut hasher, skip);
-        hasher.finalize().to_vec()
-    }
-
-    #[test]
-    fn members_before_a_broken_one_can_still_be_read() {
-        let (fields, result) = Fields::read(br#"{"request_id": "r-1", "data": {"a": }"#);
-        assert!(result.is_err());
-        assert_eq!(fields.text("request_id").as_deref(), Some("r-1"));
-    }
-
-    #[test]
-    fn text_after_the_object_is_an_error() {
-        assert!(Fields::read(b"{} {}").1.is_err());
-        assert!(Fields::read(b"[]").1.is_err());
-    }
-
-    #[test]
-    fn of_a_repeated_name_the_last_value_counts() {
-        let (fields, _) = Fields::read(br#"{"a":"1","a":"2"}"#);
-        assert_eq!(fields.text("a").as_deref(), Some("2"));
-        assert_eq!(read(r#"{"a":1,"a":2}"#).0, read(r#"{"a":2}"#).0);
-        let (fields, _) = Fields::read(br#"{"a":1,"b":2,"\u0061":3,"a":[4]}"#);
-        let left: Vec<_> = fields.iter().map(|(name, raw)| (name, raw.get())).collect();
-        assert_eq!(left, [("b", "2"), ("a", "[4]")], "nobody sees what does not count");
-        assert!(read(r#"{"a":1e999,"a":2}"#).1.is_empty());
-    }
-
-    #[test]
-    fn a_path_means_one_place_whatever_the_names_are() {
-        assert_eq!(read(r#"{"a":{"b":1e999},"a.b":1e999,"a\\":1e999}"#).1, ["a.b", r"a\.b", r"a\\"]);
-    }
-
-    #[test]
-    fn a_member_that_holds_more_than_an_item_is_kept_as_text_and_the_others_are_read() {
-        let zeros = format!("[{}]", vec!["0"; 150_000].join(","));
-        let (value, as_text) = read(&format!(r#"{{"a":[1],"b":{zeros},"c":[2]}}"#));
-        let Value::Object(members) = value else { panic!("an object") };
-        assert_eq!((members["b"] == Value::Text(zeros), as_text), (true, vec!["b".to_owned()]));
-        assert_eq!((&members["a"], &members["c"]), (&read("[1]").0, &read("[2]").0));
-        let spaces = format!(r#"{{"a":[{}]}}"#, " ".repeat(MAX_CONTAINER_BYTES));
-        assert_eq!(read(&spaces).1, ["a"]);
-    }
-
-    #[test]
-    fn paths_take_no_more_room_than_is_given_however_long_their_names_are() {
-        let name = "n".repeat(1_000);
-        let (value, as_text) = read(&format!(r#"{{"a":{{"{name}":[{}]}},"b":[1e999]}}"#, vec!["1e999"; 100].join(",")));
-        let Value::Object(members) = value else { panic!("an object") };
-        assert_eq!(as_text, ["a", "b.0"]);
-        assert!(matches!(&members["a"], Value::Text(json) if json.starts_with(r#"{"nnn"#)));
-    }
-
-    #[test]
-    fn numbers_keep_their_digits_and_those_that_cannot_are_kept_as_text() {
-        let (value, as_text) = read(r#"{"a":999999999999999.9999,"b":[1e400,2]}"#);
-        let Value::Object(members) = value else { panic!("an object") };
-        assert_eq!(members["a"], Value::Number(Number::parse("999999999999999.9999").unwrap()));
-        assert_eq!(members["b"], read(r#"["1e400",2]"#).0);
-        assert_eq!(as_text, ["b.0"]);
-    }
-
-    #[test]
-    fn what_dynamodb_cannot_hold_is_kept_as_its_own_text() {
-        let deepest_allowed = "[".repeat(31) + "1" + &"]".repeat(31);
-        assert!(read(&deepest_allowed).1.is_empty());
-        let too_deep = "[".repeat(32) + "1" + &"]".repeat(32);
-        assert_eq!(read(&too_deep).1, [["0"; 31].join(".")]);
-        assert_eq!(read(r#"{"a":{"":1},"b":"\ud800"}"#).1, ["a", "b"]);
-    }
-
-    #[test]
-    fn the_digest_sees_values_and_neither_order_nor_spelling() {
-        assert_eq!(digest(r#"{"a":1.50,"b":"x"}"#, &[]), digest(r#"{"b":"\u0078","a":15e-1}"#, &[]));
-        assert_ne!(digest(r#"{"a":"1"}"#, &[]), digest(r#"{"a":1}"#, &[]));
-        assert_ne!(digest(r#"["a","b"]"#, &[]), digest(r#"["ab",""]"#, &[]));
-        assert_ne!(digest(r"[[1],2]", &[]), digest(r"[[1,2]]", &[]));
-        assert_eq!(digest(r#"{"a":{"at":1}}"#, &["at"]), digest(r#"{"a":{}}"#, &["at"]));
-    }
-}
+mod tests;
