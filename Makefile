@@ -24,7 +24,7 @@ CARGO_MUTANTS_VERSION := 27.1.0
 CARGO_MUTANTS := .tools/mutants/bin/cargo-mutants
 # Options of cargo-mutants, e.g. MUTANTS="--file crates/domain/src/plan.rs".
 MUTANTS ?=
-FUZZ_TARGETS := webhook message object answer
+FUZZ_TARGETS := webhook message object response
 # Duration of `make fuzz` for each target.
 SECONDS ?= 60
 # Options of bench/compare.py: --quick, --only sync, --million all.

@@ -17,7 +17,7 @@ pub fn inputs(target: &str) -> Vec<Large> {
         "webhook" => webhooks(),
         "message" => messages(),
         "object" => objects(),
-        "answer" => answers(),
+        "response" => responses(),
         _ => Vec::new(),
     }
 }
@@ -147,7 +147,7 @@ fn objects() -> Vec<Large> {
     ]
 }
 
-fn answers() -> Vec<Large> {
+fn responses() -> Vec<Large> {
     let page = |results: &str| format!(r#"{{"count":1,"next":null,"previous":null,"results":{results}}}"#).into_bytes();
     vec![
         ("arrays that never end", "[".repeat(LEVELS).into_bytes()),

@@ -4,18 +4,18 @@
 //! same targets serve twice: `make fuzz` searches with them, guided by coverage, and the tests of this crate run them over
 //! the kept corpus, over mutations of it, and over inputs too large to be kept.
 
-mod answer;
 mod message;
 mod object;
+mod response;
 mod webhook;
 
 pub mod corpus;
 pub mod large;
 pub mod mutation;
 
-pub use answer::answer;
 pub use message::message;
 pub use object::object;
+pub use response::response;
 pub use webhook::webhook;
 
 /// Takes input and panics if a promise breaks.
@@ -23,4 +23,4 @@ pub type Target = fn(&[u8]);
 
 /// Every target, by the name that its corpus and its fuzzer have.
 pub const TARGETS: [(&str, Target); 4] =
-    [("webhook", webhook), ("message", message), ("object", object), ("answer", answer)];
+    [("webhook", webhook), ("message", message), ("object", object), ("response", response)];

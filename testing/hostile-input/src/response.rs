@@ -15,7 +15,7 @@ const STATUSES: [u16; 14] = [204, 302, 400, 401, 403, 404, 408, 409, 418, 428, 4
 ///
 /// # Panics
 /// When that does not hold.
-pub fn answer(body: &[u8]) {
+pub fn response(body: &[u8]) {
     match parse::page(body, BASE_URL) {
         Ok(page) => {
             assert!(is_object(body), "a page that is no object");
