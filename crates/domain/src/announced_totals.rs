@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn belvos_odd_totals_are_read_and_what_looks_like_one_is_not() {
+    fn totals_with_unusual_names_are_read_and_similar_members_are_not() {
         let total = |webhook_type, data| all(webhook_type, data).total;
         assert_eq!(total("FINANCIAL_STATEMENTS", r#"{"new_financial_statements":3}"#), Some(3));
         assert_eq!(total("EMPLOYMENT_RECORDS", r#"{"total_employment_record_profiles":1}"#), Some(1));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn days_of_which_the_objects_do_not_know_limit_nothing() {
+    fn days_do_not_limit_objects_without_a_date() {
         let data = r#"{"first_tax_retention_date":"2023-06-01","last_tax_retention_date":"2023-08-20"}"#;
         assert!(counts(&all("TAX_RETENTIONS", data), "TAX_RETENTIONS", r#"{"id":"r","issued_at":"2019-01-03"}"#));
     }

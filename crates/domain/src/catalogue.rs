@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_twenty_one_resources_and_each_row_is_a_belvo_list_of_its_own() {
+    fn there_are_twenty_one_resources_and_each_row_has_a_separate_list() {
         let types: HashSet<_> = Resource::all().map(|row| row.webhook_type).collect();
         let paths: HashSet<_> = Resource::all().map(|row| row.path).collect();
         assert_eq!((types.len(), paths.len()), (21, Resource::all().count()));

@@ -58,7 +58,7 @@ mod tests {
     use crate::Filter;
 
     #[test]
-    fn a_listing_that_is_asked_for_is_whole_and_travels_like_a_webhook() {
+    fn a_requested_listing_is_whole_and_encoded_like_a_webhook() {
         let link = LinkId::parse("link-1").unwrap();
         let asked = Message::listing_of(Source::Resync, &link, "TRANSACTIONS", 7, "key".to_owned()).unwrap();
         let read = Message::decode(&asked.encode()).unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_we_ourselves_can_have_a_link_erased() {
+    fn a_webhook_cannot_request_an_erasure() {
         let link = LinkId::parse("link-1").unwrap();
         let plan = |source| Message::internal(source, &link, ("LINK", ERASE_LINK), 7, "key".to_owned()).unwrap().plan();
         assert_eq!(plan(Source::Webhook), Plan::Unknown);

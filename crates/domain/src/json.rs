@@ -77,26 +77,32 @@ impl Value {
         Self::read_each(fields, members, &Path::DOCUMENT, &mut Reading::new(as_text))
     }
 
+    /// Parses the value at a path. A member of the document that exceeds a limit becomes text.
     fn read_at(raw: &RawValue, path: &Path<'_>, reading: &mut Reading<'_>) -> Self {
         if path.depth != 1 {
             return Self::read_value(raw, path, reading);
         }
-        let (room, kept) = (reading.room, reading.as_text.len());
+
+        let (remaining, kept) = (reading.remaining, reading.as_text.len());
         if raw.get().len() > MAX_CONTAINER_BYTES && raw.get().starts_with(['[', '{']) {
-            reading.room = None;
+            reading.remaining = None;
         }
+
         let value = Self::read_value(raw, path, reading);
-        if reading.room.is_some() {
+        if reading.remaining.is_some() {
             return value;
         }
-        reading.room = room;
+
+        // Undo what the member consumed, and store it whole.
+        reading.remaining = remaining;
         reading.as_text.truncate(kept);
         reading.keep_as_text(raw.get(), path)
     }
 
+    /// Parses a value of any kind. The result has no meaning once a limit is exceeded.
     fn read_value(raw: &RawValue, path: &Path<'_>, reading: &mut Reading<'_>) -> Self {
         reading.take_value(path);
-        if reading.room.is_none() {
+        if reading.remaining.is_none() {
             return Self::Null;
         }
         let json = raw.get();
@@ -120,6 +126,7 @@ impl Value {
         Self::read_each(&fields, fields.iter(), path, reading).map(Self::Object)
     }
 
+    /// Parses members of an object. Returns `None` if a name is invalid or a limit is exceeded.
     fn read_each<'f>(
         fields: &Fields<'_>,
         members: impl Iterator<Item = (&'f str, &'f RawValue)>,
@@ -133,7 +140,7 @@ impl Value {
         let mut values = BTreeMap::new();
         for (name, raw) in members {
             values.insert(name.to_owned(), Self::read_at(raw, &path.to(Step::Name(name)), reading));
-            reading.room?;
+            reading.remaining?;
         }
         Some(values)
     }
@@ -146,7 +153,7 @@ impl Value {
         let mut values = Vec::new();
         for (index, raw) in items.into_iter().enumerate() {
             values.push(Self::read_at(raw, &path.to(Step::Index(index)), reading));
-            reading.room?;
+            reading.remaining?;
         }
         Some(Self::Array(values))
     }
@@ -210,12 +217,12 @@ enum Step<'a> {
 struct Reading<'a> {
     as_text: &'a mut Vec<String>,
     /// The remaining limits. `None` if the current member exceeds them, which stops its parsing.
-    room: Option<Room>,
+    remaining: Option<Remaining>,
 }
 
 /// The remaining limits for the members of a document.
 #[derive(Clone, Copy)]
-struct Room {
+struct Remaining {
     values: usize,
     paths_bytes: usize,
 }
@@ -232,6 +239,7 @@ impl Path<'_> {
         self.depth + 1 > MAX_CONTAINER_LEVELS
     }
 
+    /// Returns the path as it is written in `as_text`.
     fn written(&self) -> String {
         let steps = successors(self.last, |(_, path)| path.last);
         let mut names: Vec<_> = steps.map(|(step, _)| step.name()).collect();
@@ -251,24 +259,28 @@ impl<'a> Step<'a> {
 
 impl<'a> Reading<'a> {
     fn new(as_text: &'a mut Vec<String>) -> Self {
-        Self { as_text, room: Some(Room { values: MAX_VALUES, paths_bytes: MAX_PATHS_BYTES }) }
+        Self { as_text, remaining: Some(Remaining { values: MAX_VALUES, paths_bytes: MAX_PATHS_BYTES }) }
     }
 
     /// Counts a value. The document and its members do not count.
     fn take_value(&mut self, path: &Path<'_>) {
         if path.depth > 1 {
-            self.room = self.room.and_then(|room| Some(Room { values: room.values.checked_sub(1)?, ..room }));
+            self.remaining = self
+                .remaining
+                .and_then(|remaining| Some(Remaining { values: remaining.values.checked_sub(1)?, ..remaining }));
         }
     }
 
+    /// Returns a value's JSON as text, and records its path.
     fn keep_as_text(&mut self, json: &str, path: &Path<'_>) -> Value {
         let path_text = path.written();
         if path.depth > 1 {
             let bytes = path_text.len() + 1;
-            self.room =
-                self.room.and_then(|room| Some(Room { paths_bytes: room.paths_bytes.checked_sub(bytes)?, ..room }));
+            self.remaining = self.remaining.and_then(|remaining| {
+                Some(Remaining { paths_bytes: remaining.paths_bytes.checked_sub(bytes)?, ..remaining })
+            });
         }
-        if self.room.is_none() {
+        if self.remaining.is_none() {
             return Value::Null;
         }
         self.as_text.push(path_text);

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn belvos_words_for_a_link_become_what_its_user_has_to_do() {
+    fn belvos_status_of_a_link_determines_the_action_of_its_user() {
         let action = |word| LinkStatus::from_belvo(word).map(LinkStatus::action);
         assert_eq!(action("valid"), Some(None));
         assert_eq!(action("invalid"), Some(Some("update_credentials")));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_status_stands_only_as_long_as_belvo_calls_the_link_valid() {
+    fn an_announced_status_applies_only_while_belvo_has_the_link_as_valid() {
         let announced = LinkStatus::from_webhook_code("token_required");
         assert_eq!(announced, Some(LinkStatus::TokenRequired));
         assert_eq!(LinkStatus::Active.with_announced(announced), LinkStatus::TokenRequired);
@@ -224,18 +224,18 @@ mod tests {
         for access in [LinkStatus::InvalidCredentials, LinkStatus::Gone, LinkStatus::Deleted, LinkStatus::Erased] {
             assert_eq!(access.with_announced(announced), access);
         }
-        assert_eq!(LinkStatus::from_webhook_code(crate::STATUS_CHANGED), None, "a reason to ask, and nothing more");
+        assert_eq!(LinkStatus::from_webhook_code(crate::STATUS_CHANGED), None, "it announces no status");
     }
 
     #[test]
-    fn an_announcement_is_over_with_what_happened_after_it() {
+    fn a_later_event_outdates_an_announced_status() {
         let announced = AnnouncedStatus { status: Some(LinkStatus::InvalidCredentials), event_at: 1_000 };
         assert!(announced.is_outdated_at(1_001) && !announced.is_outdated_at(1_000));
-        assert!(!AnnouncedStatus { status: None, ..announced }.is_outdated_at(1_001), "nothing stands");
+        assert!(!AnnouncedStatus { status: None, ..announced }.is_outdated_at(1_001), "no status is announced");
     }
 
     #[test]
-    fn an_ended_consent_outweighs_a_failed_login_and_an_ending_one_does_not() {
+    fn an_ended_consent_has_precedence_over_a_failed_login_and_an_ending_one_does_not() {
         let (ended, ending) = (Some(Consent::Expired), Some(Consent::Expiring { due: None }));
         assert_eq!(LinkStatus::InvalidCredentials.with_consent(ended), LinkStatus::ConsentExpired);
         assert_eq!(LinkStatus::InvalidCredentials.with_consent(ending), LinkStatus::InvalidCredentials);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn news_after_the_end_of_a_consent_show_that_it_was_renewed() {
+    fn new_data_after_the_end_of_a_consent_shows_that_it_was_renewed() {
         let known = |consent| KnownConsent { consent, event_at: 1_700_000_000_000 };
         let expired = known(Consent::Expired);
         assert!(
@@ -255,7 +255,7 @@ mod tests {
         );
         let expiring = known(Consent::Expiring { due: Day::parse("2023-11-20") });
         let day = 24 * 60 * 60 * 1_000;
-        assert!(!expiring.is_outdated_by_data_at(1_700_000_000_000 + 6 * day), "it still held then");
+        assert!(!expiring.is_outdated_by_data_at(1_700_000_000_000 + 6 * day), "the consent was still valid");
         assert!(expiring.is_outdated_by_data_at(1_700_000_000_000 + 7 * day));
         assert!(!known(Consent::Expiring { due: None }).is_outdated_by_data_at(i64::MAX));
     }

@@ -82,6 +82,7 @@ impl Message {
             Parts::Slices(parts) => (parts, false),
             Parts::TooMany(envelope) => (vec![envelope], false),
         };
+
         let of = parts.len();
         let withheld = Withheld { bytes: body.len(), sha256: sha256.clone() };
         let message = |(index, webhook)| Self {

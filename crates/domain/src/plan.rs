@@ -114,6 +114,7 @@ impl Plan {
         }
     }
 
+    /// Returns the plan for a webhook about a resource.
     fn of_data(resource: &'static Resource, code: &str, webhook: &Webhook) -> Self {
         let (meaning, word) = Meaning::of(code);
         // One of Belvo's examples has `new_investments_available` under the type ACCOUNTS.
@@ -141,6 +142,7 @@ impl Plan {
         }
     }
 
+    /// Returns a plan to list the whole resource, without totals to verify it.
     fn whole(resource: &'static Resource) -> Self {
         Self::List { resource, filter: Filter::Whole, announced: AnnouncedTotals::default() }
     }

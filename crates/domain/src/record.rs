@@ -74,13 +74,16 @@ impl Record {
         if fields.iter().map(|(name, _)| name.len()).sum::<usize>() > MAX_NAMES_BYTES {
             return Err(InvalidObject);
         }
+
         let id = fields.text("id").and_then(|id| ObjectId::parse(&id).ok()).ok_or(InvalidObject)?;
         let account = resource.embeds_account.then(|| fields.get("account").and_then(EmbeddedAccount::read)).flatten();
+
         let mut as_text = Vec::new();
         let without = account.as_ref().map(|_| "account");
         let data = Value::read_members(&fields, without, &mut as_text).ok_or(InvalidObject)?;
         let account_id = account.as_ref().map(|account| account.id.clone());
         let content_hash = content_hash(by_name(&data), account_id.as_ref(), &VOLATILE);
+
         let is_left_out = |name: &&&str| !data.contains_key(**name);
         let omitted = resource.omit.iter().filter(is_left_out).map(|name| (*name).to_owned()).collect();
         Ok((Self { id, data, account_id, content_hash, as_text, omitted }, account))
@@ -115,8 +118,8 @@ impl Record {
 
     /// Returns `true` if [`deduplicate`] keeps this record instead of another of the same object.
     ///
-    /// A record with a category comes first, then the newer one. Times cannot come first, because each collection can
-    /// reverse the order of two copies.
+    /// The order is by category, then by time (newest first), then by hash. Times cannot come first, because each collection
+    /// can reverse the order of two copies.
     fn is_kept_before(&self, other: &Self) -> bool {
         let age = |record: &Self| as_of(record.text("collected_at"), record.text(CREATED_AT));
         // A record without a category comes last.
@@ -137,6 +140,7 @@ impl Record {
 }
 
 impl<'a> EmbeddedAccount<'a> {
+    /// Parses the account in an object. Returns `None` if it has no valid id.
     fn read(raw: &'a RawValue) -> Option<Self> {
         let (fields, read) = Fields::read_text(raw.get());
         read.ok()?;

@@ -105,20 +105,24 @@ pub fn drift_delay(times: u64) -> EpochMillis {
 }
 
 impl KnownLink {
-    /// Returns the listings that are due now. `chance`, between 0 and 1, is the jitter that spreads links over time.
+    /// Returns the listings that are due now. `jitter`, between 0 and 1, spreads links over
+    /// time.
     #[must_use]
-    pub fn decide(&self, now: EpochMillis, chance: f64) -> Decision {
+    pub fn decide(&self, now: EpochMillis, jitter: f64) -> Decision {
         if self.is_lost {
             return Decision { list: Vec::new(), due_at: Some(now + RELIST_INTERVAL), overdue_since: None };
         }
+
         let overdue_since = self.last_event_at.filter(|last| {
             self.overdue_at().is_some_and(|at| at <= now) && self.overdue_since.is_none_or(|since| since < *last)
         });
+
         let wanted = |synced: &SyncedResource| {
             overdue_since.is_some() || self.next_listing(synced, now).is_some_and(|at| at <= now)
         };
         let resources = self.resources();
         let list: Vec<_> = resources.iter().filter(|synced| wanted(synced)).map(|synced| synced.resource).collect();
+
         // Check soon whether the requested listings succeeded.
         let never_came = |synced: &SyncedResource| synced.listed_at.is_none() && now >= self.known_since + LOAD_TIMEOUT;
         let next = |synced: &SyncedResource| match self.next_listing(synced, now) {
@@ -126,9 +130,10 @@ impl KnownLink {
             Some(_) if list.contains(&synced.resource) => Some(now + RECHECK_DELAY),
             next => next,
         };
+
         let overdue = if overdue_since.is_some() { None } else { self.overdue_at().filter(|at| *at > now) };
         let due_at = resources.iter().filter_map(next).chain(overdue).min();
-        Decision { list, due_at: due_at.map(|at| spread(at.max(now), now, chance)), overdue_since }
+        Decision { list, due_at: due_at.map(|at| spread(at.max(now), now, jitter)), overdue_since }
     }
 
     /// Returns the resources with a sync state, and those that Belvo should load.
@@ -167,11 +172,11 @@ impl KnownLink {
     }
 }
 
-/// Delays `at` by up to a tenth of the remaining time, in proportion to `chance`.
-fn spread(at: EpochMillis, now: EpochMillis, chance: f64) -> EpochMillis {
+/// Delays `at` by up to a tenth of the remaining time, in proportion to `jitter`.
+fn spread(at: EpochMillis, now: EpochMillis, jitter: f64) -> EpochMillis {
     let tenth = (at - now) / 10;
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the jitter need not be exact")]
-    let later = (tenth as f64 * chance) as EpochMillis;
+    let later = (tenth as f64 * jitter) as EpochMillis;
     at + later
 }
 
@@ -278,9 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn chance_delays_by_at_most_a_tenth() {
+    fn jitter_delays_by_at_most_a_tenth() {
         let monthly = KnownLink { refresh_rate: Some(30 * DAY), last_event_at: None, ..link() };
-        let due = |chance| monthly.decide(NOW, chance).due_at.unwrap() - NOW;
+        let due = |jitter| monthly.decide(NOW, jitter).due_at.unwrap() - NOW;
         assert_eq!((due(0.0), due(1.0)), (58 * DAY, 58 * DAY + 58 * DAY / 10));
     }
 

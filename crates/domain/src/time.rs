@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_its_day_whatever_time_stands_behind_it() {
+    fn a_date_is_its_day_whatever_time_follows() {
         for text in ["2024-02-29", " 2024-02-29 ", "2024-02-29T23:00:00-03:00", "2024-02-29 23:00:00"] {
             assert_eq!(Day::of_date(text), Day::parse("2024-02-29"), "{text}");
         }

@@ -37,6 +37,7 @@ impl<'a> Fields<'a> {
         (fields, result)
     }
 
+    /// Removes all but the last value of each repeated name.
     fn forget_repeated(&mut self) {
         if !self.has_repeated() {
             return;

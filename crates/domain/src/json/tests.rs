@@ -37,7 +37,7 @@ fn of_a_repeated_name_the_last_value_counts() {
 }
 
 #[test]
-fn a_path_means_one_place_whatever_the_names_are() {
+fn a_path_is_unambiguous_whatever_the_names_are() {
     assert_eq!(read(r#"{"a":{"b":1e999},"a.b":1e999,"a\\":1e999}"#).1, ["a.b", r"a\.b", r"a\\"]);
 }
 
@@ -53,7 +53,7 @@ fn a_member_that_holds_more_than_an_item_is_kept_as_text_and_the_others_are_read
 }
 
 #[test]
-fn paths_take_no_more_room_than_is_given_however_long_their_names_are() {
+fn the_paths_stay_within_their_limit_whatever_their_names() {
     let name = "n".repeat(1_000);
     let (value, as_text) = read(&format!(r#"{{"a":{{"{name}":[{}]}},"b":[1e999]}}"#, vec!["1e999"; 100].join(",")));
     let Value::Object(members) = value else { panic!("an object") };
@@ -71,7 +71,7 @@ fn numbers_keep_their_digits_and_those_that_cannot_are_kept_as_text() {
 }
 
 #[test]
-fn what_dynamodb_cannot_hold_is_kept_as_its_own_text() {
+fn a_value_that_dynamodb_cannot_store_becomes_its_json_text() {
     let deepest_allowed = "[".repeat(31) + "1" + &"]".repeat(31);
     assert!(read(&deepest_allowed).1.is_empty());
     let too_deep = "[".repeat(32) + "1" + &"]".repeat(32);

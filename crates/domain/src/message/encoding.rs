@@ -24,11 +24,13 @@ pub enum DecodeError {
     UnknownVersion(u64),
 }
 
+/// The version of a message, parsed before its other members.
 #[derive(Deserialize)]
 struct Version {
     v: u64,
 }
 
+/// The members of a message, as [`Message::encode`] writes them.
 #[derive(Serialize)]
 struct Written<'a> {
     v: u64,
@@ -50,6 +52,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// The members of a message, as [`Message::decode`] reads them.
 #[derive(Deserialize)]
 struct Read<'a> {
     received_at: EpochMillis,
@@ -103,11 +106,13 @@ impl Message {
         if v != VERSION {
             return Err(DecodeError::UnknownVersion(v));
         }
+
         let read: Read<'_> = serde_json::from_str(body).map_err(|_| DecodeError::NotAMessage)?;
         let webhook = Webhook::parse(read.webhook.get().as_bytes()).map_err(|_| DecodeError::NotAMessage)?;
         if !read.is_usable() {
             return Err(DecodeError::NotAMessage);
         }
+
         Ok(Self {
             received_at: read.received_at,
             source: read.source,

@@ -21,7 +21,7 @@ const MAX_KEPT_MEMBER_BYTES: usize = 2 * 1024;
 pub(super) enum Parts {
     /// The unchanged webhook fits into a message.
     Whole,
-    /// One for each slice of its id lists.
+    /// The webhook is split into one for each slice of its id lists.
     Slices(Vec<Webhook>),
     /// The webhook needs more than [`MAX_PARTS`] parts: only its envelope is sent.
     TooMany(Webhook),
@@ -50,11 +50,11 @@ pub(super) fn split(webhook: &Webhook) -> Parts {
 
 /// Returns the members of `data` that are not id lists, up to [`MAX_KEPT_MEMBER_BYTES`] together.
 fn kept_beside<'a>(data: &'a Fields<'a>, lists: &BTreeMap<&str, Vec<&RawValue>>) -> BTreeMap<&'a str, &'a RawValue> {
-    let mut room = MAX_KEPT_MEMBER_BYTES;
+    let mut remaining = MAX_KEPT_MEMBER_BYTES;
     let mut kept = BTreeMap::new();
     for (name, raw) in data.iter().filter(|(name, _)| !lists.contains_key(name)) {
-        if let Some(left) = room.checked_sub(name.len() + raw.get().len()) {
-            room = left;
+        if let Some(left) = remaining.checked_sub(name.len() + raw.get().len()) {
+            remaining = left;
             kept.insert(name, raw);
         }
     }

@@ -34,14 +34,14 @@ fn a_message_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn what_another_program_or_a_newer_release_wrote_is_named_and_not_guessed_at() {
+fn messages_of_other_programs_and_of_newer_releases_are_rejected() {
     assert_eq!(Message::decode("hello").unwrap_err(), DecodeError::NotAMessage);
     assert_eq!(Message::decode(r#"{"v":1}"#).unwrap_err(), DecodeError::NotAMessage);
     assert_eq!(Message::decode(r#"{"v":2,"later":true}"#).unwrap_err(), DecodeError::UnknownVersion(2));
 }
 
 #[test]
-fn long_id_lists_are_split_and_every_id_travels_exactly_once() {
+fn long_id_lists_are_split_and_every_id_is_sent_exactly_once() {
     let messages = from_webhook(&with_ids(1_201, ""));
     assert_eq!(messages.iter().map(|m| ids_of(m).len()).collect::<Vec<_>>(), [500, 500, 201]);
     let mut ids: Vec<String> = messages.iter().flat_map(ids_of).collect();
@@ -63,7 +63,7 @@ fn an_oversized_webhook_loses_its_padding_before_its_ids() {
 }
 
 #[test]
-fn when_a_webhook_is_split_a_short_list_travels_too_and_many_small_members_are_not_multiplied() {
+fn a_split_webhook_keeps_short_lists_and_does_not_repeat_many_small_members() {
     let ids = |count: usize| serde_json::to_string(&vec!["x"; count]).unwrap();
     let padding = (0..20_000).map(|n| format!(r#""m{n}":0"#)).collect::<Vec<_>>().join(",");
     let messages = from_webhook(&format!(
@@ -82,7 +82,7 @@ fn when_a_webhook_is_split_a_short_list_travels_too_and_many_small_members_are_n
 }
 
 #[test]
-fn of_a_repeated_member_the_last_one_travels_and_no_other() {
+fn a_message_has_only_the_last_of_a_repeated_member() {
     let ids = serde_json::to_string(&vec!["x"; 501]).unwrap();
     let body = format!(
         r#"{{"webhook_type":"X","webhook_code":"y","link_id":"l-1","link_id":"l-2",
@@ -175,7 +175,7 @@ fn a_type_that_is_written_in_escapes_survives_the_splitting() {
 }
 
 #[test]
-fn the_progress_of_a_listing_travels_with_its_webhook() {
+fn a_continuation_carries_the_checkpoint_and_the_webhook() {
     let whole = from_webhook(&with_ids(3, "")).remove(0);
     let progress = Progress {
         began_at: 1,
@@ -198,7 +198,7 @@ fn the_progress_of_a_listing_travels_with_its_webhook() {
 }
 
 #[test]
-fn a_continuation_says_how_many_came_before_it() {
+fn a_continuation_counts_those_before_it() {
     let first = from_webhook(&with_ids(3, "")).remove(0);
     let through_the_queue = |message: &Message| Message::decode(&message.encode()).unwrap();
     let third =

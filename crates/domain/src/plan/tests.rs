@@ -139,7 +139,7 @@ fn the_day_on_which_a_consent_ends_is_read_with_a_time_or_without() {
 }
 
 #[test]
-fn consent_events_that_change_nothing_here_are_recorded_and_strange_ones_unknown() {
+fn consent_events_without_work_are_recorded_and_other_codes_are_unknown() {
     for what in ["unrecoverable", "temporarily_unavailable"] {
         let code = format!("openfinance_consent_with_{what}_resources");
         assert!(matches!(plan("CONSENT", &code, "{}"), Plan::Record(_)), "{code}");
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn no_webhook_is_too_strange_to_have_a_plan(
+    fn every_webhook_has_a_plan(
         webhook_type in "[A-Z_]{1,20}|LINK|CONSENT|ACCOUNTS|INVOICES", code in "[a-z_]{1,30}", data in "[1-9][0-9]{0,3}|null|\\[\\]|\\{\\}"
     ) {
         // That it returns is the point: nothing in a webhook may make it panic.

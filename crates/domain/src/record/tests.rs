@@ -9,7 +9,7 @@ const TRANSACTION: &str = r#"{"id":"t-1","account":{"id":"a-1","collected_at":"2
     "balance":{"current":1e400}},"value_date":"2024-02-29","amount":10.50,"collected_at":"2024-01-01T00:00:00Z"}"#;
 
 #[test]
-fn a_transaction_keeps_the_id_of_its_account_and_hands_the_account_over() {
+fn a_transaction_keeps_the_id_of_its_account_and_returns_the_account() {
     let raw: &RawValue = serde_json::from_str(TRANSACTION).unwrap();
     let (record, account) = Record::read(Resource::of_webhook_type("TRANSACTIONS").unwrap(), raw).unwrap();
     let account = account.unwrap();
@@ -19,7 +19,7 @@ fn a_transaction_keeps_the_id_of_its_account_and_hands_the_account_over() {
 }
 
 #[test]
-fn a_record_stands_by_its_day_and_without_one_before_all_others() {
+fn records_sort_by_day_and_those_without_one_come_first() {
     let transactions = Resource::of_webhook_type("TRANSACTIONS").unwrap();
     let key = |json: &str| read("TRANSACTIONS", json).unwrap().date_key(transactions);
     assert_eq!(key(TRANSACTION), "2024-02-29#t-1");
@@ -48,7 +48,7 @@ fn an_object_that_belvo_collected_or_saved_again_has_the_same_hash() {
 }
 
 #[test]
-fn the_hash_of_0_1_is_never_taken_for_todays() {
+fn a_hash_of_0_1_never_equals_a_current_one() {
     let record = |json: &str| read("INVOICES", json).unwrap();
     let time = Value::Text("2024-01-01T00:00:00Z".to_owned());
     let plain = record(r#"{"id":"i","total":1}"#);
@@ -60,7 +60,7 @@ fn the_hash_of_0_1_is_never_taken_for_todays() {
 }
 
 #[test]
-fn of_an_object_that_comes_twice_the_same_record_is_kept_whatever_the_order_and_the_times() {
+fn the_same_record_of_a_repeated_object_is_kept_whatever_the_order_and_the_times() {
     let account = |category: &str, day: &str| {
         read("ACCOUNTS", &format!(r#"{{"id":"a","category":{category},"collected_at":"2024-01-{day}"}}"#)).unwrap()
     };
@@ -79,7 +79,7 @@ fn of_an_object_that_comes_twice_the_same_record_is_kept_whatever_the_order_and_
 }
 
 #[test]
-fn a_copy_of_an_account_is_as_old_as_its_collection_or_else_as_its_last_saving() {
+fn the_time_of_an_account_copy_is_its_collection_or_else_its_last_save() {
     let as_of = |members: &str| {
         let raw = format!(r#"{{"id":"t","account":{{"id":"a"{members}}}}}"#);
         let raw: &RawValue = serde_json::from_str(&raw).unwrap();
@@ -137,7 +137,7 @@ fn an_object_whose_names_fill_an_item_is_unreadable() {
 }
 
 #[test]
-fn a_member_that_is_only_called_like_the_account_stays_what_it_is() {
+fn a_member_with_a_name_like_the_account_is_not_the_account() {
     let record = read("TRANSACTIONS", r#"{"id":"t","account":{"id":"a","n":1e999},"account.n":1e999}"#).unwrap();
     assert_eq!(record.as_text, [r"account\.n"]);
 }
