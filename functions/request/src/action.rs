@@ -2,11 +2,13 @@
 
 use belvo::{Accepted, Client, SubmitError};
 use domain::{LinkId, Resource, sha256_hex};
+use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::{Map, Value, json};
 
-use crate::input::{Input, InvalidInput, required, wrong};
+use crate::input::{Fields, Id, InvalidInput, Link, Names, wrong};
 use crate::retrievals::Retrieval;
-use crate::widget;
+use crate::widget::WidgetToken;
 
 /// An action.
 #[derive(Debug)]
@@ -35,26 +37,63 @@ pub(crate) enum Work {
     DeleteLink,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefreshLink {
+    link_id: Link,
+    #[serde(default)]
+    fetch_resources: Names,
+    idempotency_key: Option<Id>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeleteLink {
+    link_id: Link,
+    idempotency_key: Option<Id>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resync {
+    link_id: Link,
+    #[serde(default)]
+    resources: Names,
+}
+
 impl Action {
     /// Parses an input.
     pub(crate) fn parse(input: Value) -> Result<Self, InvalidInput> {
-        let mut input = Input::read(input)?;
-        let action = match required("action", input.text("action")?)?.as_str() {
-            "retrieve" => retrieve(&mut input)?,
-            "refresh_link" => refresh_link(&mut input)?,
-            "delete_link" => Self::Order(Order {
-                link: input.link_id()?,
-                work: Work::DeleteLink,
-                idempotency_key: input.idempotency_key()?,
-            }),
-            "widget_token" => Self::WidgetToken(widget::options(&mut input)?),
-            "resync" => resync(&mut input)?,
-            _ => {
-                return Err(wrong("action", "must be retrieve, widget_token, refresh_link, delete_link or resync"));
+        let mut fields = Fields::of(input)?;
+        let action = fields.take("action")?.ok_or(InvalidInput::missing_field("action"))?;
+        match action.as_str() {
+            "retrieve" => {
+                let (retrieval, retrieve) = Retrieval::parse(fields)?;
+                let work = Work::Retrieve { retrieval, parameters: retrieval.parameters(&retrieve)? };
+                Ok(Self::order(retrieve.link_id, work, retrieve.idempotency_key))
             }
-        };
-        input.end()?;
-        Ok(action)
+            "refresh_link" => {
+                let RefreshLink { link_id, fetch_resources, idempotency_key } = fields.parse()?;
+                Ok(Self::order(link_id, Work::RefreshLink { fetch_resources: fetch_resources.0 }, idempotency_key))
+            }
+            "delete_link" => {
+                let DeleteLink { link_id, idempotency_key } = fields.parse()?;
+                Ok(Self::order(link_id, Work::DeleteLink, idempotency_key))
+            }
+            "widget_token" => Ok(Self::WidgetToken(fields.parse::<WidgetToken>()?.options()?)),
+            "resync" => {
+                let Resync { link_id, resources } = fields.parse()?;
+                let problem = "must name resources that this release syncs";
+                let known = |name: &String| Resource::of_webhook_type(name).ok_or(wrong("resources", problem));
+                let resources = resources.0.iter().map(known).collect::<Result<_, _>>()?;
+                Ok(Self::Resync { link: link_id.0, resources })
+            }
+            _ => Err(wrong("action", "must be retrieve, widget_token, refresh_link, delete_link or resync")),
+        }
+    }
+
+    fn order(Link(link): Link, work: Work, key: Option<Id>) -> Self {
+        Self::Order(Order { link, work, idempotency_key: key.map(|key| key.0) })
     }
 
     /// Returns the value of `action` in the input.
@@ -86,10 +125,7 @@ impl Order {
 
     /// Returns a hash that is equal for equal orders.
     pub(crate) fn fingerprint(&self) -> String {
-        let path = match &self.work {
-            Work::Retrieve { retrieval, .. } => retrieval.path,
-            Work::RefreshLink { .. } | Work::DeleteLink => "",
-        };
+        let path = if let Work::Retrieve { retrieval, .. } = &self.work { retrieval.path } else { "" };
         let order = json!([self.work.name(), self.link.as_str(), path, self.work.parameters()]);
         sha256_hex(order.to_string().as_bytes())
     }
@@ -106,10 +142,7 @@ impl Work {
 
     /// Returns the resource that a retrieval fetches.
     pub(crate) fn resource(&self) -> Option<&'static str> {
-        match self {
-            Self::Retrieve { retrieval, .. } => Some(retrieval.resource),
-            Self::RefreshLink { .. } | Self::DeleteLink => None,
-        }
+        if let Self::Retrieve { retrieval, .. } = self { Some(retrieval.resource) } else { None }
     }
 
     /// Returns the resources for which a webhook must arrive before the request is complete.
@@ -124,32 +157,8 @@ impl Work {
     pub(crate) fn parameters(&self) -> Value {
         match self {
             Self::Retrieve { parameters, .. } => Value::Object(parameters.clone()),
-            Self::RefreshLink { fetch_resources } if fetch_resources.is_empty() => json!({}),
-            Self::RefreshLink { fetch_resources } => json!({"fetch_resources": fetch_resources}),
-            Self::DeleteLink => json!({}),
+            Self::RefreshLink { fetch_resources: names } if !names.is_empty() => json!({"fetch_resources": names}),
+            Self::RefreshLink { .. } | Self::DeleteLink => json!({}),
         }
     }
-}
-
-fn retrieve(input: &mut Input) -> Result<Action, InvalidInput> {
-    let link = input.link_id()?;
-    let retrieval = Retrieval::take(input)?;
-    let parameters = retrieval.parameters(&link, input)?;
-    let work = Work::Retrieve { retrieval, parameters };
-    Ok(Action::Order(Order { link, work, idempotency_key: input.idempotency_key()? }))
-}
-
-fn refresh_link(input: &mut Input) -> Result<Action, InvalidInput> {
-    let link = input.link_id()?;
-    let work = Work::RefreshLink { fetch_resources: input.names("fetch_resources")? };
-    Ok(Action::Order(Order { link, work, idempotency_key: input.idempotency_key()? }))
-}
-
-fn resync(input: &mut Input) -> Result<Action, InvalidInput> {
-    let link = input.link_id()?;
-    let known = |name: &String| {
-        Resource::of_webhook_type(name).ok_or(wrong("resources", "must name resources that this release syncs"))
-    };
-    let resources = input.names("resources")?.iter().map(known).collect::<Result<_, _>>()?;
-    Ok(Action::Resync { link, resources })
 }

@@ -4,10 +4,25 @@
 //! Some parameters are missing on purpose. `token` is a credential of the bank. With `save_data: false` there would be nothing to
 //! fetch. `attach_xml` and `attach_pdf` add documents, which are not stored.
 
-use domain::LinkId;
+use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::input::{Input, InvalidInput, required, wrong};
+use crate::input::{Date, Direction, Fields, Id, InvalidInput, Link, body, wrong};
+
+/// The fields of all endpoints, besides those that choose one.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retrieve {
+    #[serde(skip_serializing)]
+    pub(crate) link_id: Link,
+    date_from: Option<Date>,
+    date_to: Option<Date>,
+    account: Option<Id>,
+    r#type: Option<Direction>,
+    #[serde(skip_serializing)]
+    pub(crate) idempotency_key: Option<Id>,
+}
 
 /// An endpoint.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,111 +32,69 @@ pub(crate) struct Retrieval {
     /// The country, if Belvo has the resource for several. The first row of a resource is the default.
     country: Option<&'static str>,
     pub(crate) path: &'static str,
-    parameters: &'static [Parameter],
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Parameter {
-    name: &'static str,
-    kind: Kind,
-    is_required: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Day,
-    Direction,
-    Id,
-}
-
-const fn needs(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind, is_required: true }
-}
-
-const fn may_have(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind, is_required: false }
-}
-
-const DAYS: [Parameter; 2] = [may_have("date_from", Kind::Day), may_have("date_to", Kind::Day)];
+const DAYS: &[&str] = &["date_from", "date_to"];
 
 const RETRIEVALS: [Retrieval; 8] = [
-    Retrieval {
-        resource: "TRANSACTIONS",
-        country: None,
-        path: "/api/transactions/",
-        parameters: &[needs("date_from", Kind::Day), needs("date_to", Kind::Day), may_have("account", Kind::Id)],
-    },
-    Retrieval {
-        resource: "INVOICES",
-        country: Some("MX"),
-        path: "/api/invoices/",
-        parameters: &[needs("date_from", Kind::Day), needs("date_to", Kind::Day), needs("type", Kind::Direction)],
-    },
-    Retrieval {
-        resource: "INVOICES",
-        country: Some("CL"),
-        path: "/api/cl/invoices/",
-        parameters: &[needs("date_from", Kind::Day), needs("date_to", Kind::Day), may_have("type", Kind::Direction)],
-    },
-    Retrieval { resource: "EMPLOYMENTS", country: None, path: "/api/br/employments/", parameters: &DAYS },
-    Retrieval { resource: "EMPLOYMENT_RECORDS", country: None, path: "/api/employment-records/", parameters: &[] },
-    Retrieval { resource: "FINANCIAL_STATEMENTS", country: None, path: "/api/financial-statements/", parameters: &[] },
-    Retrieval { resource: "INVESTMENTS", country: None, path: "/api/br/investments/", parameters: &[] },
-    Retrieval {
-        resource: "INVESTMENT_TRANSACTIONS",
-        country: None,
-        path: "/api/br/investment-transactions/",
-        parameters: &DAYS,
-    },
+    row("TRANSACTIONS", None, "/api/transactions/", DAYS, &["account"]),
+    row("INVOICES", Some("MX"), "/api/invoices/", &["date_from", "date_to", "type"], &[]),
+    row("INVOICES", Some("CL"), "/api/cl/invoices/", DAYS, &["type"]),
+    row("EMPLOYMENTS", None, "/api/br/employments/", &[], DAYS),
+    row("EMPLOYMENT_RECORDS", None, "/api/employment-records/", &[], &[]),
+    row("FINANCIAL_STATEMENTS", None, "/api/financial-statements/", &[], &[]),
+    row("INVESTMENTS", None, "/api/br/investments/", &[], &[]),
+    row("INVESTMENT_TRANSACTIONS", None, "/api/br/investment-transactions/", &[], DAYS),
 ];
 
+const fn row(
+    resource: &'static str,
+    country: Option<&'static str>,
+    path: &'static str,
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
+) -> Retrieval {
+    Retrieval { resource, country, path, required, optional }
+}
+
 impl Retrieval {
-    /// Takes `resource` and `country` from an input and returns their row.
-    pub(crate) fn take(input: &mut Input) -> Result<&'static Self, InvalidInput> {
-        let resource = required("resource", input.text("resource")?)?;
-        let of_resource = || RETRIEVALS.iter().filter(|row| row.resource == resource);
-        let first = of_resource().next();
-        let first = first.ok_or(wrong("resource", "is none that Belvo retrieves asynchronously"))?;
-        if first.country.is_none() {
-            return Ok(first);
+    /// Parses the fields. `resource` and `country` choose the row, which says what else the action takes.
+    pub(crate) fn parse(mut fields: Fields) -> Result<(&'static Self, Retrieve), InvalidInput> {
+        let resource = fields.take("resource")?.ok_or(InvalidInput::missing_field("resource"))?;
+        let mut rows = RETRIEVALS.iter().filter(|row| row.resource == resource);
+        let mut row = rows.clone().next().ok_or(wrong("resource", "is none that Belvo retrieves asynchronously"))?;
+        if row.country.is_some()
+            && let Some(country) = fields.take("country")?
+        {
+            let of_country = rows.find(|row| row.country == Some(&country));
+            row = of_country.ok_or(wrong("country", "must be one that Belvo has this resource for: CL or MX"))?;
         }
-        let Some(country) = input.text("country")? else { return Ok(first) };
-        let row = of_resource().find(|row| row.country == Some(country.as_str()));
-        row.ok_or(wrong("country", "must be one that Belvo has this resource for: CL or MX"))
+
+        let mut takes = vec!["link_id", "resource"];
+        takes.extend(row.country.map(|_| "country"));
+        takes.extend(row.required.iter().chain(row.optional));
+        takes.push("idempotency_key");
+        if fields.members.keys().any(|name| !takes.contains(&name.as_str())) {
+            return Err(InvalidInput::UnknownField(takes));
+        }
+        Ok((row, fields.parse()?))
     }
 
-    /// Takes the parameters from an input and returns the body for Belvo.
-    pub(crate) fn parameters(&self, link: &LinkId, input: &mut Input) -> Result<Map<String, Value>, InvalidInput> {
-        let mut body = Map::from_iter([("link".to_owned(), link.as_str().into())]);
-        for Parameter { name, kind, is_required } in self.parameters {
-            let value = kind.take(name, input)?;
-            if *is_required && value.is_none() {
-                return Err(wrong(name, "is required"));
-            }
-            body.extend(value.map(|value| ((*name).to_owned(), Value::String(value))));
+    /// Returns the body for Belvo.
+    pub(crate) fn parameters(&self, fields: &Retrieve) -> Result<Map<String, Value>, InvalidInput> {
+        let mut body = body(fields);
+        if let Some(missing) = self.required.iter().find(|name| !body.contains_key(**name)) {
+            return Err(InvalidInput::missing_field(missing));
         }
         // `YYYY-MM-DD` compares as text.
-        if let (Some(from), Some(to)) = (day(&body, "date_from"), day(&body, "date_to"))
+        if let (Some(Date(from)), Some(Date(to))) = (&fields.date_from, &fields.date_to)
             && from > to
         {
             return Err(wrong("date_to", "must not be before date_from"));
         }
+        body.insert("link".to_owned(), fields.link_id.0.as_str().into());
         Ok(body)
-    }
-}
-
-fn day<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    body.get(name).and_then(Value::as_str)
-}
-
-impl Kind {
-    fn take(self, name: &'static str, input: &mut Input) -> Result<Option<String>, InvalidInput> {
-        match self {
-            Self::Day => Ok(input.day(name)?.map(|day| day.to_string())),
-            Self::Id => Ok(input.object_id(name)?.map(|id| id.as_str().to_owned())),
-            Self::Direction => {
-                input.text_like(name, "must be INFLOW or OUTFLOW", |text| matches!(text, "INFLOW" | "OUTFLOW"))
-            }
-        }
     }
 }

@@ -9,9 +9,10 @@
 //!
 //! The function adds required options that the caller left out.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::input::{Input, InvalidInput, wrong};
+use crate::input::{Id, InvalidInput, Names, body, field_types, text_like, wrong};
 
 /// The scopes of a new link. Belvo accepts each of these lists only exactly as it is.
 const SCOPES: &str = "read_institutions,write_links";
@@ -27,57 +28,62 @@ const MAX_WIDGET_BYTES: usize = 64 * 1024;
 /// Maximum size in bytes of a text option. Belvo documents no limit.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// Takes the options of a token from an input and returns them with Belvo's names.
-pub(crate) fn options(input: &mut Input) -> Result<Map<String, Value>, InvalidInput> {
-    let link = input.optional_link_id()?;
-    let fetch_resources = input.names("fetch_resources")?;
-    if link.is_none() && fetch_resources.is_empty() {
-        return Err(wrong("fetch_resources", "is required, but with a link_id"));
-    }
-    let widget = widget(input)?;
-    let scopes = input.text_like("scopes", "must be words with commas between them", is_scopes)?;
-    let stale_in = input.text_like("stale_in", "must be 1 to 3 digits and d, such as 90d", is_days)?;
-    let is_update = link.is_some();
-    let texts = [
-        ("external_id", input.text_like("external_id", "must have 1 to 256 bytes", is_short)?),
-        ("stale_in", stale_in.or_else(|| widget.as_ref().map(|_| USUAL_STALE_IN.to_owned()))),
-        ("credentials_storage", input.text_like("credentials_storage", STORAGE, is_storage)?),
-        ("link_id", link.map(|link| link.as_str().to_owned())),
-        ("scopes", Some(scopes.unwrap_or_else(|| usual_scopes(widget.as_ref(), is_update).to_owned()))),
-    ];
-    let mut options: Map<String, Value> =
-        texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))).collect();
-    if !fetch_resources.is_empty() {
-        options.insert("fetch_resources".to_owned(), fetch_resources.into());
-    }
-    if widget.is_none() && !is_update {
-        options.insert("fetch_historical".to_owned(), true.into());
-    }
-    options.extend(widget.map(|widget| ("widget".to_owned(), widget)));
-    Ok(options)
+/// The fields of the action, which have Belvo's names. `tests/template/contract.json` lists those that are written out.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WidgetToken {
+    link_id: Option<Id>,
+    fetch_resources: Option<Names>,
+    #[serde(rename = "widget")]
+    widget: Option<Widget>,
+    #[serde(rename = "scopes")]
+    scopes: Option<Scopes>,
+    #[serde(rename = "stale_in")]
+    stale_in: Option<StaleIn>,
+    #[serde(rename = "external_id")]
+    external_id: Option<ExternalId>,
+    #[serde(rename = "credentials_storage")]
+    credentials_storage: Option<Storage>,
 }
 
-fn widget(input: &mut Input) -> Result<Option<Value>, InvalidInput> {
-    match input.any("widget") {
-        Some(widget) if !widget.is_object() => Err(wrong("widget", "must be an object")),
-        Some(widget) if widget.to_string().len() > MAX_WIDGET_BYTES => Err(wrong("widget", "must have at most 64 KiB")),
-        widget => Ok(widget),
+field_types! {
+    #[derive(Serialize)] Scopes(String), |value| text_like(value, "must be words with commas between them", is_scopes);
+    #[derive(Serialize)] StaleIn(String), |value| text_like(value, "must be 1 to 3 digits and d, such as 90d", is_days);
+    #[derive(Serialize)] ExternalId(String), |value| text_like(value, "must have 1 to 256 bytes", is_short);
+    #[derive(Serialize)] Storage(String), |value| text_like(value, "must be store, nostore, or 1 to 3 digits and d", |text| {
+        matches!(text, "store" | "nostore") || is_days(text)
+    });
+    #[derive(Serialize)] Widget(Value), |value| match value {
+        value if !value.is_object() => Err("must be an object"),
+        value if value.to_string().len() > MAX_WIDGET_BYTES => Err("must have at most 64 KiB"),
+        value => Ok(value),
+    };
+}
+
+impl WidgetToken {
+    /// Returns the options of the token.
+    pub(crate) fn options(mut self) -> Result<Map<String, Value>, InvalidInput> {
+        let is_update = self.link_id.is_some();
+        if !is_update && self.fetch_resources.is_none() {
+            return Err(wrong("fetch_resources", "is required, but with a link_id"));
+        }
+        self.scopes.get_or_insert_with(|| Scopes(usual_scopes(self.widget.as_ref(), is_update).to_owned()));
+        self.stale_in = self.stale_in.or_else(|| self.widget.as_ref().map(|_| StaleIn(USUAL_STALE_IN.to_owned())));
+        let mut options = body(&self);
+        if self.widget.is_none() && !is_update {
+            options.insert("fetch_historical".to_owned(), true.into());
+        }
+        Ok(options)
     }
 }
 
-fn usual_scopes(widget: Option<&Value>, is_update: bool) -> &'static str {
-    let is_open_finance = widget.is_some_and(|widget| widget.get("openfinance_feature").is_some());
+fn usual_scopes(widget: Option<&Widget>, is_update: bool) -> &'static str {
+    let is_open_finance = widget.is_some_and(|Widget(widget)| widget.get("openfinance_feature").is_some());
     match (is_open_finance, is_update) {
         (true, _) => OPEN_FINANCE_SCOPES,
         (false, true) => UPDATE_SCOPES,
         (false, false) => SCOPES,
     }
-}
-
-const STORAGE: &str = "must be store, nostore, or 1 to 3 digits and d";
-
-fn is_storage(text: &str) -> bool {
-    matches!(text, "store" | "nostore") || is_days(text)
 }
 
 fn is_days(text: &str) -> bool {
