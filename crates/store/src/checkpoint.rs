@@ -15,7 +15,7 @@ use crate::events::{Counts, EventKey, Outcome};
 use crate::fencing_token::FencingToken;
 use crate::keys;
 use crate::link_state::LinkChange;
-use crate::passes::Pass;
+use crate::pass::Pass;
 use crate::update_expression::UpdateExpression;
 
 /// What a finished pass leaves behind.
@@ -112,7 +112,7 @@ impl Pass {
     fn sync_state_update(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Result<Update, StoreError> {
         let mut expression = UpdateExpression::default().set("last_success_at", n(now)).remove("last_error");
         // The watermark never moves back.
-        if let Some(day) = checkpoint.watermark.max(self.before.watermark) {
+        if let Some(day) = checkpoint.watermark.max(self.sync_state_before.watermark) {
             expression = expression.set("watermark", s(day.to_string()));
         }
         if let Some(listing) = checkpoint.listing {
@@ -134,7 +134,7 @@ impl Pass {
 
     /// Returns the repetition of a listing that ended as drift.
     fn relisting(&self, checkpoint: &Checkpoint, now: EpochMillis) -> Option<Relisting> {
-        let drifts = self.before.drifts + 1;
+        let drifts = self.sync_state_before.drifts + 1;
         (checkpoint.check == Some(Check::Drift)).then(|| Relisting { drifts, at: now + drift_delay(drifts) })
     }
 }

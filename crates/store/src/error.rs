@@ -11,7 +11,8 @@ pub enum StoreError {
     /// This release cannot read an item of the table. A retry does not help.
     #[error("an item of the table cannot be read: {0}")]
     Unreadable(&'static str),
-    /// Other passes moved the link's clock before each attempt. A later retry may succeed.
+    /// Other passes moved the link's clock before each attempt, or a later pass recorded its start first: then this one was
+    /// overtaken. A later retry may succeed.
     #[error("the link's clock is contended")]
     Contended,
 }

@@ -24,19 +24,19 @@
 //! | [`Pass::finish`] | `clock` is the token of the pass | the pass was overtaken: no checkpoint |
 
 mod attributes;
+mod begin_pass;
 mod checkpoint;
 mod client;
 mod clock;
 mod discovery;
 mod error;
 mod events;
-mod fenced;
 mod fencing_token;
 mod idempotency;
 mod keys;
 mod link_state;
 mod links;
-mod passes;
+mod pass;
 mod purge;
 mod record_item;
 mod records;
@@ -59,7 +59,7 @@ pub use fencing_token::FencingToken;
 pub use idempotency::{IdempotencyGuard, KeyedRequest, Reservation};
 pub use link_state::{LinkChange, LinkState};
 pub use links::LinkPass;
-pub use passes::Pass;
+pub use pass::Pass;
 pub use purge::{Purge, Purged, Receipt};
 pub use records::{PutResult, UpsertResult};
 pub use requests::{NewRequest, Request, RequestStatus};

@@ -1,4 +1,8 @@
 //! Writes of records and tombstones. The crate's documentation lists their conditions.
+//!
+//! An upsert and a mark accept an equal token (`fetched_at <= :token`): a pass may write an object twice, because its row moves
+//! between pages or the SDK repeats a call. A tombstone and a restore require a smaller one (`fetched_at < :token`): within a
+//! pass, what it wrote first stays.
 
 use domain::{EpochMillis, LinkId, ObjectId, Record, Resource};
 
@@ -81,8 +85,8 @@ impl Table {
 
     /// Stores a record that Belvo returned by its id. It replaces anything older, tombstones included.
     ///
-    /// Not only the tombstone that an upsert found: meanwhile another deletion or restore may have replaced that, and still be
-    /// older than this record.
+    /// The condition is the age, not the tombstone that the upsert met: another delivery may have replaced it since, by one
+    /// still older than this record.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -133,7 +137,8 @@ impl Table {
     }
 
     /// Marks a record as missing, because a whole listing lacked it. The data stays: Belvo itself drops old data. Returns
-    /// `false` if a later pass than the listing's first, `listing`, has written the record, or if it is a tombstone.
+    /// `false` if a later pass than the listing's first has written the record, or if it is a tombstone. `listing_token` is the
+    /// fencing token of the listing's first pass.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -141,7 +146,7 @@ impl Table {
         &self,
         link: &LinkId,
         resource: &Resource,
-        listing: FencingToken,
+        listing_token: FencingToken,
         id: &ObjectId,
         now: EpochMillis,
     ) -> Result<bool, StoreError> {
@@ -150,7 +155,7 @@ impl Table {
             .update_expression("SET missing_since = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(deleted_at) AND fetched_at <= :token")
             .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":token", n(listing));
+            .expression_attribute_values(":token", n(listing_token));
         Ok(update_if_allowed(update).await?.is_some())
     }
 }

@@ -13,7 +13,7 @@ use crate::attributes::{n, s, text};
 use crate::error::{StoreError, call_failed};
 use crate::fencing_token::FencingToken;
 use crate::keys;
-use crate::passes::Pass;
+use crate::pass::Pass;
 use crate::retention::seen_ids_expire_at;
 
 /// The maximum number of fingerprints in one item: 320 KB, below DynamoDB's limit of 400 KB.

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `step` | `functions/sync/src/job.rs`, `job/`: the order of the calls of each plan |
 //! | `listing` | `functions/sync/src/listing/`, `job/list.rs`: pages, signs that the list moved, continuations, comparison, recheck |
-//! | `table` | `crates/store/src/clock.rs`, `passes.rs`, `checkpoint.rs`: token, `last_pass_at`, fence, checkpoint |
+//! | `table` | `crates/store/src/clock.rs`, `begin_pass.rs`, `pass.rs`, `checkpoint.rs`: token, `last_pass_at`, fence, checkpoint |
 //! | `record` | `crates/store/src/records.rs`: the conditions of upsert, tombstone, restore and mark |
 //! | `queue`, `environment` | one message group of a FIFO queue, its dead-letter queue, Lambda's deliveries |
 //! | `belvo` | lists in pages of one object, objects by id, lists that lag behind a deletion, webhooks |

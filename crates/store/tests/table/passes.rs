@@ -13,10 +13,10 @@ const LISTED: FinishedListing = FinishedListing { token: NOW, began_at: NOW - 1,
 async fn a_pass_is_followed_only_while_it_is_current() {
     let given = given_an_empty_table().await;
     let listing = given.begin_pass(NOW).await;
-    let asking = listing.follow(NOW - 60_000).await.unwrap().unwrap();
+    let asking = listing.next_pass(NOW - 60_000).await.unwrap().unwrap();
     assert_eq!(asking.token, NOW + 1, "a clock a minute behind");
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 1));
-    assert!(listing.follow(NOW + 9).await.unwrap().is_none(), "it was overtaken");
+    assert!(listing.next_pass(NOW + 9).await.unwrap().is_none(), "it was overtaken");
     assert!(asking.is_current().await.unwrap());
 }
 
@@ -32,9 +32,9 @@ async fn the_clock_of_a_link_only_moves_forward_whatever_the_hosts_clocks_say() 
 #[tokio::test]
 async fn a_pass_gets_the_sync_state_that_earlier_passes_left() {
     let given = given_an_empty_table().await;
-    assert_eq!(given.begin_pass(NOW).await.before, SyncState::default());
+    assert_eq!(given.begin_pass(NOW).await.sync_state_before, SyncState::default());
     let second = given.begin_pass(NOW + 5).await;
-    assert_eq!(second.before.last_pass_at, Some(NOW));
+    assert_eq!(second.sync_state_before.last_pass_at, Some(NOW));
     assert_eq!(given.state().await.last_pass_at, Some(NOW + 5));
 }
 

@@ -34,6 +34,6 @@ impl Job<'_> {
 
     /// Returns `true` if a pass has read from Belvo since the deletion was announced.
     fn may_have_come_back(&self, pass: &Pass) -> bool {
-        pass.before.last_pass_at.is_some_and(|last| last + CLOCK_MARGIN_MS >= self.message.received_at)
+        pass.sync_state_before.last_pass_at.is_some_and(|last| last + CLOCK_MARGIN_MS >= self.message.received_at)
     }
 }

@@ -168,7 +168,7 @@ impl Job<'_> {
         if doubtful.is_empty() {
             return Ok((listing.clone(), Vec::new()));
         }
-        let pass = listing.follow(now()).await?.ok_or(JobError::Overtaken)?;
+        let pass = listing.next_pass(now()).await?.ok_or(JobError::Overtaken)?;
         let (some, others) = doubtful.split_at(doubtful.len().min(MAX_RECHECKED));
 
         let objects = ObjectFetcher::new(belvo, &pass, some, false).await?;
@@ -226,7 +226,7 @@ impl Job<'_> {
         let webhook_at = self.message.webhook_at();
         let pass = self.table.begin_local_pass(target.link, target.resource, webhook_at, now()).await?;
         // The state was read after the fencing token was taken: a listing that finishes later overtakes this pass.
-        if pass.before.listed_at.is_some_and(|listed_at| listed_at > progress.token) {
+        if pass.sync_state_before.listed_at.is_some_and(|listed_at| listed_at > progress.token) {
             return Ok(JobOutcome::Covered);
         }
 

@@ -39,10 +39,11 @@ impl ListingState {
         let since = match filter {
             Filter::Whole | Filter::Flow { .. } => None,
             // The filter has days only, and the day before the watermark may have got objects after it was read.
-            Filter::SinceWatermark => pass.before.watermark.map(Day::previous),
+            Filter::SinceWatermark => pass.sync_state_before.watermark.map(Day::previous),
         };
         // Other resources embed accounts, so some may be stored before their first listing.
-        let is_first_load = pass.before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
+        let is_first_load =
+            pass.sync_state_before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
 
         let mut state =
             Self { began_at: pass.began_at, token: pass.token, is_first_load, filter, since, relistings, parts: None };

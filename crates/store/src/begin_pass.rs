@@ -1,37 +1,18 @@
 //! The beginning of a pass.
 //!
 //! A pass begins by taking a fencing token from the link's clock (see the module `clock`). A later pass of the same link takes
-//! a larger token: the earlier pass is then *overtaken*. It stops before its next page, and its checkpoint does not go through.
+//! a larger token: the earlier pass is then *overtaken*. It stops before its next page, and its checkpoint fails.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::{EpochMillis, LinkId, Resource};
 
-use crate::attributes::{n, number};
+use crate::attributes::n;
 use crate::clock::TokenPurpose;
-use crate::error::{PassError, StoreError, call_failed};
-use crate::fencing_token::FencingToken;
+use crate::error::{PassError, StoreError};
 use crate::keys;
-use crate::link_state::LinkState;
+use crate::pass::Pass;
 use crate::sync_state::SyncState;
 use crate::table::{Table, update_if_allowed};
-
-/// A pass over a resource of a link.
-#[derive(Debug, Clone)]
-pub struct Pass {
-    pub(crate) table: Table,
-    /// The link.
-    pub link: LinkId,
-    /// The resource.
-    pub resource: &'static Resource,
-    /// The fencing token of all writes of the pass.
-    pub token: FencingToken,
-    /// When the pass began, by the clock of its host.
-    pub began_at: EpochMillis,
-    /// The sync state that earlier passes left.
-    pub before: SyncState,
-    /// The state of the link when the pass began.
-    pub link_state: LinkState,
-}
 
 impl Table {
     /// Begins a pass that reads from Belvo: takes a fencing token, and records the start of the pass. `webhook_at` is the
@@ -47,14 +28,22 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
         let (token, link_state) = self.take_token(link, TokenPurpose::Pass { webhook_at }, now).await?;
-        let before = SyncState::default();
-        let mut pass =
-            Pass { table: self.clone(), link: link.clone(), resource, token, began_at: now, before, link_state };
-        pass.before = pass.record_start().await?;
+        let sync_state_before = SyncState::default();
+        let mut pass = Pass {
+            table: self.clone(),
+            link: link.clone(),
+            resource,
+            token,
+            began_at: now,
+            sync_state_before,
+            link_state,
+        };
+        pass.sync_state_before = pass.record_start().await?;
         Ok(pass)
     }
 
-    /// Begins a pass that does not read from Belvo. It does not update `last_pass_at`.
+    /// Begins a pass that may not read from Belvo, and does not update `last_pass_at`. Call [`Pass::record_start`] before
+    /// reading from Belvo.
     ///
     /// # Errors
     /// [`PassError`]
@@ -67,18 +56,26 @@ impl Table {
     ) -> Result<Pass, PassError> {
         // The token first: a pass that began earlier has recorded its start, and one that begins later overtakes this one.
         let (token, link_state) = self.take_token(link, TokenPurpose::Pass { webhook_at }, now).await?;
-        let before = self.sync_state(link, resource).await?;
-        Ok(Pass { table: self.clone(), link: link.clone(), resource, token, began_at: now, before, link_state })
+        let sync_state_before = self.sync_state(link, resource).await?;
+        Ok(Pass {
+            table: self.clone(),
+            link: link.clone(),
+            resource,
+            token,
+            began_at: now,
+            sync_state_before,
+            link_state,
+        })
     }
 }
 
 impl Pass {
-    /// Begins a pass that continues the work of this one. Returns `None` if a later pass has begun on the link: this one was
+    /// Begins the next pass, which continues the work of this one. Returns `None` if a later pass has begun on the link: this one was
     /// overtaken, and must not become current again.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn follow(&self, now: EpochMillis) -> Result<Option<Self>, StoreError> {
+    pub async fn next_pass(&self, now: EpochMillis) -> Result<Option<Self>, StoreError> {
         let token = now.max(self.token.saturating_add(1));
         let update = self
             .table
@@ -91,7 +88,7 @@ impl Pass {
             return Ok(None);
         }
         let mut pass = Self { token, began_at: now, ..self.clone() };
-        pass.before = pass.record_start().await?;
+        pass.sync_state_before = pass.record_start().await?;
         Ok(Some(pass))
     }
 
@@ -110,17 +107,5 @@ impl Pass {
             .return_values(ReturnValue::AllOld);
         let output = update_if_allowed(update).await?.ok_or(StoreError::Contended)?;
         Ok(SyncState::read(&output.attributes.unwrap_or_default()))
-    }
-
-    /// Returns `true` if no later pass has begun on the link. Called before each page is written.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn is_current(&self) -> Result<bool, StoreError> {
-        let Table { client, name } = &self.table;
-        let get = client.get_item().table_name(name).set_key(Some(keys::link(&self.link)));
-        let get = get.consistent_read(true).projection_expression("clock");
-        let output = get.send().await.map_err(|error| call_failed(&error))?;
-        Ok(output.item.as_ref().and_then(|item| number(item, "clock")) == Some(self.token))
     }
 }
