@@ -8,8 +8,9 @@ use std::fmt;
 /// The maximum length of an id, in bytes: SQS allows 128 characters in a message group id.
 const MAX_BYTES: usize = 128;
 
-/// An error that means: the text is not 1 to 128 characters of `A-Z a-z 0-9 _ -`. It does not repeat the text, which is
-/// untrusted.
+/// The error for a text that is not 1 to 128 characters of `A-Z a-z 0-9 _ -`.
+///
+/// It does not repeat the text, which is untrusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 1 to 128 characters of A-Z, a-z, 0-9, _ and -")]
 pub struct InvalidId;

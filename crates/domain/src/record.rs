@@ -54,7 +54,7 @@ pub struct EmbeddedAccount<'a> {
     pub raw: &'a RawValue,
 }
 
-/// An error that means: the object has no valid id, or its member names exceed the limits. It does not repeat content.
+/// The error for an object without a valid id, or whose member names exceed the limits. It does not repeat content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the object is not a JSON object with an id and usable names")]
 pub struct InvalidObject;

@@ -105,8 +105,7 @@ pub fn drift_delay(times: u64) -> EpochMillis {
 }
 
 impl KnownLink {
-    /// Returns the listings that are due now. `jitter`, between 0 and 1, spreads links over
-    /// time.
+    /// Returns the listings that are due now. `jitter`, between 0 and 1, spreads links over time.
     #[must_use]
     pub fn decide(&self, now: EpochMillis, jitter: f64) -> Decision {
         if self.is_lost {
@@ -117,22 +116,22 @@ impl KnownLink {
             self.overdue_at().is_some_and(|at| at <= now) && self.overdue_since.is_none_or(|since| since < *last)
         });
 
-        let wanted = |synced: &SyncedResource| {
+        let is_due = |synced: &SyncedResource| {
             overdue_since.is_some() || self.next_listing(synced, now).is_some_and(|at| at <= now)
         };
         let resources = self.resources();
-        let list: Vec<_> = resources.iter().filter(|synced| wanted(synced)).map(|synced| synced.resource).collect();
+        let list: Vec<_> = resources.iter().filter(|synced| is_due(synced)).map(|synced| synced.resource).collect();
 
         // Check soon whether the requested listings succeeded.
-        let never_came = |synced: &SyncedResource| synced.listed_at.is_none() && now >= self.known_since + LOAD_TIMEOUT;
-        let next = |synced: &SyncedResource| match self.next_listing(synced, now) {
-            Some(_) if list.contains(&synced.resource) && never_came(synced) => Some(now + RELIST_INTERVAL),
+        let is_absent = |synced: &SyncedResource| synced.listed_at.is_none() && now >= self.known_since + LOAD_TIMEOUT;
+        let next_at = |synced: &SyncedResource| match self.next_listing(synced, now) {
+            Some(_) if list.contains(&synced.resource) && is_absent(synced) => Some(now + RELIST_INTERVAL),
             Some(_) if list.contains(&synced.resource) => Some(now + RECHECK_DELAY),
-            next => next,
+            at => at,
         };
 
         let overdue = if overdue_since.is_some() { None } else { self.overdue_at().filter(|at| *at > now) };
-        let due_at = resources.iter().filter_map(next).chain(overdue).min();
+        let due_at = resources.iter().filter_map(next_at).chain(overdue).min();
         Decision { list, due_at: due_at.map(|at| spread(at.max(now), now, jitter)), overdue_since }
     }
 

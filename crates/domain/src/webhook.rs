@@ -71,7 +71,7 @@ pub struct Webhook {
     members: Vec<(String, Box<RawValue>)>,
 }
 
-/// An error that means: a body is not a valid webhook.
+/// The error that [`Webhook::parse`] returns for an invalid body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidWebhook {
     /// Belvo's request id, if the body has a valid one.
@@ -110,10 +110,12 @@ impl Webhook {
         if read.is_err() {
             return Err(InvalidWebhook { request_id, errors: vec![not_an_object()] });
         }
+
         let named = |[name, of_direct_debit]: [&'static str; 2]| {
             let sent = if fields.get(name).is_none() { of_direct_debit } else { name };
             word(&fields, sent).map_err(|error| error.about(name))
         };
+
         let (webhook_type, webhook_code) = (named(TYPE), named(CODE));
         let link_id = link_id(&fields);
         match (webhook_type, webhook_code, link_id) {

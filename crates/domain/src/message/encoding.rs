@@ -13,7 +13,7 @@ const VERSION: u64 = 1;
 /// The maximum length of a key, in bytes: SQS's limit for a deduplication id.
 const MAX_KEY_BYTES: usize = 128;
 
-/// An error that [`Message::decode`] returns. It does not repeat content.
+/// The error that [`Message::decode`] returns. It does not repeat content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// belvo-sync did not write the body: its JSON, its webhook or a number in it is invalid.
