@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_after_the_end_is_an_error_only_as_an_argument() {
         let server = belvo(2, &[], 500).await;
-        assert!(read(&server, 9).await.1.unwrap_err().contains("Belvo does not have it"));
+        assert!(read(&server, 9).await.1.unwrap_err().contains("not found at Belvo"));
         assert_eq!(read(&server, 2).await, (vec!["l-2".to_owned()], Ok(())));
     }
 

@@ -1,110 +1,57 @@
-//! The client itself.
+//! The client and its read requests.
 
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use domain::{LinkId, ObjectId};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::{Method, RequestBuilder, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::value::RawValue;
 
-use crate::connections::{self, Connections, Pool, Unanswered};
-use crate::response::{body_of_ok, of_transport};
+use crate::connections::{self, Connections, Pool, SendError};
+use crate::response::{read_ok_body, transport_error};
 use crate::response_counters::ResponseCounters;
-use crate::{Error, Link, Page, RESPONSE_CLASSES, ResponseClass, Retry};
+use crate::throttle::Throttle;
+use crate::{Credentials, Error, Limits, Link, Page, RESPONSE_CLASSES, ResponseClass, Retry};
 
-/// How long the pace is halved after Belvo's edge refused a request: others share our address, or our budget is wrong.
-const SLOW: Duration = Duration::from_mins(1);
-
-/// What HTTP Basic authentication at Belvo needs.
-#[derive(Debug)]
-pub struct Credentials {
-    /// Belvo's "secret ID".
-    pub secret_id: String,
-    /// Belvo's "secret password".
-    pub secret_password: SecretString,
-}
-
-/// What one request may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How long a connection may take.
-    pub connect_timeout: Duration,
-    /// How long an answer may take, from the first byte sent to the last byte read.
-    pub response_timeout: Duration,
-    /// How large an answer may be.
-    pub max_response_bytes: usize,
-    /// How often a fault that passes is retried at once.
-    pub quick_retries: usize,
-    /// How many requests may be sent in any 30 seconds.
-    pub requests_per_30s: NonZeroU32,
-    /// How many connections are kept for later requests.
-    pub max_idle_connections: usize,
-    /// How long a connection is kept without a request.
-    pub idle_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(3),
-            // Belvo's own limit is five minutes; a page that takes this long is better asked for in smaller pieces.
-            response_timeout: Duration::from_secs(25),
-            // A page of 1,000 transactions, each with its account, is about 4 MB.
-            max_response_bytes: 8 * 1024 * 1024,
-            quick_retries: 2,
-            // Belvo's edge refuses more than 80 from one address.
-            requests_per_30s: NonZeroU32::new(72).unwrap_or(NonZeroU32::MIN),
-            // As many pages of a list as are asked for at once, and some.
-            max_idle_connections: 8,
-            // Far below the minute after which proxies and load balancers begin to drop idle connections.
-            idle_timeout: Duration::from_secs(15),
-        }
-    }
-}
-
-/// Which list is asked for.
+/// A list to read: endpoint, link, filters and page size.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// The list endpoint.
+    /// The path of the list endpoint.
     pub path: &'static str,
-    /// Whose objects.
+    /// The link whose objects are listed.
     pub link: LinkId,
-    /// More filters, as Belvo names them.
+    /// Further filters, with Belvo's names.
     pub filters: Vec<(&'static str, String)>,
-    /// Objects a page; Belvo allows 1 to 1,000.
+    /// The number of objects per page; Belvo allows 1 to 1,000.
     pub page_size: u32,
 }
 
-/// Why there is no client. The URL is not shown: it may hold credentials.
+/// An error that prevents building a client. It does not show the URL, which may hold credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// A setting is wrong.
-    #[error("the base URL of Belvo is not an http or https URL without credentials")]
+    /// The setting is invalid.
+    #[error("the base URL of Belvo must be an http or https URL without credentials")]
     InvalidBaseUrl,
-    /// The machine lacks something, such as root certificates.
-    #[error("no HTTPS client can be made on this machine")]
+    /// The machine lacks a requirement, such as root certificates.
+    #[error("cannot build the HTTPS client")]
     NoHttpClient,
 }
 
-/// Asks Belvo. One for the life of an execution environment: it keeps connections.
+/// A client of Belvo's API. It keeps connections: use a single client in an execution environment.
 #[derive(Debug)]
 pub struct Client {
     connections: Connections,
     base: Url,
     credentials: RwLock<Arc<Credentials>>,
     pub(crate) limits: Limits,
-    pace: DefaultDirectRateLimiter,
-    /// Until when only half the pace is allowed.
-    slow_until: Mutex<Option<Instant>>,
-    pub(crate) answered: ResponseCounters,
+    pub(crate) throttle: Throttle,
+    pub(crate) counters: ResponseCounters,
 }
 
 impl Client {
-    /// A client for `https://sandbox.belvo.com`, `https://api.belvo.com`, or one of our own.
+    /// Returns a client for `https://sandbox.belvo.com`, `https://api.belvo.com`, or a fake Belvo server.
     ///
     /// # Errors
     /// [`BuildError`]
@@ -114,28 +61,28 @@ impl Client {
             return Err(BuildError::InvalidBaseUrl);
         }
         let connections = Connections::new(limits).map_err(|_| BuildError::NoHttpClient)?;
+
         Ok(Self {
             connections,
             base,
             credentials: RwLock::new(Arc::new(credentials)),
             limits,
-            pace: RateLimiter::direct(quota(limits.requests_per_30s)),
-            slow_until: Mutex::new(None),
-            answered: ResponseCounters::default(),
+            throttle: Throttle::new(limits.requests_per_30s),
+            counters: ResponseCounters::default(),
         })
     }
 
-    /// From now on these credentials are sent.
+    /// Replaces the credentials. Later requests use the new ones.
     pub fn set_credentials(&self, credentials: Credentials) {
         *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credentials);
     }
 
-    /// How Belvo answered the requests since this was last asked, by class.
+    /// Returns the number of responses in each class since the last call.
     pub fn take_response_counts(&self) -> [(ResponseClass, u64); RESPONSE_CLASSES.len()] {
-        self.answered.take()
+        self.counters.take()
     }
 
-    /// One page of a list, counted from 1.
+    /// Returns a page of a list. Pages are numbered from 1.
     ///
     /// # Errors
     /// [`Error`]; past the last page [`Error::NotFound`].
@@ -149,13 +96,13 @@ impl Client {
         self.page_at(url).await
     }
 
-    /// The page of a list at this address.
+    /// Returns the page of a list at this URL.
     pub(crate) async fn page_at(&self, url: Url) -> Result<Page, Error> {
         let body = self.get(url).await?;
         Page::read(&body, &self.base)
     }
 
-    /// One object, by its id. The query may say what to leave out of it.
+    /// Returns an object by its id. The query may exclude members.
     ///
     /// # Errors
     /// [`Error`]; [`Error::NotFound`] when there is no such object.
@@ -173,7 +120,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|_| Error::Malformed("not an object"))
     }
 
-    /// A link.
+    /// Returns a link by its id.
     ///
     /// # Errors
     /// [`Error`]; [`Error::NotFound`] when there is no such link.
@@ -181,13 +128,13 @@ impl Client {
         Link::read(&self.get(self.url(&format!("/api/links/{link}/"))?).await?)
     }
 
-    /// Does Belvo have this link?
+    /// Returns `true` if Belvo has this link, and `false` only if Belvo itself confirms that it does not.
     ///
     /// # Errors
-    /// [`Error`], unless Belvo itself says that there is no such link.
+    /// [`Error`], also for a 404 that does not come from Belvo.
     pub async fn link_exists(&self, link: &LinkId) -> Result<bool, Error> {
         match self.get(self.url(&format!("/api/links/{link}/"))?).await {
-            // A page of a proxy's is no proof: objects are buried on the strength of this.
+            // Objects are tombstoned because of this result: a page that a proxy sends with a 200 proves nothing.
             Ok(body) => Link::read(&body).map(|_| true),
             Err(Error::NotFound { confirmed: true }) => Ok(false),
             Err(error) => Err(error),
@@ -195,10 +142,10 @@ impl Client {
     }
 
     pub(crate) fn url(&self, path: &str) -> Result<Url, Error> {
-        self.base.join(path).map_err(|_| Error::Malformed("a path of ours"))
+        self.base.join(path).map_err(|_| Error::Malformed("invalid request path"))
     }
 
-    /// The body of a 200, after quick retries of what passes.
+    /// Returns the body of a 200. Retries transient errors with backoff.
     async fn get(&self, url: Url) -> Result<Vec<u8>, Error> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(150))
@@ -206,55 +153,38 @@ impl Client {
             .with_jitter();
         let attempt = || self.get_once(url.clone());
         let result = attempt.retry(backoff).when(|error| error.retry() == Retry::Immediately).await;
-        if matches!(result, Err(Error::RefusedByEdge)) && !asks_for_ids(&url) {
-            self.slow_down();
+
+        if matches!(result, Err(Error::RefusedByEdge)) && !filters_by_id(&url) {
+            self.throttle.slow_down();
         }
         result
     }
 
-    /// Halves the pace for a while.
-    pub(crate) fn slow_down(&self) {
-        *self.slow_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SLOW);
-    }
-
-    /// Waits for a request's turn.
-    pub(crate) async fn acquire_permit(&self) {
-        self.pace.until_ready().await;
-        if self.is_slow(Instant::now()) {
-            self.pace.until_ready().await;
-        }
-    }
-
-    fn is_slow(&self, now: Instant) -> bool {
-        self.slow_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
-    }
-
-    /// One attempt. A request that gets no answer on a kept connection is sent again at once on a new one: the connection
-    /// may have died while nothing was sent, and that is no sign of a slow Belvo.
+    /// Makes a single attempt. After a failure on a kept connection it repeats the request on a new one: the kept one may
+    /// have died while idle, which says nothing about Belvo.
     async fn get_once(&self, url: Url) -> Result<Vec<u8>, Error> {
         let pool = self.connections.pool();
-        match self.ask(&pool, url.clone()).await {
-            Err(Failed { was_kept: true, .. }) => {
+        match self.send_get(&pool, url.clone()).await {
+            Err(AttemptError { on_kept_connection: true, .. }) => {
                 self.connections.discard(&pool);
-                self.ask(&self.connections.pool(), url).await.map_err(|failed| failed.error)
+                self.send_get(&self.connections.pool(), url).await.map_err(|failed| failed.error)
             }
             result => result.map_err(|failed| failed.error),
         }
     }
 
-    /// One request, when its turn has come.
-    async fn ask(&self, pool: &Pool, url: Url) -> Result<Vec<u8>, Failed> {
-        self.acquire_permit().await;
-        let answer = connections::send(self.request(pool, Method::GET, url)).await;
-        let result = match answer {
-            Ok(response) => body_of_ok(response, self.limits.max_response_bytes).await.map_err(Failed::from),
-            Err(unanswered) => Err(unanswered.into()),
+    /// Sends one request within the rate limit, and counts its response.
+    async fn send_get(&self, pool: &Pool, url: Url) -> Result<Vec<u8>, AttemptError> {
+        self.throttle.acquire_permit().await;
+        let result = match connections::send(self.request(pool, Method::GET, url)).await {
+            Ok(response) => read_ok_body(response, self.limits.max_response_bytes).await.map_err(AttemptError::from),
+            Err(error) => Err(error.into()),
         };
-        self.answered.note(&result.as_ref().map_err(Failed::seen));
+        self.counters.count(&result.as_ref().map_err(AttemptError::to_counted));
         result
     }
 
-    /// A request in our name.
+    /// Returns a request with the credentials.
     pub(crate) fn request(&self, pool: &Pool, method: Method, url: Url) -> RequestBuilder {
         let credentials = self.credentials();
         pool.http
@@ -262,7 +192,7 @@ impl Client {
             .basic_auth(&credentials.secret_id, Some(credentials.secret_password.expose_secret()))
     }
 
-    /// The connections for the next request.
+    /// Returns the connection pool for the next request.
     pub(crate) fn pool(&self) -> Pool {
         self.connections.pool()
     }
@@ -272,57 +202,50 @@ impl Client {
     }
 }
 
-/// Why a request did not give what was asked for.
-struct Failed {
+/// An error of a single request.
+struct AttemptError {
     error: Error,
-    /// Whether it got no answer on a connection that an earlier request had used.
-    was_kept: bool,
+    /// Whether the request failed without a response on a connection of an earlier request.
+    on_kept_connection: bool,
 }
 
-impl Failed {
-    /// What was seen of Belvo: nothing, if a kept connection gave no answer.
-    fn seen(&self) -> Error {
-        if self.was_kept { Error::Unreachable("a kept connection".to_owned()) } else { self.error.clone() }
+impl AttemptError {
+    /// Returns the error to count. A kept connection without a response counts as unreachable, not as a timeout.
+    fn to_counted(&self) -> Error {
+        if self.on_kept_connection { Error::Unreachable("kept connection".to_owned()) } else { self.error.clone() }
     }
 }
 
-impl From<Error> for Failed {
+impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
-        Self { error, was_kept: false }
+        Self { error, on_kept_connection: false }
     }
 }
 
-impl From<Unanswered> for Failed {
-    fn from(Unanswered { error, was_kept }: Unanswered) -> Self {
-        Self { error: of_transport(&error), was_kept }
+impl From<SendError> for AttemptError {
+    fn from(SendError { error, on_kept_connection }: SendError) -> Self {
+        Self { error: transport_error(&error), on_kept_connection }
     }
 }
 
-/// Belvo's firewall may refuse a filter for ids, which its schema lacks. That says nothing of the pace.
-fn asks_for_ids(url: &Url) -> bool {
+/// Returns `true` if the query filters by ids. Belvo's firewall may reject that filter, whatever the request rate.
+fn filters_by_id(url: &Url) -> bool {
     url.query_pairs().any(|(name, _)| name == "id__in")
-}
-
-/// A steady pace with a small burst: burst and refill together stay within the budget of any 30 seconds.
-fn quota(requests_per_30s: NonZeroU32) -> Quota {
-    let budget = requests_per_30s.get();
-    let burst = (budget / 6).max(1);
-    let refill = (budget - burst).max(1);
-    let quota = Quota::with_period(Duration::from_secs(30) / refill).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
-    quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
 }
 
 #[cfg(test)]
 mod tests {
-    use governor::clock::FakeRelativeClock;
+    use std::time::Instant;
+
     use wiremock::matchers::query_param;
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
     use crate::LinksPage;
+    use crate::throttle::SLOW_PERIOD;
 
     #[tokio::test]
-    async fn after_the_edge_refused_a_request_the_pace_is_halved_for_a_minute_but_not_after_a_refused_filter() {
+    async fn a_rejection_by_the_edge_halves_the_rate_for_a_minute_unless_the_query_filters_by_id() {
         let server = MockServer::start().await;
         let html = || ResponseTemplate::new(403).set_body_raw("<html>", "text/html");
         Mock::given(query_param("page", "1")).respond_with(html()).mount(&server).await;
@@ -332,15 +255,15 @@ mod tests {
         let mut listing =
             Listing { path: "/api/accounts/", link, filters: vec![("id__in", "a".to_owned())], page_size: 1 };
         assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
-        assert!(!client.is_slow(Instant::now()));
+        assert!(!client.throttle.is_slow(Instant::now()));
         listing.filters.clear();
         assert_eq!(client.page(&listing, 1).await.unwrap_err(), Error::RefusedByEdge);
         let now = Instant::now();
-        assert!(client.is_slow(now) && !client.is_slow(now + SLOW));
+        assert!(client.throttle.is_slow(now) && !client.throttle.is_slow(now + SLOW_PERIOD));
     }
 
     #[tokio::test]
-    async fn a_long_page_of_the_edge_halves_the_pace_whatever_was_asked() {
+    async fn a_long_page_of_the_edge_halves_the_rate_for_lists_and_tokens() {
         let server = MockServer::start().await;
         let html = format!("<html>{}", "x".repeat(100 * 1024));
         let refusal = ResponseTemplate::new(403).set_body_raw(html, "text/html");
@@ -353,29 +276,7 @@ mod tests {
             } else {
                 assert!(client.widget_token(&serde_json::Map::new()).await.is_err());
             }
-            assert!(client.is_slow(Instant::now()), "a list: {is_list}");
-        }
-    }
-
-    /// How many requests pass in the first 30 seconds, when as many as possible are sent.
-    fn sent_in_30s(budget: u32) -> u32 {
-        let clock = FakeRelativeClock::default();
-        let pace = RateLimiter::direct_with_clock(quota(NonZeroU32::new(budget).unwrap()), clock.clone());
-        let mut sent = 0;
-        for _ in 0..3_000 {
-            while pace.check().is_ok() {
-                sent += 1;
-            }
-            clock.advance(Duration::from_millis(10));
-        }
-        sent
-    }
-
-    #[test]
-    fn the_budget_is_used_and_never_exceeded_whatever_is_asked() {
-        for budget in [6, 36, 72, 1_000] {
-            let sent = sent_in_30s(budget);
-            assert!(sent <= budget && sent + 2 >= budget, "{sent} of {budget}");
+            assert!(client.throttle.is_slow(Instant::now()), "a list: {is_list}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Connections to Belvo, and when a kept one is not trusted any more.
+//! The connection pool, and its handling of connections that died while idle.
 //!
-//! Lambda freezes an environment between two invocations. Meanwhile a proxy or a load balancer may drop its side of an idle
-//! connection, and no packet says so: the next request on it waits for an answer in vain. Two rules follow.
+//! Lambda freezes an environment between two invocations. Meanwhile a proxy or a load balancer may silently drop an idle
+//! connection. The next request on it then times out. Two rules follow.
 //!
-//! - A connection that was idle for longer than [`Limits::idle_timeout`] is not used again. The HTTP library measures that with the
-//!   monotonic clock, which may stand still while the environment is frozen. Therefore all idle connections are dropped,
-//!   too, when the wall clock has run ahead of the monotonic one by more than that.
-//! - A request that gets no answer on a kept connection says nothing about Belvo. [`send`] tells which requests these are.
+//! - A connection that was idle for longer than [`Limits::idle_timeout`] is not reused. The HTTP library measures that time
+//!   with the monotonic clock, which may stop while the environment is frozen. Therefore the pool also drops all idle
+//!   connections when the wall clock and the monotonic clock have drifted apart by more than that.
+//! - A request without a response on a kept connection says nothing about Belvo. [`SendError`] marks such requests.
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,46 +17,47 @@ use tower::util::MapRequestLayer;
 
 use crate::Limits;
 
-/// For how long sent bytes may stay unacknowledged. Belvo's machine acknowledges within a second, however slow its answer is.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(8);
+/// The maximum time that sent bytes stay unacknowledged (TCP user timeout). Belvo's servers acknowledge within a second, even
+/// when the response is slow.
+const MAX_UNACKNOWLEDGED: Duration = Duration::from_secs(8);
 
 tokio::task_local! {
-    /// Whether the request that this task is sending has begun a new connection.
+    /// Whether the request of this task has opened a new connection.
     static HAS_CONNECTED: Cell<bool>;
 }
 
-/// The connections that are kept for later requests.
+/// The current connection pool, replaced when its connections may be dead.
 #[derive(Debug)]
 pub(crate) struct Connections {
     limits: Limits,
     pool: Mutex<Pool>,
 }
 
-/// One set of connections. Dropping it closes those that are idle.
+/// A connection pool. Dropping it closes its idle connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool {
     pub(crate) http: reqwest::Client,
-    number: u64,
-    made_at: Clocks,
+    generation: u64,
+    created_at: Clocks,
 }
 
-/// The two clocks at one moment.
+/// The wall clock and the monotonic clock at the same time.
 #[derive(Debug, Clone, Copy)]
 struct Clocks {
     wall: SystemTime,
     monotonic: Instant,
 }
 
-/// A request that got no answer.
-pub(crate) struct Unanswered {
+/// An error of a request without a response.
+pub(crate) struct SendError {
     pub(crate) error: reqwest::Error,
-    /// Whether it was sent on a connection that an earlier request had used.
-    pub(crate) was_kept: bool,
+    /// Whether the request was sent on a connection of an earlier request.
+    pub(crate) on_kept_connection: bool,
 }
 
 impl Connections {
     pub(crate) fn new(limits: Limits) -> Result<Self, reqwest::Error> {
-        let pool = Pool { http: build(&limits)?, number: 0, made_at: Clocks::now() };
+        let pool = Pool { http: build(&limits)?, generation: 0, created_at: Clocks::now() };
         Ok(Self { limits, pool: Mutex::new(pool) })
     }
 
@@ -65,26 +66,26 @@ impl Connections {
         self.pool_at(Clocks::now())
     }
 
-    /// Drops the idle connections of this pool, unless another request has done that.
+    /// Replaces this pool, unless another request has already replaced it.
     pub(crate) fn discard(&self, pool: &Pool) {
         let mut current = self.lock();
-        if current.number == pool.number {
+        if current.generation == pool.generation {
             self.replace(&mut current, Clocks::now());
         }
     }
 
     fn pool_at(&self, now: Clocks) -> Pool {
         let mut current = self.lock();
-        if now.drift_since(current.made_at) > self.limits.idle_timeout {
+        if now.drift_since(current.created_at) > self.limits.idle_timeout {
             self.replace(&mut current, now);
         }
         current.clone()
     }
 
     fn replace(&self, current: &mut Pool, now: Clocks) {
-        // What was built once is built again; if it is not after all, the old connections have to do.
+        // If the build fails, although it succeeded before, the old pool stays in use.
         if let Ok(http) = build(&self.limits) {
-            *current = Pool { http, number: current.number + 1, made_at: now };
+            *current = Pool { http, generation: current.generation + 1, created_at: now };
         }
     }
 
@@ -98,7 +99,7 @@ impl Clocks {
         Self { wall: SystemTime::now(), monotonic: Instant::now() }
     }
 
-    /// How far the two clocks have moved apart: the time spent frozen, or a correction of the wall clock.
+    /// Returns the drift between the clocks: the time spent frozen, or a correction of the wall clock.
     fn drift_since(self, earlier: Self) -> Duration {
         let passed = self.monotonic.saturating_duration_since(earlier.monotonic);
         match self.wall.duration_since(earlier.wall) {
@@ -108,19 +109,19 @@ impl Clocks {
     }
 }
 
-/// Sends a request, and tells whether a failed one used a kept connection. One that waited for a new connection and got
-/// another that became free just then counts as new: an answer had come over it a moment before.
-pub(crate) async fn send(request: RequestBuilder) -> Result<Response, Unanswered> {
+/// Sends a request. The error tells whether the request used a kept connection. A request that waited for a new connection
+/// but got one that had just become free counts as new: that connection carried a response a moment before.
+pub(crate) async fn send(request: RequestBuilder) -> Result<Response, SendError> {
     let send = async {
-        let answer = request.send().await;
-        answer.map_err(|error| Unanswered { was_kept: !HAS_CONNECTED.with(Cell::get), error })
+        let result = request.send().await;
+        result.map_err(|error| SendError { on_kept_connection: !HAS_CONNECTED.with(Cell::get), error })
     };
     HAS_CONNECTED.scope(Cell::new(false), send).await
 }
 
 fn build(limits: &Limits) -> Result<reqwest::Client, reqwest::Error> {
-    let note_connect = MapRequestLayer::new(|destination| {
-        // Without a request that waits for it, nothing has to be noted.
+    let record_connect = MapRequestLayer::new(|destination| {
+        // Fails outside of a request, where there is nothing to record.
         let _ = HAS_CONNECTED.try_with(|has_connected| has_connected.set(true));
         destination
     });
@@ -128,13 +129,13 @@ fn build(limits: &Limits) -> Result<reqwest::Client, reqwest::Error> {
         .connect_timeout(limits.connect_timeout)
         .timeout(limits.response_timeout)
         .redirect(reqwest::redirect::Policy::none())
-        // What is repeated is decided here and not by the library: a POST never is.
+        // The client retries, not the library: it never repeats a POST.
         .retry(reqwest::retry::never())
-        .connector_layer(note_connect)
+        .connector_layer(record_connect)
         .pool_max_idle_per_host(limits.max_idle_connections)
         .pool_idle_timeout(limits.idle_timeout)
-        .tcp_user_timeout(UNACKNOWLEDGED)
-        // `X-Belvo-Request-Mode`, as Belvo writes it.
+        .tcp_user_timeout(MAX_UNACKNOWLEDGED)
+        // Belvo's spelling of `X-Belvo-Request-Mode`.
         .http1_title_case_headers()
         .user_agent(concat!("belvo-sync/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -152,31 +153,31 @@ mod tests {
     }
 
     #[test]
-    fn idle_connections_are_dropped_after_a_freeze_that_the_monotonic_clock_did_not_see() {
+    fn idle_connections_are_dropped_after_a_freeze_that_stopped_the_monotonic_clock() {
         let connections = Connections::new(Limits { idle_timeout: IDLE, ..Limits::default() }).unwrap();
-        let made_at = connections.pool().made_at;
-        let number = |now| connections.pool_at(now).number;
-        assert_eq!(number(after(made_at, 3_600, 3_600)), 0, "the library's own limit sees this hour");
-        assert_eq!(number(after(made_at, 25, 10)), 0);
-        let frozen = after(made_at, 26, 10);
-        assert_eq!([number(frozen), number(frozen)], [1, 1]);
-        assert_eq!(number(after(frozen, 20, 10)), 1);
-        assert_eq!(number(after(frozen, 40, 20)), 2, "several short freezes count together");
+        let created_at = connections.pool().created_at;
+        let generation = |now| connections.pool_at(now).generation;
+        assert_eq!(generation(after(created_at, 3_600, 3_600)), 0, "the library's own timeout covers this hour");
+        assert_eq!(generation(after(created_at, 25, 10)), 0);
+        let frozen = after(created_at, 26, 10);
+        assert_eq!([generation(frozen), generation(frozen)], [1, 1]);
+        assert_eq!(generation(after(frozen, 20, 10)), 1);
+        assert_eq!(generation(after(frozen, 40, 20)), 2, "the drift of several freezes adds up");
     }
 
     #[test]
-    fn a_wall_clock_that_is_set_back_hides_no_freeze() {
+    fn setting_the_wall_clock_back_does_not_hide_a_freeze() {
         let now = Clocks::now();
         let earlier = Clocks { wall: now.wall + Duration::from_mins(1), monotonic: now.monotonic };
         assert_eq!(after(now, 0, 5).drift_since(earlier), Duration::from_secs(65));
     }
 
     #[test]
-    fn of_requests_that_fail_together_only_the_first_drops_the_connections() {
+    fn the_first_of_several_failed_requests_replaces_the_pool() {
         let connections = Connections::new(Limits::default()).unwrap();
-        let (one, other) = (connections.pool(), connections.pool());
-        connections.discard(&one);
-        connections.discard(&other);
-        assert_eq!(connections.pool().number, 1);
+        let (first, second) = (connections.pool(), connections.pool());
+        connections.discard(&first);
+        connections.discard(&second);
+        assert_eq!(connections.pool().generation, 1);
     }
 }

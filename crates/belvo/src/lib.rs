@@ -1,20 +1,22 @@
 //! A client of Belvo's HTTP API.
 //!
-//! It asks for one thing at a time: a page of a list ([`Client::page`]), an object ([`Client::object`]), a link ([`Client::link`]), or
-//! whether there is one ([`Client::link_exists`]). Faults that pass within a second are retried here; every other error says, by its
-//! name, what the caller does next.
+//! Read requests: [`Client::page`] returns a page of a list, [`Client::object`] an object, [`Client::link`] a link, and
+//! [`Client::link_exists`] whether a link exists. The client retries transient errors within a second. Every other
+//! [`Error`] tells the caller how to proceed.
 //!
-//! And it starts work at Belvo, each time with exactly one attempt: [`Client::retrieve`], [`Client::refresh_link`],
+//! Requests that start work at Belvo are sent exactly once: [`Client::retrieve`], [`Client::refresh_link`],
 //! [`Client::delete_link`], [`Client::widget_token`].
 //!
-//! A connection that was idle may have died while the environment was frozen: see the module `connections`.
+//! An idle connection may die while the execution environment is frozen: see the module `connections`.
 //!
-//! Belvo is not trusted either: answers are bounded in bytes and time, neither redirects nor `next` are followed, and only
-//! ids that need no escaping go into a path. Errors never carry content of an answer.
+//! The client does not trust Belvo. Responses are bounded in bytes and time. The client follows neither redirects nor
+//! `next`. A path contains only ids that need no escaping. Errors contain no content of a response but its code.
 
 mod client;
+mod config;
 mod connections;
 mod error;
+mod error_body;
 mod link;
 mod links;
 mod members;
@@ -24,8 +26,10 @@ mod provider;
 mod requests;
 mod response;
 mod response_counters;
+mod throttle;
 
-pub use client::{BuildError, Client, Credentials, Limits, Listing};
+pub use client::{BuildError, Client, Listing};
+pub use config::{Credentials, Limits};
 pub use error::{Error, Retry};
 pub use link::Link;
 pub use links::{Links, LinksPage};

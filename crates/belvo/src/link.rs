@@ -1,26 +1,25 @@
-//! A link as Belvo has it, as far as it matters here.
+//! A link at Belvo.
 
 use domain::{EpochMillis, moment_micros};
 
 use crate::Error;
-use crate::links::external_id;
-use crate::members::{decoded, members, text};
+use crate::members::{decoded, external_id, members, text};
 
-/// A link.
+/// The members of a link that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Belvo's word for whether it can use the link: `valid`, `invalid`, `unconfirmed`, `token_required`.
+    /// Belvo's status: `valid`, `invalid`, `unconfirmed`, `token_required`.
     pub status: Option<String>,
     /// The institution's name.
     pub institution: Option<String>,
-    /// The id that the customer gave it.
+    /// The id that the customer assigned.
     pub external_id: Option<String>,
-    /// When Belvo last had access to the institution for it; ISO 8601.
+    /// The time of Belvo's last access to the institution, in ISO 8601.
     pub last_accessed_at: Option<String>,
 }
 
 impl Link {
-    /// Reads a link. A member of another type than documented counts as absent.
+    /// Reads a link. A member with an undocumented type counts as absent.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
         let body = decoded(body);
         let [status, institution, id, last_accessed_at] =
@@ -31,14 +30,14 @@ impl Link {
         Ok(Self { status: text(status), institution, external_id: external_id(id), last_accessed_at })
     }
 
-    /// Returns when Belvo last had access to the institution for this link; none where it does not say.
+    /// Returns the time of Belvo's last access to the institution, or `None` if it is missing or malformed.
     #[must_use]
     pub fn accessed_at(&self) -> Option<EpochMillis> {
         self.last_accessed_at.as_deref().and_then(moment_micros).map(|micros| micros / 1_000)
     }
 }
 
-/// An institution's name goes into the table: one that is none of Belvo's does not.
+/// Returns `true` if the text has the form of Belvo's institution names. Only such names are stored.
 fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     (1..=128).contains(&name.len()) && name.bytes().all(allowed)
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_read_whatever_else_it_says() {
+    fn unknown_members_of_a_link_are_ignored() {
         let body = br#"{"id":"l","institution":"sat_mx_fiscal","status":"valid","new":[1.10],"external_id":"u"}"#;
         let text = |text: &str| Some(text.to_owned());
         let link = Link {
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_member_counts_as_absent_and_costs_only_itself() {
+    fn an_invalid_member_counts_as_absent() {
         let absent = Link { status: None, institution: None, external_id: None, last_accessed_at: None };
         for odd in ["12345", "1e999", "true", "null", "[null]", r#"{"name":"x"}"#, r#""\ud800""#, r#""""#] {
             let body =
@@ -84,12 +83,12 @@ mod tests {
         assert_eq!(
             Link::read(latin),
             Ok(Link { status: Some("valid".to_owned()), ..absent }),
-            "no id that was not sent"
+            "a replaced character makes the external id unusable"
         );
     }
 
     #[test]
-    fn a_link_says_when_belvo_last_had_access_to_the_institution() {
+    fn the_last_access_is_read_with_and_without_a_time_zone() {
         let accessed_at =
             |time: &str| Link::read(format!(r#"{{"last_accessed_at":{time}}}"#).as_bytes()).unwrap().accessed_at();
         assert_eq!(accessed_at(r#""2023-11-14T22:13:20.001Z""#), Some(1_700_000_000_001));
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_no_institution() {
+    fn an_invalid_institution_name_counts_as_absent() {
         let body = br#"{"institution":"Banco do Brasil, S.A.","status":"valid"}"#;
         assert_eq!(Link::read(body).unwrap().institution, None);
     }

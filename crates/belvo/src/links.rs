@@ -1,45 +1,43 @@
-//! Belvo's list of links: which there are, and how often Belvo refreshes them.
+//! Belvo's list of links, with the refresh rate of each.
 
 use domain::{LinkId, LinkStatus, ListedLink, moment_micros};
 use serde_json::value::RawValue;
 
-use crate::members::{elements, members, text};
+use crate::members::{elements, external_id, members, text};
 use crate::{Client, Error, Page};
 
-/// Links a page; Belvo's largest.
+/// The number of links per page: Belvo's maximum.
 const PAGE_SIZE: u32 = 1_000;
-/// Fewer links a page are not asked for, however few came: the list would take too many requests.
-const SMALLEST_PAGE_SIZE: u32 = 10;
-/// Longer words of Belvo's are not kept.
-const MAX_WORD: usize = 64;
-/// More resources than this of one link are not kept.
+/// The minimum page size after Belvo sent fewer links than requested. It bounds the number of requests.
+const MIN_PAGE_SIZE: u32 = 10;
+/// The maximum length of a value such as `access_mode`, in bytes. Longer ones count as absent.
+const MAX_WORD_BYTES: usize = 64;
+/// The maximum number of entries of `fetch_resources` that are read.
 const MAX_RESOURCES: usize = 64;
-/// A longer external id is not kept; Belvo's own limit is far below.
-const MAX_EXTERNAL_ID: usize = 512;
-/// The members of a link that are read.
+/// The members of a listed link that are read.
 const MEMBERS: [&str; 7] =
     ["id", "status", "external_id", "access_mode", "refresh_rate", "fetch_resources", "created_at"];
 
-/// A place in the list: the page with this number, counted from 1, of pages of this size.
+/// A position in the list: page number, counted from 1, and page size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinksPage {
     number: u64,
     size: u32,
 }
 
-/// One page of the list.
+/// A page of the list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Links {
-    /// The links that can be read.
+    /// The links with a usable id.
     pub links: Vec<ListedLink>,
-    /// How many cannot: their ids are none that we could store under.
+    /// The number of links without a usable id.
     pub unreadable: usize,
-    /// Does another page follow?
+    /// Whether another page follows.
     pub has_next: bool,
 }
 
 impl Client {
-    /// One page of all links that Belvo has for these credentials.
+    /// Returns a page of the links that Belvo has for these credentials.
     ///
     /// # Errors
     /// [`Error`]; past the last page [`Error::NotFound`].
@@ -53,47 +51,46 @@ impl Client {
 }
 
 impl LinksPage {
-    /// The beginning of the list.
+    /// The first page of the list.
     pub const FIRST: Self = Self { number: 1, size: PAGE_SIZE };
 
-    /// The page with this number, of pages of this size. Numbers and sizes that Belvo does not know become the nearest one.
+    /// Returns the page with this number and size. Values outside of Belvo's bounds are clamped.
     #[must_use]
     pub fn new(number: u64, size: u32) -> Self {
         Self { number: number.max(1), size: size.clamp(1, PAGE_SIZE) }
     }
 
-    /// The page's number, counted from 1.
+    /// Returns the page number, counted from 1.
     #[must_use]
     pub fn number(self) -> u64 {
         self.number
     }
 
-    /// How many links are asked for.
+    /// Returns the page size.
     #[must_use]
     pub fn size(self) -> u32 {
         self.size
     }
 
-    /// Does the list begin here?
+    /// Returns `true` for the first page of the list.
     #[must_use]
     pub fn is_first(self) -> bool {
         self.number == 1
     }
 
-    /// The page behind this one, whatever this one holds.
+    /// Returns the following page, of the same size.
     #[must_use]
     pub fn behind(self) -> Self {
         Self { number: self.number.saturating_add(1), ..self }
     }
 
-    /// The page behind this one, after it gave so many links.
+    /// Returns the page that follows, after this one had `count` links.
     ///
-    /// Fewer than were asked for, though another page follows, means that Belvo's pages are smaller. From then on pages of
-    /// that size are asked for, so that no later change of Belvo's limit moves the place. What was read may come again; no
-    /// link is left out.
-    fn behind_links(self, given: usize) -> Self {
-        let given = u32::try_from(given).unwrap_or(u32::MAX);
-        let size = if given == 0 { self.size } else { given.max(SMALLEST_PAGE_SIZE).min(self.size) };
+    /// A page with fewer links than requested, although another follows, shows that Belvo caps the page size. Later requests
+    /// use that size, so that a later change of Belvo's cap does not move the position. Links may repeat; none is skipped.
+    fn after_links(self, count: usize) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let size = if count == 0 { self.size } else { count.max(MIN_PAGE_SIZE).min(self.size) };
         Self { size, ..self.behind() }
     }
 }
@@ -105,14 +102,14 @@ impl Links {
         Self { links, unreadable, has_next: page.has_next }
     }
 
-    /// The page behind this one, if Belvo says that another follows.
+    /// Returns the page that follows, or `None` after the last.
     #[must_use]
     pub fn next(&self, this: LinksPage) -> Option<LinksPage> {
-        self.has_next.then(|| this.behind_links(self.links.len() + self.unreadable))
+        self.has_next.then(|| this.after_links(self.links.len() + self.unreadable))
     }
 }
 
-/// Reads a link of the list. Only an id that can be stored is demanded; any other member that is odd counts as absent.
+/// Reads a listed link. Only a usable id is required; any other invalid member counts as absent.
 fn link(raw: &RawValue) -> Option<ListedLink> {
     let [id, status, external, access_mode, refresh_rate, resources, created_at] = members(raw.get(), MEMBERS)?;
     let words = elements(resources).into_iter().filter_map(|resource| word(Some(resource)));
@@ -127,13 +124,9 @@ fn link(raw: &RawValue) -> Option<ListedLink> {
     })
 }
 
+/// Reads a short text such as a status. Any other value counts as absent.
 fn word(value: Option<&RawValue>) -> Option<String> {
-    text(value).filter(|text| (1..=MAX_WORD).contains(&text.len()))
-}
-
-/// Reads an external id. One with U+FFFD is not what the customer wrote: something on the way replaced it.
-pub(crate) fn external_id(value: Option<&RawValue>) -> Option<String> {
-    text(value).filter(|id| (1..=MAX_EXTERNAL_ID).contains(&id.len()) && !id.contains('\u{fffd}'))
+    text(value).filter(|text| (1..=MAX_WORD_BYTES).contains(&text.len()))
 }
 
 #[cfg(test)]
@@ -159,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_optional_member_counts_as_absent_and_the_link_is_found() {
+    fn an_invalid_optional_member_counts_as_absent() {
         for odd in ["12345", "24.5", "true", "null", "[null]", r#"{"name":"x"}"#, r#""\ud800""#, r#""""#] {
             let json = format!(
                 r#"{{"id":"l-1","status":{odd},"external_id":{odd},"access_mode":{odd},"refresh_rate":{odd},
@@ -173,21 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn of_several_resources_only_the_odd_ones_are_left_out() {
+    fn only_invalid_resources_are_skipped() {
         let json = r#"{"id":"l-1","fetch_resources":[null,"ACCOUNTS",7,["OWNERS"],"TRANSACTIONS"]}"#;
         let found = link(&serde_json::from_str::<Box<RawValue>>(json).unwrap()).unwrap();
         assert_eq!(found.fetch_resources, ["ACCOUNTS", "TRANSACTIONS"]);
     }
 
     #[test]
-    fn a_link_whose_id_is_odd_is_counted_as_unreadable() {
+    fn a_link_with_an_invalid_id_is_counted_as_unreadable() {
         for id in ["7", "null", "[]", r#""""#, r#""a","id":"b""#] {
             let object = serde_json::from_str::<Box<RawValue>>(&format!(r#"{{"id":{id}}}"#)).unwrap();
             assert!(link(&object).is_none(), "{id}");
         }
     }
 
-    /// The links of the list that are read when Belvo gives no more than so many a page.
+    /// Returns the links that are read from a list whose page size Belvo caps.
     fn read_with_caps(links: usize, cap: impl Fn(u64) -> u32) -> Vec<usize> {
         let mut found = Vec::new();
         let mut page = Some(LinksPage::FIRST);
@@ -206,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn a_page_size_that_belvo_caps_loses_no_link() {
+    fn a_page_size_that_belvo_caps_skips_no_link() {
         assert_eq!(read_with_caps(450, |_| 100), (0..450).collect::<Vec<_>>());
-        assert_eq!(read_with_caps(35, |_| 7).len(), 35, "fewer than are asked for at least");
+        assert_eq!(read_with_caps(35, |_| 7).len(), 35, "below the minimum page size");
         let lifted = |number| if number < 3 { 100 } else { 1_000 };
         assert_eq!(read_with_caps(450, lifted), (0..450).collect::<Vec<_>>());
         let mut lowered = read_with_caps(450, |number| if number < 3 { 100 } else { 30 });
@@ -218,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_page_before_another_is_passed_over_and_changes_no_size() {
+    fn an_empty_page_before_another_is_skipped_and_keeps_the_page_size() {
         let empty = Links { links: Vec::new(), unreadable: 0, has_next: true };
         assert_eq!(empty.next(LinksPage::new(2, 100)), Some(LinksPage::new(3, 100)));
         assert_eq!(Links { has_next: false, ..empty }.next(LinksPage::FIRST), None);

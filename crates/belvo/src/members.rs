@@ -1,7 +1,7 @@
-//! Members of a JSON object, each read by itself.
+//! Readers of the members of a JSON object, each validated alone.
 //!
-//! Belvo's answers are validated where they are used: an odd member that nothing needs costs only itself. A member that
-//! comes twice is odd too, because nothing says which of the two counts.
+//! An invalid member that is not required counts as absent and does not invalidate the object. A repeated member is invalid
+//! too, because its value is ambiguous.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,9 +9,12 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The maximum length of an external id, in bytes. Belvo's own limit is far below.
+const MAX_EXTERNAL_ID_BYTES: usize = 512;
+
 /// Returns the values of the members with these names, or `None` when the JSON is not an object.
 ///
-/// A member that is missing, `null` or there twice has no value.
+/// A member that is missing, `null` or repeated has no value.
 pub(crate) fn members<'de, const N: usize>(json: &'de str, names: [&str; N]) -> Option<[Option<&'de RawValue>; N]> {
     let mut json = serde_json::Deserializer::from_str(json);
     let values = json.deserialize_map(Members(names)).ok()?;
@@ -19,17 +22,22 @@ pub(crate) fn members<'de, const N: usize>(json: &'de str, names: [&str; N]) -> 
     Some(values)
 }
 
-/// Reads a value as text. Every other value counts as absent.
+/// Reads a text. Any other value counts as absent.
 pub(crate) fn text(value: Option<&RawValue>) -> Option<String> {
     serde_json::from_str(value?.get()).ok()
 }
 
-/// Reads the elements of an array. Every other value counts as absent.
+/// Returns the elements of an array. Any other value has none.
 pub(crate) fn elements(value: Option<&RawValue>) -> Vec<&RawValue> {
     value.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }
 
-/// Returns the text of an answer. Bytes that are not UTF-8 become U+FFFD: they cost only the member that holds them.
+/// Reads an external id. U+FFFD shows that a character was replaced on the way: the id is then not the customer's.
+pub(crate) fn external_id(value: Option<&RawValue>) -> Option<String> {
+    text(value).filter(|id| (1..=MAX_EXTERNAL_ID_BYTES).contains(&id.len()) && !id.contains('\u{fffd}'))
+}
+
+/// Returns the text of a response. Bytes that are not UTF-8 become U+FFFD, and invalidate only their member.
 pub(crate) fn decoded(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body)
 }
@@ -45,23 +53,23 @@ impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let mut values = [None; N];
-        let mut times = [0_usize; N];
-        while let Some(place) = object.next_key_seed(Place(&self.0))? {
+        let mut counts = [0_usize; N];
+        while let Some(index) = object.next_key_seed(NameIndex(&self.0))? {
             let value: &RawValue = object.next_value()?;
-            if let Some(place) = place {
-                times[place] += 1;
-                values[place] = (times[place] == 1 && value.get() != "null").then_some(value);
+            if let Some(index) = index {
+                counts[index] += 1;
+                values[index] = (counts[index] == 1 && value.get() != "null").then_some(value);
             }
         }
         Ok(values)
     }
 }
 
-/// Finds a member's name among those that are looked for. Names are compared as bytes: one with half a surrogate pair is
-/// another member's concern.
-struct Place<'n>(&'n [&'n str]);
+/// Deserializes a member's name to its index in the wanted names. It compares bytes, so that a name with a lone surrogate is
+/// no error.
+struct NameIndex<'n>(&'n [&'n str]);
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for NameIndex<'_> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -69,7 +77,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl Visitor<'_> for Place<'_> {
+impl Visitor<'_> for NameIndex<'_> {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_is_null_missing_or_there_twice_has_no_value() {
+    fn a_member_that_is_null_missing_or_repeated_has_no_value() {
         assert_eq!(read(r#" {"b":{"c":[1]},"z":1,"a":"x"} "#), Some([Some(r#""x""#), Some(r#"{"c":[1]}"#)]));
         assert_eq!(read(r#"{"a":null}"#), Some([None, None]));
         assert_eq!(read(r#"{"a":1,"b":2,"a":1,"a":3}"#), Some([None, Some("2")]));
@@ -98,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_members() {
+    fn only_an_object_has_members() {
         for json in ["", "[]", r#"["x"]"#, r#""a""#, "null", "{", r#"{"a":NaN}"#, r#"{"a":1}{"#] {
             assert_eq!(read(json), None, "{json}");
         }

@@ -1,4 +1,4 @@
-//! One page of a Belvo list.
+//! A page of a list.
 
 use std::fmt;
 
@@ -9,18 +9,17 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 
-/// A page of more objects than this is not read. Belvo's largest has 1,000; a page that is longer than the one that was asked
-/// for is read all the same.
+/// The maximum number of objects of a page. Belvo's own limit is 1,000; a page may be longer than requested.
 const MAX_OBJECTS: usize = 10_000;
 
-/// One page: some objects, still unread, and how many there are in all.
+/// A page: its unparsed objects, and the number of objects in the list.
 #[derive(Debug)]
 pub struct Page {
-    /// How many objects the whole list has, at this moment. None when Belvo gives no number that can be one.
+    /// The number of objects in the whole list, or `None` if it is missing or invalid.
     pub count: Option<u64>,
-    /// Does Belvo say that another page follows?
+    /// Whether Belvo announces another page.
     pub has_next: bool,
-    /// Is `next` something other than a URL on Belvo's origin? It is not followed, so this is only worth a line in the log.
+    /// Whether `next` is anything but a URL on Belvo's origin. The client never follows it; the value is only logged.
     pub has_foreign_next: bool,
     /// The objects of this page.
     pub objects: Vec<Box<RawValue>>,
@@ -36,7 +35,7 @@ struct Body<'a> {
     results: Vec<Box<RawValue>>,
 }
 
-/// As many objects as a page may have; what has more is not read to its end.
+/// Reads the objects of a page. Fails after [`MAX_OBJECTS`].
 fn results<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>, D::Error> {
     struct Results;
 
@@ -62,28 +61,28 @@ fn results<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValu
     deserializer.deserialize_seq(Results)
 }
 
-/// Reads an object. An array of its members' values, which `serde` takes too, is none.
+/// Reads an object. Rejects an array of its members' values, which `serde` accepts.
 pub(crate) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
     let is_object = json.trim_ascii_start().starts_with(b"{");
     is_object.then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
 impl Page {
-    /// Reads the body of a page. Pages are asked for by their number: `next` is never followed, and only its presence counts.
+    /// Reads the body of a page. Only the presence of `next` counts: the client requests pages by number.
     pub(crate) fn read(body: &[u8], base: &Url) -> Result<Self, Error> {
         let body: Body<'_> = object(body).ok_or(Error::Malformed("not a page"))?;
         let count = body.count.and_then(|count| serde_json::from_str(count.get()).ok());
         let has_next = body.next.is_some_and(|next| !NO_NEXT.contains(&next.get()));
-        let has_foreign_next = has_next && !body.next.is_some_and(|next| is_on(base, next));
+        let has_foreign_next = has_next && !body.next.is_some_and(|next| has_origin(base, next));
         Ok(Self { count, has_next, has_foreign_next, objects: body.results })
     }
 }
 
-/// Values of `next` that announce no page.
+/// The values of `next` that announce no page.
 const NO_NEXT: [&str; 3] = ["null", "false", r#""""#];
 
-/// Is this the text of a URL with the origin of `base`?
-fn is_on(base: &Url, next: &RawValue) -> bool {
+/// Returns `true` if this is a URL with the origin of `base`.
+fn has_origin(base: &Url, next: &RawValue) -> bool {
     let url = serde_json::from_str::<String>(next.get()).ok().and_then(|next| base.join(&next).ok());
     url.is_some_and(|next| next.origin() == base.origin())
 }
@@ -98,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn objects_stay_as_they_were_sent() {
+    fn objects_are_not_changed() {
         let page = read("null").unwrap();
         assert_eq!((page.count, page.has_next, page.objects[0].get()), (Some(2), false, r#"{"amount":10.50}"#));
     }
 
     #[test]
-    fn only_the_presence_of_a_next_page_counts_and_an_odd_one_fails_nothing() {
+    fn only_the_presence_of_next_counts_and_an_invalid_one_is_no_error() {
         for usual in [r#""https://api.belvo.com/api/accounts/?page=2""#, r#""/api/accounts/?page=2""#, r#""?page=2""#] {
             let page = read(usual).unwrap();
             assert_eq!((page.has_next, page.has_foreign_next), (true, false), "{usual}");
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_no_number_of_objects_counts_as_absent() {
+    fn an_invalid_count_counts_as_absent() {
         let base = Url::parse("https://api.belvo.com").unwrap();
         let count = |member: &str| {
             Page::read(format!(r#"{{{member}"next":null,"results":[]}}"#).as_bytes(), &base).unwrap().count
@@ -141,11 +140,11 @@ mod tests {
             assert_eq!(count(&format!(r#""count":{odd},"#)), None, "{odd}");
         }
         assert_eq!((count(""), count(r#""count":450,"#)), (None, Some(450)));
-        assert!(Page::read(br#"{"results":[]}"#, &base).is_ok(), "`next` may be absent, too");
+        assert!(Page::read(br#"{"results":[]}"#, &base).is_ok(), "`next` may be absent");
     }
 
     #[test]
-    fn what_is_no_page_is_an_error() {
+    fn a_body_that_is_not_a_page_is_an_error() {
         let base = Url::parse("https://api.belvo.com").unwrap();
         for body in [
             "",
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_longer_than_the_largest_that_can_be_asked_for_is_read_within_a_bound() {
+    fn a_page_that_is_longer_than_requested_is_read_within_a_bound() {
         let base = Url::parse("https://api.belvo.com").unwrap();
         let page = |objects: usize| {
             let results = vec!["{}"; objects].join(",");

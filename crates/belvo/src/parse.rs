@@ -1,17 +1,17 @@
-//! The readers of Belvo's answers by themselves, without a request: what a hostile Belvo could send reaches no others.
+//! The parsers of Belvo's responses, without a request. Every byte that Belvo sends passes through them.
 
 use reqwest::Url;
 
-use crate::error::ErrorBody;
-use crate::requests::waiting_time;
+use crate::error_body::ErrorBody;
+use crate::requests::requested_wait;
 use crate::{Error, Link, Links, Page};
 
-/// Reads the body of a 200 to a list, from the Belvo at this address.
+/// Reads the body of a page from the Belvo at this URL.
 ///
 /// # Errors
 /// [`Error::Malformed`]
 pub fn page(body: &[u8], base_url: &str) -> Result<Page, Error> {
-    let base = Url::parse(base_url).map_err(|_| Error::Malformed("a path of ours"))?;
+    let base = Url::parse(base_url).map_err(|_| Error::Malformed("invalid request path"))?;
     Page::read(body, &base)
 }
 
@@ -21,7 +21,7 @@ pub fn links(page: &Page) -> Links {
     Links::read(page)
 }
 
-/// Reads the body of a 200 to a link.
+/// Reads the body of a link.
 ///
 /// # Errors
 /// [`Error::Malformed`]
@@ -29,8 +29,9 @@ pub fn link(body: &[u8]) -> Result<Link, Error> {
     Link::read(body)
 }
 
-/// Reads an answer that is no success, and the seconds that its text asks to wait.
+/// Classifies an error response, and returns the wait in seconds that its text asks for.
 #[must_use]
 pub fn error_response(status: u16, body: &[u8]) -> (Error, Option<u64>) {
-    (Error::of_answer(status, None, &ErrorBody::whole(body.to_vec())), waiting_time(body).map(|wait| wait.as_secs()))
+    let error = ErrorBody::complete(body.to_vec()).classify(status, None);
+    (error, requested_wait(body).map(|wait| wait.as_secs()))
 }

@@ -1,4 +1,4 @@
-//! Provides the client of Belvo, with the credentials from the secret `{"secret_id", "secret_password"}`.
+//! The provider of the client, with credentials from the secret `{"secret_id", "secret_password"}`.
 
 use runtime::metrics::{self, Metric};
 use runtime::{LogEvent, Secret, SecretError, SecretText};
@@ -8,8 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::{BuildError, Client, Credentials, Limits, ResponseClass};
 
-/// Makes the client when it is first needed: a secret that cannot be read then costs one attempt of one invocation, not
-/// the start of the function.
+/// Builds the client on first use. An unreadable secret then fails one invocation, and not the start of the function.
 #[derive(Debug)]
 pub struct BelvoProvider {
     base_url: String,
@@ -18,42 +17,41 @@ pub struct BelvoProvider {
     client: OnceCell<Client>,
 }
 
-/// Why Belvo cannot be asked at all.
+/// An error that prevents requests to Belvo.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// The credentials could not be read.
+    /// The credentials cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A setting is wrong. A deployment mends it.
+    /// A setting is invalid. A deployment fixes it.
     #[error(transparent)]
     Settings(#[from] BuildError),
 }
 
-/// The form of the secret.
+/// The content of the secret.
 #[derive(Deserialize)]
-struct Stored {
+struct SecretContent {
     secret_id: SecretText,
     secret_password: SecretText,
 }
 
 impl BelvoProvider {
-    /// Returns a provider for the Belvo at this address, with the credentials that the secret holds.
+    /// Returns a provider for the Belvo at this URL, with the credentials of the secret.
     #[must_use]
     pub fn new(base_url: String, secret: Secret, limits: Limits) -> Self {
         Self { base_url, secret, limits, client: OnceCell::new() }
     }
 
-    /// The client, with the credentials as they were last read.
+    /// Returns the client, with the credentials that were last read.
     ///
     /// # Errors
     /// [`ProviderError`]
     pub async fn client(&self) -> Result<&Client, ProviderError> {
-        let connect = || async { Ok(Client::new(&self.base_url, self.read().await?, self.limits)?) };
-        self.client.get_or_try_init(connect).await
+        let build = || async { Ok(Client::new(&self.base_url, self.read().await?, self.limits)?) };
+        self.client.get_or_try_init(build).await
     }
 
-    /// The client, with the credentials as they stand now: for requests that cannot be repeated when old credentials are
-    /// refused.
+    /// Returns the client after reading the credentials again: for requests that must not be repeated after a 401.
     ///
     /// # Errors
     /// [`ProviderError`]
@@ -64,7 +62,7 @@ impl BelvoProvider {
         self.client().await
     }
 
-    /// Reads the credentials again, after Belvo refused them.
+    /// Reads the credentials again, after Belvo rejected them.
     ///
     /// # Errors
     /// [`ProviderError`]
@@ -74,10 +72,10 @@ impl BelvoProvider {
         Ok(())
     }
 
-    /// Puts on a line how Belvo answered the requests since the last line.
-    pub fn count_requests(&self, line: &mut LogEvent<'_>) {
+    /// Adds the number of responses in each class since the last call to a log event.
+    pub fn count_requests(&self, event: &mut LogEvent<'_>) {
         for (class, count) in self.client.get().map(Client::take_response_counts).into_iter().flatten() {
-            line.count_some(metric(class), count);
+            event.count_some(metric(class), count);
         }
     }
 
@@ -87,12 +85,12 @@ impl BelvoProvider {
     }
 }
 
-/// Belvo's key, from the text of its secret.
+/// Reads the credentials from the text of the secret.
 ///
 /// # Errors
-/// [`SecretError::Malformed`] when it has another form.
+/// [`SecretError::Malformed`] when the text has another form.
 pub fn credentials(text: &str) -> Result<Credentials, SecretError> {
-    let stored: Stored = serde_json::from_str(text).map_err(|_| SecretError::Malformed)?;
+    let stored: SecretContent = serde_json::from_str(text).map_err(|_| SecretError::Malformed)?;
     Ok(Credentials { secret_id: stored.secret_id.expose().to_owned(), secret_password: stored.secret_password.into() })
 }
 
@@ -116,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_that_was_pasted_along_is_no_part_of_the_key() {
+    fn surrounding_white_space_is_removed_from_the_credentials() {
         let read = credentials(r#"{"secret_id":" key-id\n","secret_password":"\tpass word\r\n"}"#).unwrap();
         assert_eq!((read.secret_id.as_str(), read.secret_password.expose_secret()), ("key-id", "pass word"));
     }

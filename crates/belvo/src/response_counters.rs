@@ -1,10 +1,10 @@
-//! How Belvo answered: counts of requests by class, for metrics. Each request counts, the quick retries too.
+//! Counts of responses by class, for metrics. Every request counts, including quick retries.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
 
-/// What became of a request.
+/// The class of a response, or of a request without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseClass {
     /// A success.
@@ -21,11 +21,11 @@ pub enum ResponseClass {
     Refused,
     /// 5xx.
     Unavailable,
-    /// 408, or no whole answer in time.
+    /// 408, or no complete response within the timeout.
     TimedOut,
-    /// No connection, or one that broke off.
+    /// A connection that failed or was lost.
     Unreachable,
-    /// Another status, or an answer that is too large.
+    /// Any other status, or a response that is too large or malformed.
     Other,
 }
 
@@ -43,17 +43,17 @@ pub const RESPONSE_CLASSES: [ResponseClass; 10] = [
     ResponseClass::Other,
 ];
 
-/// The counts, while they grow.
+/// A counter for each class.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseCounters([AtomicU64; RESPONSE_CLASSES.len()]);
 
 impl ResponseCounters {
-    pub(crate) fn note<T>(&self, answer: &Result<T, Error>) {
-        let class = answer.as_ref().map_or_else(ResponseClass::of, |_| ResponseClass::Success);
+    pub(crate) fn count<T>(&self, result: &Result<T, Error>) {
+        let class = result.as_ref().map_or_else(ResponseClass::of, |_| ResponseClass::Success);
         self.0[class as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The counts since this was last asked.
+    /// Returns the counts since the last call, and resets them.
     pub(crate) fn take(&self) -> [(ResponseClass, u64); RESPONSE_CLASSES.len()] {
         RESPONSE_CLASSES.map(|class| (class, self.0[class as usize].swap(0, Ordering::Relaxed)))
     }
@@ -78,12 +78,12 @@ impl ResponseClass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorBody;
+    use crate::error_body::ErrorBody;
 
     #[test]
     fn each_request_is_counted_once_in_its_class() {
-        let answered = ResponseCounters::default();
-        answered.note(&Ok(()));
+        let counters = ResponseCounters::default();
+        counters.count(&Ok(()));
         for (status, body) in [
             (401, "[]"),
             (403, "<html>"),
@@ -95,11 +95,11 @@ mod tests {
             (408, "[]"),
             (302, ""),
         ] {
-            let body = ErrorBody::whole(body.into());
-            answered.note(&Err::<(), _>(Error::of_answer(status, None, &body)));
+            let body = ErrorBody::complete(body.into());
+            counters.count(&Err::<(), _>(body.classify(status, None)));
         }
-        answered.note(&Err::<(), _>(Error::Unreachable("no connection".to_owned())));
-        assert_eq!(answered.take().map(|(_, count)| count), [1, 1, 1, 1, 1, 2, 1, 1, 1, 1]);
-        assert!(answered.take().iter().all(|(_, count)| *count == 0), "what was taken is not counted again");
+        counters.count(&Err::<(), _>(Error::Unreachable("connection failed".to_owned())));
+        assert_eq!(counters.take().map(|(_, count)| count), [1, 1, 1, 1, 1, 2, 1, 1, 1, 1]);
+        assert!(counters.take().iter().all(|(_, count)| *count == 0), "`take` resets the counts");
     }
 }
