@@ -3,14 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_sdk_dynamodb::config::interceptors::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
-};
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use test_aws::rejections::{CONFLICT, Rejection, Rejections};
 
 use super::world::{World, message, sqs};
 use crate::write::WRITES_AT_ONCE;
@@ -21,17 +14,26 @@ const TRIED_WRITES: usize = 2_100;
 const FAILURES: usize = 2 * 4 * WRITES_AT_ONCE;
 
 /// What DynamoDB answers when a partition is busy.
-const BUSY: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "busy"}"#;
+const BUSY: Rejection = Rejection {
+    status: 400,
+    body: r#"{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "busy"}"#,
+};
 /// The same inside of a transaction: canceled though no condition failed.
-const CANCELED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
-    "CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]}"#;
+const CANCELED: Rejection = Rejection {
+    status: 400,
+    body: r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
+    "CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]}"#,
+};
 /// The same, and the condition of the link's clock failed too.
-const OVERTAKEN: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
-    "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "ThrottlingError"}, {"Code": "None"}]}"#;
-/// What DynamoDB answers to a single write while a transaction writes the same item.
-const CONFLICT: &str =
-    r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"}"#;
-const FAILED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "failed"}"#;
+const OVERTAKEN: Rejection = Rejection {
+    status: 400,
+    body: r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "canceled",
+    "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "ThrottlingError"}, {"Code": "None"}]}"#,
+};
+const FAILED: Rejection = Rejection {
+    status: 500,
+    body: r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "failed"}"#,
+};
 
 /// Calls to DynamoDB that are refused: how many are left of each kind.
 #[derive(Debug, Clone, Default)]
@@ -43,61 +45,26 @@ pub(crate) struct Throttle {
     overtaken_transactions: Arc<AtomicUsize>,
 }
 
-/// What the call at hand gets for an answer.
-#[derive(Debug, Clone, Copy)]
-struct Refusal(u16, &'static str);
-
-impl Storable for Refusal {
-    type Storer = StoreReplace<Self>;
-}
-
 impl Throttle {
+    /// Returns the interceptor that rejects these calls.
+    pub(crate) fn interceptor(&self) -> Rejections {
+        let throttle = self.clone();
+        Rejections::new(move |operation, _| throttle.rejection(operation))
+    }
+
+    fn rejection(&self, operation: &str) -> Option<Rejection> {
+        match operation {
+            "PutItem" if Self::refuses(&self.puts, |left| left % 3 > 0) => Some(BUSY),
+            "PutItem" if Self::refuses(&self.failing_puts, |_| true) => Some(FAILED),
+            "UpdateItem" if Self::refuses(&self.conflicting_updates, |left| left % 2 > 0) => Some(CONFLICT),
+            "TransactWriteItems" if Self::refuses(&self.transactions, |_| true) => Some(CANCELED),
+            "TransactWriteItems" if Self::refuses(&self.overtaken_transactions, |_| true) => Some(OVERTAKEN),
+            _ => None,
+        }
+    }
+
     fn refuses(left: &AtomicUsize, wanted: impl Fn(usize) -> bool) -> bool {
         left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok_and(wanted)
-    }
-}
-
-impl Intercept for Throttle {
-    fn name(&self) -> &'static str {
-        "throttle"
-    }
-
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let refusal = match config.load::<Metadata>().ok_or("a call without a name")?.name() {
-            "PutItem" if Self::refuses(&self.puts, |left| left % 3 > 0) => Some(Refusal(400, BUSY)),
-            "PutItem" if Self::refuses(&self.failing_puts, |_| true) => Some(Refusal(500, FAILED)),
-            "UpdateItem" if Self::refuses(&self.conflicting_updates, |left| left % 2 > 0) => {
-                Some(Refusal(400, CONFLICT))
-            }
-            "TransactWriteItems" if Self::refuses(&self.transactions, |_| true) => Some(Refusal(400, CANCELED)),
-            "TransactWriteItems" if Self::refuses(&self.overtaken_transactions, |_| true) => {
-                Some(Refusal(400, OVERTAKEN))
-            }
-            _ => None,
-        };
-        if refusal.is_some() {
-            // The engine is asked for something harmless in its place.
-            context.request_mut().headers_mut().insert("x-amz-target", "DynamoDB_20120810.ListTables");
-        }
-        config.interceptor_state().store_or_unset(refusal);
-        Ok(())
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(Refusal(status, body)) = config.load::<Refusal>() {
-            *context.response_mut() = HttpResponse::new(u16::try_into(*status)?, SdkBody::from(*body));
-        }
-        Ok(())
     }
 }
 

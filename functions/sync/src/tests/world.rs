@@ -77,7 +77,7 @@ impl World {
         let lines = Lines::default();
         let dynamodb = test_aws::dynamodb::start().await;
         let (calls, throttle) = (Calls::default(), Throttle::default());
-        let watched = dynamodb.config().to_builder().interceptor(calls.clone()).interceptor(throttle.clone());
+        let watched = dynamodb.config().to_builder().interceptor(calls.clone()).interceptor(throttle.interceptor());
         // Generous: these tests run on busy machines, and none of them is about this limit.
         let limits = belvo::Limits {
             response_timeout: Duration::from_secs(30),
