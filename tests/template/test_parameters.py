@@ -43,8 +43,8 @@ def test_every_number_has_both_limits():
 IN_CODE = {
     "RetryBaseSeconds": ("functions/sync/src/backoff.rs", "BASE_SECONDS"),
     "RetryCapSeconds": ("functions/sync/src/backoff.rs", "CAP_SECONDS"),
-    "BelvoRequestsPer30s": ("functions/sync/src/lib.rs", "BUDGETS"),
-    "SyncMaxConcurrency": ("functions/sync/src/lib.rs", "ENVIRONMENTS"),
+    "BelvoRequestsPer30s": ("functions/sync/src/lib.rs", "REQUEST_RATES"),
+    "SyncMaxConcurrency": ("functions/sync/src/lib.rs", "CONCURRENCY"),
     "SecretGraceHours": ("functions/webhook/src/authenticator.rs", "GRACE_HOURS"),
 }
 

@@ -70,8 +70,8 @@ impl Table {
 }
 
 impl Pass {
-    /// Begins the next pass, which continues the work of this one. Returns `None` if a later pass has begun on the link: this one was
-    /// overtaken, and must not become current again.
+    /// Begins the next pass, which continues the work of this one. Returns `None` if a later pass has begun on the link: this
+    /// one was overtaken, and must not become current again.
     ///
     /// # Errors
     /// [`StoreError`]

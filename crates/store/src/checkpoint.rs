@@ -24,7 +24,7 @@ pub struct Checkpoint {
     /// The day on which the pass began, if it wrote every page of the list.
     pub watermark: Option<Day>,
     /// The whole listing that the pass finished, if it did.
-    pub listing: Option<FinishedListing>,
+    pub finished_listing: Option<FinishedListing>,
     /// How the findings compare with the announced totals.
     pub check: Option<Check>,
     /// The changes that the pass found on the link.
@@ -115,7 +115,7 @@ impl Pass {
         if let Some(day) = checkpoint.watermark.max(self.sync_state_before.watermark) {
             expression = expression.set("watermark", s(day.to_string()));
         }
-        if let Some(listing) = checkpoint.listing {
+        if let Some(listing) = checkpoint.finished_listing {
             expression = expression
                 .set("listed_at", n(listing.token))
                 .set("listing_began_at", n(listing.began_at))
@@ -126,7 +126,7 @@ impl Pass {
         }
         if let Some(Relisting { drifts, at }) = self.relisting(checkpoint, now) {
             expression = expression.set("drifts", n(drifts)).set("relist_at", n(at));
-        } else if checkpoint.listing.is_some() {
+        } else if checkpoint.finished_listing.is_some() {
             expression = expression.remove("drifts").remove("relist_at");
         }
         expression.build_part(self.table.update_in_transaction(keys::sync_state(&self.link, self.resource)))

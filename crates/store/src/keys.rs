@@ -84,21 +84,21 @@ pub(crate) fn discovery() -> Key {
 pub(crate) fn seen_ids(
     link: &LinkId,
     resource: &Resource,
-    listing: FencingToken,
+    listing_token: FencingToken,
     pass: FencingToken,
     part: usize,
 ) -> Key {
-    key(link_pk(link), format!("{}{pass:013}#{part:03}", seen_ids_prefix(resource, listing)))
+    key(link_pk(link), format!("{}{pass:013}#{part:03}", seen_ids_prefix(resource, listing_token)))
 }
 
 /// Returns the prefix of the sort keys of all ids that a listing has seen.
-pub(crate) fn seen_ids_prefix(resource: &Resource, listing: FencingToken) -> String {
-    format!("SEEN#{}#{listing:013}#", resource.webhook_type)
+pub(crate) fn seen_ids_prefix(resource: &Resource, listing_token: FencingToken) -> String {
+    format!("SEEN#{}#{listing_token:013}#", resource.webhook_type)
 }
 
 /// Returns the pass in the sort key of seen ids.
-pub(crate) fn seen_ids_pass(sk: &str, resource: &Resource, listing: FencingToken) -> Option<FencingToken> {
-    sk.strip_prefix(&seen_ids_prefix(resource, listing))?.split('#').next()?.parse().ok()
+pub(crate) fn seen_ids_pass(sk: &str, resource: &Resource, listing_token: FencingToken) -> Option<FencingToken> {
+    sk.strip_prefix(&seen_ids_prefix(resource, listing_token))?.split('#').next()?.parse().ok()
 }
 
 /// Returns the key of an event: below its link, or below the day on which it was received if it has no link.

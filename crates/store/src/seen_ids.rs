@@ -21,19 +21,19 @@ const FINGERPRINTS_PER_ITEM: usize = 40_000;
 const BYTES_PER_FINGERPRINT: usize = size_of::<u64>();
 
 impl Pass {
-    /// Stores the ids that this pass of a listing has seen. `listing` is the fencing token of the listing's first pass.
+    /// Stores the ids that this pass of a listing has seen. `listing_token` is the fencing token of the listing's first pass.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn store_seen_ids(
         &self,
-        listing: FencingToken,
+        listing_token: FencingToken,
         fingerprints: &[u64],
         now: EpochMillis,
     ) -> Result<(), StoreError> {
         for (part, fingerprints) in fingerprints.chunks(FINGERPRINTS_PER_ITEM).enumerate() {
             let bytes: Vec<u8> = fingerprints.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
-            let mut item = keys::seen_ids(&self.link, self.resource, listing, self.token, part);
+            let mut item = keys::seen_ids(&self.link, self.resource, listing_token, self.token, part);
             item.insert("ids".to_owned(), AttributeValue::B(Blob::new(bytes)));
             item.insert("expires_at".to_owned(), n(seen_ids_expire_at(now)));
             self.table.put(item).send().await.map_err(|error| call_failed(&error))?;
@@ -45,7 +45,7 @@ impl Pass {
     ///
     /// # Errors
     /// [`StoreError`], also if one of the passes has no stored ids: the caller cannot tell what the list lacks then.
-    pub async fn seen_ids(&self, listing: FencingToken, passes: &[FencingToken]) -> Result<Vec<u64>, StoreError> {
+    pub async fn seen_ids(&self, listing_token: FencingToken, passes: &[FencingToken]) -> Result<Vec<u64>, StoreError> {
         let mut stored: HashMap<FencingToken, Vec<u64>> = HashMap::new();
         let query = self
             .table
@@ -55,11 +55,11 @@ impl Pass {
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", s(keys::link_pk(&self.link)))
-            .expression_attribute_values(":prefix", s(keys::seen_ids_prefix(self.resource, listing)));
+            .expression_attribute_values(":prefix", s(keys::seen_ids_prefix(self.resource, listing_token)));
         let mut items = query.into_paginator().items().send();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| call_failed(&error))?;
-            let pass = text(&item, "sk").and_then(|sk| keys::seen_ids_pass(sk, self.resource, listing));
+            let pass = text(&item, "sk").and_then(|sk| keys::seen_ids_pass(sk, self.resource, listing_token));
             let ids = item.get("ids").and_then(|ids| ids.as_b().ok());
             let (pass, ids) = pass.zip(ids).ok_or(StoreError::Unreadable("the seen ids of a listing"))?;
             let fingerprints = ids.as_ref().chunks_exact(BYTES_PER_FINGERPRINT);

@@ -27,6 +27,15 @@ const IDS_PER_REQUEST: usize = 100;
 /// Page size of a list with `id__in`, which then has one page.
 const MAX_PAGE_SIZE: u32 = 100;
 
+/// What a fetcher does about an object that Belvo cannot return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnBadObject {
+    /// Leaves it out.
+    LeaveOut,
+    /// Fails the message.
+    Fail,
+}
+
 /// Requests objects by their ids in one pass, and stores them.
 pub(crate) struct ObjectFetcher<'a> {
     belvo: &'a Client,
@@ -34,8 +43,7 @@ pub(crate) struct ObjectFetcher<'a> {
     stored: HashMap<ObjectId, StoredRecord>,
     accounts: Mutex<EmbeddedAccounts>,
     link_exists: OnceCell<bool>,
-    /// Whether an object that Belvo cannot return is left out. Otherwise it fails the message.
-    leaves_out: bool,
+    on_bad_object: OnBadObject,
 }
 
 /// The result of requesting objects one by one.
@@ -70,10 +78,10 @@ impl<'a> ObjectFetcher<'a> {
         belvo: &'a Client,
         pass: &'a Pass,
         ids: &[ObjectId],
-        leaves_out: bool,
+        on_bad_object: OnBadObject,
     ) -> Result<Self, JobError> {
         let stored = pass.stored_records(ids).await?;
-        Ok(Self { belvo, pass, stored, accounts: Mutex::default(), link_exists: OnceCell::new(), leaves_out })
+        Ok(Self { belvo, pass, stored, accounts: Mutex::default(), link_exists: OnceCell::new(), on_bad_object })
     }
 
     /// Stores the accounts that the objects embed.
@@ -124,7 +132,7 @@ impl<'a> ObjectFetcher<'a> {
 
     /// Lists these objects. Belvo's firewall may refuse a filter that its schema lacks: that is no rate limit.
     async fn list_ids(&self, ids: &[ObjectId]) -> Result<Response, JobError> {
-        match self.belvo.page(&self.listing(ids), 1).await {
+        match self.belvo.page(&self.list_request(ids), 1).await {
             Ok(page) => {
                 let records = page.objects.iter().filter_map(|raw| self.read(raw));
                 let records: HashMap<_, _> = records.map(|record| (record.id.clone(), record)).collect();
@@ -134,12 +142,12 @@ impl<'a> ObjectFetcher<'a> {
             }
             Err(Error::RefusedByEdge | Error::Refused { status: 400 | 403 | 414, .. }) => Ok(Response::FilterRefused),
             Err(Error::Malformed(_) | Error::TooLarge(_) | Error::TimedOut) => Ok(Response::NotTogether),
-            Err(Error::Unavailable(_)) if self.leaves_out => Ok(Response::NotTogether),
+            Err(Error::Unavailable(_)) if self.on_bad_object == OnBadObject::LeaveOut => Ok(Response::NotTogether),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn listing(&self, ids: &[ObjectId]) -> Listing {
+    fn list_request(&self, ids: &[ObjectId]) -> Listing {
         let ids = ids.iter().map(ObjectId::as_str).collect::<Vec<_>>().join(",");
         Listing {
             path: self.pass.resource.path,
@@ -181,11 +189,15 @@ impl<'a> ObjectFetcher<'a> {
                 None => Ok(WriteResult::Unreadable),
             },
             Err(_) if is_gone => tombstone(self.pass, id).await,
-            Err(error) if self.leaves_out && may_concern_object(&error) && self.link_exists().await? => {
-                Ok(WriteResult::Unreadable)
-            }
+            Err(error) if self.may_leave_out(&error).await? => Ok(WriteResult::Unreadable),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Returns `true` if this error concerns the object only, and the object is left out.
+    async fn may_leave_out(&self, error: &Error) -> Result<bool, JobError> {
+        let leaves_out = self.on_bad_object == OnBadObject::LeaveOut;
+        Ok(leaves_out && may_concern_object(error) && self.link_exists().await?)
     }
 
     fn read(&self, raw: &RawValue) -> Option<Record> {

@@ -55,7 +55,7 @@ pub(crate) enum JobError {
 
 /// Why a plan was not carried out.
 pub(crate) enum PlanError {
-    /// Nothing is stored for the link again. The message ends.
+    /// The link was deleted or erased. The message ends.
     LinkEnded(LinkEnd),
     /// The message returns to the queue.
     Failed(JobError),

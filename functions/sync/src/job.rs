@@ -58,7 +58,7 @@ impl Job<'_> {
         };
 
         self.end_event(&event, &outcome).await?;
-        // Last: a request is complete when its data is stored. If this call fails, the message comes back.
+        // Last: a request is complete when its data is stored. If this call fails, the message returns to the queue.
         if outcome.is_done() {
             self.table.complete_request(self.message, outcome.counts(), now()).await?;
         }

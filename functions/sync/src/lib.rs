@@ -51,9 +51,9 @@ const RECORD_ERROR_LIMIT: Duration = Duration::from_secs(1);
 /// The default of `BELVO_REQUESTS_PER_30S`, which all environments of the function share. Belvo's own limit is higher.
 const REQUESTS_PER_30S: u32 = 72;
 /// Valid values of `BELVO_REQUESTS_PER_30S`, as in the template.
-const BUDGETS: RangeInclusive<u32> = 1..=100_000;
+const REQUEST_RATES: RangeInclusive<u32> = 1..=100_000;
 /// Valid values of `SYNC_MAX_CONCURRENCY`. The template begins at 2, the least that an SQS event source accepts.
-const ENVIRONMENTS: RangeInclusive<u32> = 1..=1_000;
+const CONCURRENCY: RangeInclusive<u32> = 1..=1_000;
 
 /// Works on messages, for the life of an execution environment.
 pub struct Worker {
@@ -73,9 +73,9 @@ impl Worker {
     /// # Errors
     /// When a setting is missing or invalid.
     pub async fn from_environment() -> Result<Self, Error> {
-        let budget = runtime::bounded("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S, BUDGETS)?;
-        let environments = runtime::bounded("SYNC_MAX_CONCURRENCY", 1_u32, ENVIRONMENTS)?;
-        let requests_per_30s = NonZeroU32::new(budget / environments).unwrap_or(NonZeroU32::MIN);
+        let requests_per_30s = runtime::bounded("BELVO_REQUESTS_PER_30S", REQUESTS_PER_30S, REQUEST_RATES)?;
+        let concurrency = runtime::bounded("SYNC_MAX_CONCURRENCY", 1_u32, CONCURRENCY)?;
+        let requests_per_30s = NonZeroU32::new(requests_per_30s / concurrency).unwrap_or(NonZeroU32::MIN);
         let limits = belvo::Limits { requests_per_30s, ..belvo::Limits::default() };
 
         let aws = runtime::aws::config().await;
@@ -94,11 +94,11 @@ impl Worker {
         })
     }
 
-    /// Works on the messages of a batch in their order, and returns the ids of those that must come back. After a message
-    /// fails, the later messages of its link come back too: they must not overtake it.
+    /// Works on the messages of a batch in their order, and returns the ids of those that must return to the queue. After a
+    /// message fails, the later messages of its link return to the queue too: they must not be processed before it.
     ///
     /// # Errors
-    /// When a failed message has no id. Then the whole batch comes back.
+    /// When a failed message has no id. Then the whole batch returns to the queue.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let deadline = event.context.deadline();
         let mut waiting_groups = HashSet::new();
@@ -117,7 +117,7 @@ impl Worker {
         Ok(response)
     }
 
-    /// Works on one message. Returns `false` if it must come back, and has then set how long it stays hidden.
+    /// Works on one message. Returns `false` if it must return to the queue, and has then set how long it stays hidden.
     async fn work(&self, sqs: &SqsMessage, deadline: SystemTime) -> bool {
         let delivery = Delivery::new(sqs);
         let limit = job_limit(deadline);
@@ -167,7 +167,7 @@ impl Worker {
 
         let Some(receipt_handle) = delivery.receipt_handle else { return };
         if let Err(error) = self.queue.return_to_queue(receipt_handle, delay).await {
-            // The message comes back after the visibility timeout of the queue instead.
+            // The message returns to the queue after the visibility timeout instead.
             error!(message_id = delivery.message_id, error = %error, "cannot set the visibility timeout of a message");
         }
     }

@@ -6,7 +6,7 @@ use mimalloc::MiMalloc;
 use sync::Worker;
 
 /// Each record becomes hundreds of small allocations, in the item and in its request: with the system's allocator a fourth
-/// of all CPU time. Measured in docs/performance.md.
+/// of all CPU time. Measured in docs/decisions/0030.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -11,8 +11,8 @@ pub(crate) enum JobOutcome {
         outcome: Outcome,
         counts: Counts,
         check: Option<Check>,
-        /// The listing before this pass was in doubt, and no whole listing has removed the doubt since.
-        was_in_doubt: bool,
+        /// Whether a listing before this pass ended as drift, and no whole listing has removed the drift since.
+        drifted_before: bool,
     },
     /// The work on the link itself is applied, or continued by another message.
     LinkUpdated(Outcome),
@@ -24,11 +24,11 @@ pub(crate) enum JobOutcome {
     Unknown,
     /// It cannot be done, and no retry changes that.
     Refused(&'static str),
-    /// Nothing is stored for the link again. Its event keeps no content.
+    /// The link was deleted or erased. Its event keeps no content.
     LinkEnded(LinkEnd),
 }
 
-/// Why nothing is stored for a link again.
+/// The end of a link: Belvo deleted it, or an operator erased its data. Nothing is stored for the link again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkEnd {
     Deleted,
@@ -84,9 +84,9 @@ impl JobOutcome {
         }
     }
 
-    /// Returns `true` if the listing is in doubt, and the listing before it was too.
+    /// Returns `true` if the listing ended as drift, and the listing before it did too.
     pub(crate) fn drifts_again(&self) -> bool {
-        matches!(self, Self::PassFinished { check: Some(Check::Drift), was_in_doubt: true, .. })
+        matches!(self, Self::PassFinished { check: Some(Check::Drift), drifted_before: true, .. })
     }
 
     pub(crate) fn reason(&self) -> Option<&'static str> {

@@ -55,7 +55,7 @@ impl Telemetry {
         write(event, delivery, session);
     }
 
-    /// Logs that a message returns to the queue and comes back after the delay. `message` is `None` if its body cannot be
+    /// Logs that a message returns to the queue, visible after the delay. `message` is `None` if its body cannot be
     /// decoded.
     pub(crate) fn log_error(
         &self,

@@ -7,7 +7,7 @@ use crate::concurrency;
 use crate::error::JobError;
 
 /// Maximum number of concurrent writes of one page; up to four pages are written at once. It keeps a core busy when each write
-/// takes 5 ms, as inside a region. Measured in docs/performance.md.
+/// takes 5 ms, as inside a region. Measured in docs/decisions/0030.
 pub(crate) const WRITES_AT_ONCE: usize = 24;
 
 /// What a write of one object did.
@@ -20,7 +20,7 @@ pub(crate) enum WriteResult {
     /// Something newer is stored.
     Stale,
     Deleted,
-    /// Belvo gave no record.
+    /// The response is no usable object.
     Unreadable,
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn tombstone(pass: &Pass, id: &ObjectId) -> Result<WriteResult,
     })
 }
 
-/// Counts the result of one write.
+/// Counts the result of one write. `Tombstoned` counts as stale.
 pub(crate) fn count(counts: &mut Counts, result: WriteResult) {
     match result {
         WriteResult::Written => counts.written += 1,

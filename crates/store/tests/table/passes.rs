@@ -58,7 +58,7 @@ async fn an_overtaken_pass_is_not_current_and_leaves_no_checkpoint() {
     assert!(newest.is_current().await.unwrap());
     let checkpoint = Checkpoint {
         watermark: Some(Day::of(NOW)),
-        listing: Some(LISTED),
+        finished_listing: Some(LISTED),
         check: Some(Check::Verified),
         link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };
@@ -77,7 +77,7 @@ async fn a_checkpoint_moves_the_watermark_forward_only_and_clears_the_last_error
     given.table.record_failure(&given.link, transactions(), "belvo_unavailable").await.unwrap();
     let later = Checkpoint {
         watermark: Day::parse("2024-03-01"),
-        listing: Some(LISTED),
+        finished_listing: Some(LISTED),
         check: Some(Check::Drift),
         link: LinkChange { access: Some(LinkStatus::Active), ..LinkChange::default() },
     };

@@ -130,7 +130,7 @@ impl World {
         let pass = self.table.begin_pass(link, resource, None, began_at).await.unwrap();
         let listed = store::FinishedListing { token: pass.token, began_at, count: 3 };
         let checkpoint = Checkpoint {
-            listing: (check != Check::Drift).then_some(listed),
+            finished_listing: (check != Check::Drift).then_some(listed),
             check: Some(check),
             ..Checkpoint::default()
         };

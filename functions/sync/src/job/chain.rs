@@ -16,8 +16,8 @@ pub(crate) const MAX_CONTINUATIONS: u32 = 1_000;
 const CHAIN_TOO_LONG: &str = "the chain of continuations is too long: the message went to the dead-letter queue";
 
 impl Job<'_> {
-    /// Sends a continuation to the queue of the link, before the event of this message ends: if that fails, the message comes
-    /// back and both do the rest, which is harmless.
+    /// Sends a continuation to the queue of the link, before the event of this message ends: if that fails, the message returns
+    /// to the queue and both do the rest, which is harmless.
     ///
     /// The end of a chain that is too long goes to the dead-letter queue, with a log event and the reason in its event item.
     pub(super) async fn send_continuation(&self, continuation: Message) -> Result<(), JobError> {

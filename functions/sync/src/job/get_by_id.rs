@@ -5,8 +5,9 @@ use std::time::Instant;
 use domain::{AnnouncedTotals, Filter, ObjectId, UPDATED, now};
 use store::{Check, Checkpoint, Counts, LinkChange, Outcome, Pass, SyncState};
 
-use crate::by_id::ObjectFetcher;
+use crate::by_id::{ObjectFetcher, OnBadObject};
 use crate::error::{JobError, PlanError, keeps_progress};
+use crate::job::read_link::News;
 use crate::job::{Job, Target, list};
 use crate::listing::{ISOLATE_FROM_ATTEMPT, PAGE_SIZE};
 use crate::outcome::JobOutcome;
@@ -28,19 +29,20 @@ impl Job<'_> {
 
         let belvo = self.session.client().await?;
         let pass = self.begin_pass(target).await?;
-        let leaves_out = self.attempt >= ISOLATE_FROM_ATTEMPT;
-        let objects = ObjectFetcher::new(belvo, &pass, ids, leaves_out).await?;
+        let on_bad_object =
+            if self.attempt >= ISOLATE_FROM_ATTEMPT { OnBadObject::LeaveOut } else { OnBadObject::Fail };
+        let objects = ObjectFetcher::new(belvo, &pass, ids, on_bad_object).await?;
 
         let (mut counts, left) = self.try_id_in(&objects, &pass, ids).await?;
         if self.is_list_cheaper(&state, left.len()) {
             return self.list_instead(target, ids).await;
         }
-        let (more, outcome) = self.fetch_some(&objects, &pass, UPDATED, &left).await?;
+        let (more, outcome) = self.fetch_or_continue(&objects, &pass, &left, UPDATED).await?;
         add(&mut counts, more);
         add(&mut counts, objects.store_accounts().await?);
 
-        let link = if ids.is_empty() { LinkChange::default() } else { self.read_back(&pass, false).await? };
-        // A listing in doubt is repeated whole. It finds the objects that were left out.
+        let link = if ids.is_empty() { LinkChange::default() } else { self.read_back(&pass, News::None).await? };
+        // After drift the whole listing is repeated. It finds the objects that were left out.
         let check = (counts.unreadable > 0).then_some(Check::Drift);
         let checkpoint = Checkpoint { link, check, ..Checkpoint::default() };
         self.finish(target, &pass, &checkpoint, outcome, counts).await
@@ -77,13 +79,13 @@ impl Job<'_> {
     }
 
     /// Requests objects one by one for a while, and sends a continuation for the others. `list_name` is the beginning of the
-    /// name of the webhook's list. Returns Belvo's error if it leaves too little progress.
-    pub(super) async fn fetch_some(
+    /// name of its list of ids. Returns Belvo's error if it leaves too little progress.
+    pub(super) async fn fetch_or_continue(
         &self,
         objects: &ObjectFetcher<'_>,
         pass: &Pass,
-        list_name: &str,
         ids: &[ObjectId],
+        list_name: &str,
     ) -> Result<(Counts, Outcome), JobError> {
         let fetched = objects.fetch_each(ids, Instant::now() + self.deadlines.by_id_budget).await;
         let done = (ids.len() - fetched.left.len()) as u64;

@@ -7,8 +7,9 @@ use belvo::{Client, Listing};
 use domain::{AnnouncedTotals, Filter, ObjectId, Progress, UPDATED, fingerprint, now};
 use store::{Check, Checkpoint, Counts, Outcome, Pass};
 
-use crate::by_id::ObjectFetcher;
+use crate::by_id::{ObjectFetcher, OnBadObject};
 use crate::error::{JobError, PlanError};
+use crate::job::read_link::News;
 use crate::job::{Job, Target};
 use crate::listing::{
     Findings, Isolation, LastPage, ListProperties, ListingState, Mode, Next, PAGE_SIZE, Reader, Reading, Source,
@@ -19,7 +20,7 @@ use crate::write::add;
 
 /// How often a list that moved while it was read is read again.
 const RELISTINGS: usize = 2;
-/// How often a message comes back because Belvo lists fewer new objects than it announced.
+/// How often a message returns to the queue because Belvo lists fewer new objects than it announced.
 const RETRIES_WHEN_FEWER: u32 = 2;
 /// Maximum number of objects of one listing that are requested by their ids.
 const MAX_RECHECKED: usize = 500;
@@ -33,7 +34,7 @@ pub(super) struct Request<'a> {
 }
 
 /// What this message has read of a list.
-struct Part {
+struct ListReading {
     pass: Pass,
     state: ListingState,
     findings: Findings,
@@ -50,30 +51,35 @@ impl Job<'_> {
         }
 
         let belvo = self.session.client().await?;
-        let mut part = self.read_list(belvo, target, request).await?;
-        let mut doubtful = std::mem::take(&mut part.findings.tombstoned);
-        let (next, mut checkpoint) = match part.last_page.take() {
+        let mut reading = self.read_list(belvo, target, request).await?;
+        let mut to_recheck = std::mem::take(&mut reading.findings.tombstoned);
+        let (next, mut checkpoint) = match reading.last_page.take() {
             Some(page) => (Next::MorePages(page), Checkpoint::default()),
-            None => self.compare(&part, request, &mut doubtful).await?,
+            None => self.compare(&reading, request, &mut to_recheck).await?,
         };
         if !matches!(next, Next::Done) {
-            store_seen_ids(&mut part).await?;
+            store_seen_ids(&mut reading).await?;
         }
-        let accounts = std::mem::take(&mut part.findings.accounts).store(&part.pass).await?;
-        add(&mut part.findings.counts, accounts);
+        let accounts = std::mem::take(&mut reading.findings.accounts).store(&reading.pass).await?;
+        add(&mut reading.findings.counts, accounts);
 
-        let (pass, unasked) = self.recheck(belvo, &part.pass, &doubtful, &mut part.findings.counts).await?;
-        let asks_later = self.doubt_unasked(&mut part, &mut checkpoint, unasked, request.expected).await?;
-        checkpoint.link = self.read_back(&pass, true).await?;
+        let (pass, unfetched) = self.recheck(belvo, &reading.pass, &to_recheck, &mut reading.findings.counts).await?;
+        let sent_continuation = self.mark_drift(&mut reading, &mut checkpoint, unfetched, request.expected).await?;
+        checkpoint.link = self.read_back(&pass, News::Fetched).await?;
 
-        let counts = part.findings.counts;
-        let continues = self.continue_listing(&part, next, &pass).await?;
-        let outcome = if asks_later || continues { Outcome::Continued } else { Outcome::Applied };
+        let counts = reading.findings.counts;
+        let continues = self.continue_listing(&reading, next, &pass).await?;
+        let outcome = if sent_continuation || continues { Outcome::Continued } else { Outcome::Applied };
         self.finish(target, &pass, &checkpoint, outcome, counts).await
     }
 
     /// Reads the list, or continues it; again from the beginning when it moves. Each reading is a pass of its own.
-    async fn read_list(&self, belvo: &Client, target: &Target<'_>, request: &Request<'_>) -> Result<Part, PlanError> {
+    async fn read_list(
+        &self,
+        belvo: &Client,
+        target: &Target<'_>,
+        request: &Request<'_>,
+    ) -> Result<ListReading, PlanError> {
         let mut progress = self.message.listing.as_ref();
         let mut relistings = progress.map_or(0, |progress| progress.relistings);
         let mut previous_row_sum = progress.and_then(|progress| progress.previous_row_sum);
@@ -92,14 +98,14 @@ impl Job<'_> {
             let mode = Mode {
                 is_continuation: progress.is_some(),
                 restarts_when_moved: relistings < RELISTINGS,
-                compares: !state.is_first_load || self.attempt > 1,
+                skips_unchanged: !state.is_first_load || self.attempt > 1,
             };
 
             let findings = Findings::new(pass.resource, request.announced, progress, previous_row_sum);
             let reader = self.reader(belvo, &pass, &state, &properties, mode, findings);
             let Reading { findings, last_page } = reader.read(progress).await?;
             if !findings.has_moved() || !mode.restarts_when_moved {
-                return Ok(Part { pass, state, findings, last_page });
+                return Ok(ListReading { pass, state, findings, last_page });
             }
 
             previous_row_sum = findings.row_sum_to_confirm();
@@ -118,28 +124,28 @@ impl Job<'_> {
         findings: Findings,
     ) -> Reader<'a> {
         let filters = state.filters(pass.resource);
-        let listing = Listing { path: pass.resource.path, link: pass.link.clone(), filters, page_size: PAGE_SIZE };
-        let source = Source { belvo, listing, page_size: self.session.page_size(), properties };
+        let list_request = Listing { path: pass.resource.path, link: pass.link.clone(), filters, page_size: PAGE_SIZE };
+        let source = Source { belvo, list_request, page_size: self.session.page_size(), properties };
         let isolation = Isolation::new(self.attempt, self.deadlines.compare_deadline);
         Reader::new(source, pass, self.deadlines.page_deadline, isolation, mode, findings)
     }
 
     /// Compares a list that was read to its end with what was announced and with the table. Adds the expected ids that the list
-    /// lacks to `doubtful`.
+    /// lacks to `to_recheck`.
     async fn compare(
         &self,
-        part: &Part,
+        reading: &ListReading,
         request: &Request<'_>,
-        doubtful: &mut Vec<ObjectId>,
+        to_recheck: &mut Vec<ObjectId>,
     ) -> Result<(Next, Checkpoint), PlanError> {
-        let Part { pass, state, findings, .. } = part;
+        let ListReading { pass, state, findings, .. } = reading;
         let may_come_later = request.filter == Filter::SinceWatermark && self.attempt <= RETRIES_WHEN_FEWER;
         if may_come_later && findings.check() == Check::Drift {
             return Err(JobError::FewerThanAnnounced.into());
         }
 
         let checkpoint = state.checkpoint(findings);
-        let is_whole = checkpoint.listing.is_some() && findings.found().unreadable == 0;
+        let is_whole = checkpoint.finished_listing.is_some() && findings.found().unreadable == 0;
         let finds_missing = is_whole && state.finds_missing();
         if !finds_missing && request.expected.is_empty() {
             return Ok((Next::Done, checkpoint));
@@ -151,27 +157,27 @@ impl Job<'_> {
         if finds_missing {
             rest = mark_missing(pass, state.token, &listed, None, self.deadlines.compare_deadline).await?;
         }
-        doubtful.extend(request.expected.iter().filter(|id| !listed.contains(&fingerprint(id))).cloned());
+        to_recheck.extend(request.expected.iter().filter(|id| !listed.contains(&fingerprint(id))).cloned());
         Ok((rest.map_or(Next::Done, |after| Next::MoreComparing { after }), checkpoint))
     }
 
-    /// Requests the doubtful objects by their ids, in a pass of its own: tombstones that the list has, which only that
-    /// restores, and expected objects that it lacks. If Belvo does not respond for all of them, the listing still counts.
-    /// Returns that pass, or the pass of the listing, and the ids that were not requested.
+    /// Fetches by id, in a new pass: listed objects that have a tombstone (only a fetch restores them) and announced ids that
+    /// the list lacks. If Belvo does not respond for all of them, the listing still counts. Returns the new pass, or the pass
+    /// of the listing if there is nothing to fetch, and the ids that were not fetched.
     async fn recheck(
         &self,
         belvo: &Client,
-        listing: &Pass,
-        doubtful: &[ObjectId],
+        listing_pass: &Pass,
+        to_recheck: &[ObjectId],
         counts: &mut Counts,
     ) -> Result<(Pass, Vec<ObjectId>), PlanError> {
-        if doubtful.is_empty() {
-            return Ok((listing.clone(), Vec::new()));
+        if to_recheck.is_empty() {
+            return Ok((listing_pass.clone(), Vec::new()));
         }
-        let pass = listing.next_pass(now()).await?.ok_or(JobError::Overtaken)?;
-        let (some, others) = doubtful.split_at(doubtful.len().min(MAX_RECHECKED));
+        let pass = listing_pass.next_pass(now()).await?.ok_or(JobError::Overtaken)?;
+        let (some, others) = to_recheck.split_at(to_recheck.len().min(MAX_RECHECKED));
 
-        let objects = ObjectFetcher::new(belvo, &pass, some, false).await?;
+        let objects = ObjectFetcher::new(belvo, &pass, some, OnBadObject::Fail).await?;
         let deadline = self.deadlines.compare_deadline.min(Instant::now() + self.deadlines.by_id_budget);
         let fetched = objects.fetch_each(some, deadline).await;
         add(counts, fetched.counts);
@@ -184,39 +190,41 @@ impl Job<'_> {
         Ok((pass, [fetched.left.as_slice(), others].concat()))
     }
 
-    /// Records that the listing is in doubt if some ids were not requested. Sends a continuation for those that the webhook
-    /// named, and returns `true` if it did.
-    async fn doubt_unasked(
+    /// Marks the listing as drift if some ids were not fetched. Sends a continuation for those that the webhook named, and
+    /// returns `true` if it did.
+    async fn mark_drift(
         &self,
-        part: &mut Part,
+        reading: &mut ListReading,
         checkpoint: &mut Checkpoint,
-        unasked: Vec<ObjectId>,
+        unfetched: Vec<ObjectId>,
         expected: &[ObjectId],
     ) -> Result<bool, JobError> {
-        if unasked.is_empty() {
+        if unfetched.is_empty() {
             return Ok(false);
         }
-        part.findings.note_unasked();
+        reading.findings.note_unfetched();
         checkpoint.check = checkpoint.check.map(|_| Check::Drift);
-        checkpoint.listing = None;
+        checkpoint.finished_listing = None;
 
-        let named: Vec<_> = unasked.into_iter().filter(|id| expected.contains(id)).collect();
+        let named: Vec<_> = unfetched.into_iter().filter(|id| expected.contains(id)).collect();
         if named.is_empty() {
             return Ok(false);
         }
-        // With the fencing token of the listing. A continuation of the listing itself has that of the pass after it.
-        self.send_continuation(self.message.ids_continuation(UPDATED, &named, part.pass.token)).await?;
+        // With the token of the listing, so that its key differs from that of the listing's own continuation, which has the
+        // token of the last pass.
+        self.send_continuation(self.message.ids_continuation(UPDATED, &named, reading.pass.token)).await?;
         Ok(true)
     }
 
     /// Sends the continuation of the listing, if it needs one, and returns `true` then. `pass` is the last pass of this message.
-    async fn continue_listing(&self, part: &Part, next: Next, pass: &Pass) -> Result<bool, JobError> {
-        let (page, compared_to) = match next {
+    async fn continue_listing(&self, reading: &ListReading, next: Next, pass: &Pass) -> Result<bool, JobError> {
+        let (page, compare_after) = match next {
             Next::Done => return Ok(false),
             Next::MorePages(page) => (page, None),
             Next::MoreComparing { after } => (LastPage::default(), Some(after)),
         };
-        let progress = part.state.progress(&part.findings, page, compared_to, self.session.page_size().size(now()));
+        let progress =
+            reading.state.progress(&reading.findings, page, compare_after, self.session.page_size().size(now()));
         self.send_continuation(self.message.listing_continuation(progress, pass.token)).await?;
         Ok(true)
     }
@@ -234,8 +242,8 @@ impl Job<'_> {
         let mut rest = None;
         if state.finds_missing() {
             let listed = state.stored_ids(&pass).await?.into_iter().collect();
-            let after = progress.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
-            rest = mark_missing(&pass, state.token, &listed, after, self.deadlines.compare_deadline).await?;
+            let compare_after = progress.compared_to.as_deref().and_then(|id| ObjectId::parse(id).ok());
+            rest = mark_missing(&pass, state.token, &listed, compare_after, self.deadlines.compare_deadline).await?;
         }
 
         let outcome = match rest {
@@ -251,15 +259,15 @@ impl Job<'_> {
 }
 
 /// Stores the ids that this message listed, for the message that finds what the list lacks.
-async fn store_seen_ids(part: &mut Part) -> Result<(), JobError> {
-    if !part.state.finds_missing() {
+async fn store_seen_ids(reading: &mut ListReading) -> Result<(), JobError> {
+    if !reading.state.finds_missing() {
         return Ok(());
     }
-    let seen_ids: Vec<u64> = part.findings.seen_ids.fingerprints().collect();
+    let seen_ids: Vec<u64> = reading.findings.seen_ids.fingerprints().collect();
     // If nothing was listed, there are no ids to store.
     if !seen_ids.is_empty() {
-        part.pass.store_seen_ids(part.state.token, &seen_ids, now()).await?;
-        part.state.add_part(&part.pass);
+        reading.pass.store_seen_ids(reading.state.token, &seen_ids, now()).await?;
+        reading.state.add_continuation_token(&reading.pass);
     }
     Ok(())
 }

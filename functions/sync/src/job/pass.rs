@@ -52,7 +52,7 @@ impl Job<'_> {
         if !pass.finish(checkpoint, target.event, outcome, counts, now()).await? {
             return Err(JobError::Overtaken.into());
         }
-        let was_in_doubt = pass.sync_state_before.drifts > 0;
-        Ok(JobOutcome::PassFinished { outcome, counts, check: checkpoint.check, was_in_doubt })
+        let drifted_before = pass.sync_state_before.drifts > 0;
+        Ok(JobOutcome::PassFinished { outcome, counts, check: checkpoint.check, drifted_before })
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{JobError, PlanError};
 use crate::job::Job;
 use crate::outcome::JobOutcome;
 
-/// How often a message comes back because Belvo still has a link that it announced as deleted: reads may lag.
+/// How often a message returns to the queue because Belvo still has a link that it announced as deleted: reads may lag.
 const RETRIES_WHILE_STILL_THERE: u32 = 3;
 
 impl Job<'_> {

@@ -6,18 +6,26 @@ use store::{LinkChange, LinkState, Pass};
 use crate::error::JobError;
 use crate::job::Job;
 
+/// What the message announced about the link's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// If it is a webhook: data that Belvo had just fetched from the institution.
+    Fetched,
+    /// Nothing that shows access to the institution.
+    None,
+}
+
 impl Job<'_> {
     /// Returns what a pass in which Belvo responded shows of its link. This reads the link only if its status may have changed,
-    /// or if the webhook gives it another `external_id` than is known. `has_news`: the webhook announced data that Belvo
-    /// had just fetched from the institution.
-    pub(super) async fn read_back(&self, pass: &Pass, has_news: bool) -> Result<LinkChange, JobError> {
+    /// or if the webhook gives it another `external_id` than is known.
+    pub(super) async fn read_back(&self, pass: &Pass, news: News) -> Result<LinkChange, JobError> {
         let LinkState { status, consent, external_id, announced, .. } = &pass.link_state;
         // A sender with the webhook's token can write any id into it, so the id is only a reason to ask.
         let said = self.message.webhook.external_id();
         let has_other_id = said.is_some() && said != external_id.as_deref();
 
         let event_at = self.message.received_at;
-        let has_news = has_news && self.message.source == Source::Webhook;
+        let has_news = news == News::Fetched && self.message.source == Source::Webhook;
         let is_renewed = has_news && consent.is_some_and(|known| known.is_outdated_by_data_at(event_at));
         let is_mended = has_news && announced.is_some_and(|known| known.is_outdated_at(event_at));
         if !is_renewed && !is_mended && !has_other_id && !status.is_some_and(LinkStatus::may_recover) {

@@ -28,8 +28,8 @@ impl Job<'_> {
 
     /// Returns the error of a list or object that is "not found". If Belvo does not have the link either, records that.
     ///
-    /// Nothing is deleted, and the message comes back: with credentials of another of Belvo's environments the responses are the
-    /// same.
+    /// Nothing is deleted, and the message returns to the queue: with credentials of another of Belvo's environments the
+    /// responses are the same.
     pub(super) async fn not_found(&self, link: &LinkId, confirmed: bool) -> Result<JobError, JobError> {
         if self.session.client().await?.link_exists(link).await? {
             return Ok(Error::NotFound { confirmed }.into());

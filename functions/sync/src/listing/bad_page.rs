@@ -14,7 +14,7 @@ use crate::listing::page_size::Span;
 use crate::listing::reader::Reader;
 
 impl Reader<'_> {
-    /// Continues after a failed request, in smaller requests or behind its objects. Returns the error if the objects are not its
+    /// Continues after a failed request, in smaller requests or after its objects. Returns the error if the objects are not its
     /// cause.
     pub(super) async fn isolate(&self, error: Error, size: u32, page: &mut Position) -> Result<(), JobError> {
         if !self.isolation.may_concern_objects(&error) {
@@ -73,8 +73,8 @@ impl Reader<'_> {
     async fn returns_smallest_page(&self) -> bool {
         let smallest = *self.smallest_page.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((number, size)) = smallest else { return true };
-        let listing = Listing { page_size: size, ..self.source.listing.clone() };
-        self.source.belvo.page(&listing, number).await.is_ok()
+        let list_request = Listing { page_size: size, ..self.source.list_request.clone() };
+        self.source.belvo.page(&list_request, number).await.is_ok()
     }
 
     /// Records a page that Belvo returned.
@@ -85,7 +85,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Continues behind rows that Belvo does not return, up to this offset.
+    /// Continues after rows that Belvo does not return, up to this offset.
     fn leave_out_rest(&self, page: &mut Position, until: u64) {
         let mut findings = self.findings();
         let end = findings.end_of_list().map_or(until, |end| until.min(end));
@@ -95,7 +95,7 @@ impl Reader<'_> {
 
     /// Returns a number that identifies the list.
     pub(super) fn list_id(&self) -> u64 {
-        let Listing { path, link, filters, .. } = &self.source.listing;
+        let Listing { path, link, filters, .. } = &self.source.list_request;
         let mut hasher = DefaultHasher::new();
         (path, link.as_str(), filters).hash(&mut hasher);
         hasher.finish()

@@ -8,15 +8,15 @@ use crate::listing::page_read::LastPage;
 use crate::query;
 
 /// Maximum number of messages of a listing that store ids. A longer listing does not mark missing records.
-const MAX_PARTS: usize = 1_000;
+const MAX_CONTINUATION_TOKENS: usize = 1_000;
 
 /// What a listing does after the pages that this message has read.
 pub(crate) enum Next {
     /// Nothing: the list was read to its end, and compared.
     Done,
-    /// A continuation reads the pages behind this one.
+    /// A continuation reads the pages after this one.
     MorePages(LastPage),
-    /// Every page was read. A continuation compares the stored ids behind this one.
+    /// Every page was read. A continuation compares the stored ids after this one.
     MoreComparing { after: ObjectId },
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct ListingState {
     since: Option<Day>,
     relistings: usize,
     /// The fencing tokens of the earlier messages whose ids are in the table. `None` if missing records are not marked.
-    parts: Option<Vec<FencingToken>>,
+    continuation_tokens: Option<Vec<FencingToken>>,
 }
 
 impl ListingState {
@@ -45,10 +45,17 @@ impl ListingState {
         let is_first_load =
             pass.sync_state_before.last_pass_at.is_none() && !std::ptr::eq(pass.resource, Resource::accounts());
 
-        let mut state =
-            Self { began_at: pass.began_at, token: pass.token, is_first_load, filter, since, relistings, parts: None };
+        let mut state = Self {
+            began_at: pass.began_at,
+            token: pass.token,
+            is_first_load,
+            filter,
+            since,
+            relistings,
+            continuation_tokens: None,
+        };
         // On a first load no stored record can be missing.
-        state.parts = (state.is_whole() && !is_first_load).then(Vec::new);
+        state.continuation_tokens = (state.is_whole() && !is_first_load).then(Vec::new);
         state
     }
 
@@ -61,28 +68,29 @@ impl ListingState {
             since: progress.since.as_deref().and_then(Day::parse),
             is_first_load: progress.is_first_load,
             relistings: progress.relistings,
-            parts: progress.legs.clone(),
+            continuation_tokens: progress.legs.clone(),
         }
     }
 
     /// Returns `true` if the end of the listing marks the stored records that it lacks.
     pub(crate) fn finds_missing(&self) -> bool {
-        self.parts.is_some()
+        self.continuation_tokens.is_some()
     }
 
     /// Returns the fingerprints of the ids that earlier messages stored in the table.
     pub(crate) async fn stored_ids(&self, pass: &Pass) -> Result<Vec<u64>, StoreError> {
-        match self.parts.as_deref() {
+        match self.continuation_tokens.as_deref() {
             None | Some([]) => Ok(Vec::new()),
-            Some(parts) => pass.seen_ids(self.token, parts).await,
+            Some(tokens) => pass.seen_ids(self.token, tokens).await,
         }
     }
 
     /// Records that the ids of this pass are in the table.
-    pub(crate) fn add_part(&mut self, pass: &Pass) {
-        self.parts = self.parts.take().filter(|parts| parts.len() < MAX_PARTS);
-        if let Some(parts) = &mut self.parts {
-            parts.push(pass.token);
+    pub(crate) fn add_continuation_token(&mut self, pass: &Pass) {
+        self.continuation_tokens =
+            self.continuation_tokens.take().filter(|tokens| tokens.len() < MAX_CONTINUATION_TOKENS);
+        if let Some(tokens) = &mut self.continuation_tokens {
+            tokens.push(pass.token);
         }
     }
 
@@ -110,26 +118,26 @@ impl ListingState {
     /// Returns the checkpoint of a listing that was read to its end. A listing that moved does not count as one.
     pub(crate) fn checkpoint(&self, findings: &Findings) -> Checkpoint {
         let found = findings.found();
-        // An object that Belvo cannot return by itself does not hold back the watermark, because a listing in doubt is
-        // repeated whole. Unread rows hold it back.
+        // An object that Belvo cannot return by itself does not hold back the watermark, because after drift the
+        // whole listing is repeated. Unread rows hold it back.
         let is_read = !findings.has_moved() && found.unread == 0;
-        let listing = FinishedListing { token: self.token, began_at: self.began_at, count: found.distinct };
+        let finished_listing = FinishedListing { token: self.token, began_at: self.began_at, count: found.distinct };
         Checkpoint {
             watermark: (is_read && !self.is_of_a_flow()).then(|| Day::of(self.began_at)),
-            // It covers no event about the objects that it did not request.
-            listing: (self.is_whole() && is_read && !found.unasked).then_some(listing),
+            // It covers no event about the objects that were not fetched.
+            finished_listing: (self.is_whole() && is_read && !found.unasked).then_some(finished_listing),
             check: Some(findings.check()),
             link: LinkChange::default(),
         }
     }
 
-    /// Returns what a continuation has to know: the last page that was written, or `compared_to`, the last id that was
-    /// compared.
+    /// Returns what a continuation has to know: the last page that was written, or `compare_after`, the last id that
+    /// was compared.
     pub(crate) fn progress(
         &self,
         findings: &Findings,
         page: LastPage,
-        compared_to: Option<ObjectId>,
+        compare_after: Option<ObjectId>,
         page_size: u32,
     ) -> Progress {
         Progress {
@@ -141,10 +149,10 @@ impl ListingState {
             digest: page.digest,
             relistings: self.relistings,
             found: findings.found(),
-            legs: self.parts.clone(),
+            legs: self.continuation_tokens.clone(),
             is_first_load: self.is_first_load,
             piece: Some(page_size),
-            compared_to: compared_to.map(|id| id.to_string()),
+            compared_to: compare_after.map(|id| id.to_string()),
             previous_row_sum: findings.previous_row_sum(),
         }
     }
@@ -183,10 +191,10 @@ mod tests {
         let day = Day::parse("2021-04-05").unwrap();
         for flow in [Flow::Inflow, Flow::Outflow] {
             let of_a_flow = checkpoint(Filter::Flow { flow, first: day, last: day });
-            assert_eq!((of_a_flow.watermark, of_a_flow.listing), (None, None));
+            assert_eq!((of_a_flow.watermark, of_a_flow.finished_listing), (None, None));
             assert!(of_a_flow.check.is_some(), "what was announced is compared all the same");
         }
         let whole = checkpoint(Filter::Whole);
-        assert!(whole.watermark.is_some() && whole.listing.is_some());
+        assert!(whole.watermark.is_some() && whole.finished_listing.is_some());
     }
 }

@@ -28,9 +28,9 @@ pub(crate) struct Findings {
     found_before: ListingCounts,
     /// `row_sum` of the previous reading, if it found too few ids.
     previous_row_sum: Option<u64>,
-    /// The offset behind the last row that was read.
+    /// The offset after the last row that was read.
     end_of_rows: u64,
-    /// Whether the list continues behind the end that `count` shows.
+    /// Whether the list continues after the end that `count` shows.
     is_longer_than_count: bool,
     /// Responses to this message, counted modulo 65,536.
     responses: u16,
@@ -97,8 +97,8 @@ impl Findings {
         self.is_short
     }
 
-    /// Records that Belvo was not asked about some listed tombstones.
-    pub(crate) fn note_unasked(&mut self) {
+    /// Records that some objects to recheck were not fetched.
+    pub(crate) fn note_unfetched(&mut self) {
         self.found_before.unasked = true;
     }
 
@@ -117,7 +117,7 @@ impl Findings {
         self.listed_count
     }
 
-    /// Records the offset behind the rows of a response, and whether another page follows.
+    /// Records the offset after the rows of a response, and whether another page follows.
     pub(crate) fn note_end_of_rows(&mut self, end: u64, has_next: bool) {
         self.end_of_rows = self.end_of_rows.max(end);
         self.is_longer_than_count |= self.listed_count.is_some_and(|count| count < end || (count == end && has_next));

@@ -38,7 +38,7 @@ impl Narrowed {
         size_at(offset, self.0.last().map_or(most, |(_, size)| most.min(*size)))
     }
 
-    /// Replaces the failed page of this size at this offset by smaller ones. Pages behind the first have the sizes between.
+    /// Replaces the failed page of this size at this offset by smaller ones. Pages after the first have the sizes between.
     pub(crate) fn narrow(&mut self, offset: u64, failed: u32, to: u32) {
         let sizes = successors(Some(failed), |size| smaller(*size).filter(|_| *size > to));
         let steps = sizes.filter_map(|size| Some((offset + u64::from(size), smaller(size).filter(|_| size > to)?)));

@@ -12,11 +12,11 @@ use crate::error::JobError;
 use crate::write::{WRITES_AT_ONCE, ensure_current};
 
 /// Compares stored ids with the fingerprints of the listed ids, one page of the table after the other, and marks the records
-/// that the list lacks. `listing` is the fencing token of the listing. It begins behind the id `after`. Returns the id behind
-/// which a continuation has to go on, if the deadline came first.
+/// that the list lacks. `listing_token` is the fencing token of the listing. It begins after the id `after`. Returns the
+/// id after which a continuation has to go on, if the deadline came first.
 pub(crate) async fn mark_missing(
     pass: &Pass,
-    listing: FencingToken,
+    listing_token: FencingToken,
     listed: &HashSet<u64>,
     mut after: Option<ObjectId>,
     deadline: Instant,
@@ -28,7 +28,7 @@ pub(crate) async fn mark_missing(
             ensure_current(pass).await?;
         }
 
-        let marks = missing.into_iter().map(|id| async move { Ok(pass.mark_missing(listing, id, now()).await?) });
+        let marks = missing.into_iter().map(|id| async move { Ok(pass.mark_missing(listing_token, id, now()).await?) });
         concurrency::for_each(marks, WRITES_AT_ONCE, |_| ()).await?;
 
         match last {

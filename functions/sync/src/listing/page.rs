@@ -30,7 +30,7 @@ pub(super) struct Position {
     pub(super) offset: u64,
     pub(super) narrowed: Narrowed,
     count: Option<u64>,
-    /// Whether Belvo says that more follows. `None` behind an object that was left out.
+    /// Whether Belvo says that more follows. `None` after an object that was left out.
     has_next: Option<bool>,
     ids: Vec<ObjectId>,
     /// Where the ids of the last response begin.
@@ -64,7 +64,7 @@ impl Position {
         self.has_next.unwrap_or_else(|| end_of_list.is_none_or(|end| self.offset < end))
     }
 
-    /// Continues behind objects that Belvo does not return.
+    /// Continues after objects that Belvo does not return.
     pub(super) fn leave_out(&mut self, until: u64) {
         self.offset = until;
         self.has_next = None;
@@ -100,11 +100,11 @@ impl Reader<'_> {
         let mut page = Position::new(number);
         while page.offset < page.end && page.has_more(self.findings().end_of_list()) {
             let size = self.size_of_request(&mut page);
-            let listing = Listing { page_size: size, ..self.source.listing.clone() };
-            match self.source.belvo.page(&listing, page.offset / u64::from(size) + 1).await {
+            let list_request = Listing { page_size: size, ..self.source.list_request.clone() };
+            match self.source.belvo.page(&list_request, page.offset / u64::from(size) + 1).await {
                 Ok(response) => self.take(response, size, how, &mut page).await?,
                 Err(Error::NotFound { .. }) if page.offset > page.begin => {
-                    // Behind an object that was left out the list may simply end.
+                    // After an object that was left out the list may simply end.
                     if !page.has_left_out {
                         self.findings().note_move();
                     }
@@ -121,7 +121,7 @@ impl Reader<'_> {
     /// Returns the page size of the next request.
     fn size_of_request(&self, page: &mut Position) -> u32 {
         let known = self.source.page_size.size_in(self.list_id(), page.offset, now());
-        // Objects behind this page belong to the next one: they would change the digest and the end of this one.
+        // Objects after this page belong to the next one: they would change the digest and the end of this one.
         let rest_of_page = u32::try_from(page.end - page.offset).unwrap_or(PAGE_SIZE);
         let most = known.min(self.source.properties.cap.size()).min(rest_of_page);
 
@@ -132,7 +132,7 @@ impl Reader<'_> {
         size
     }
 
-    /// Uses the objects of a response, and moves the offset behind them.
+    /// Uses the objects of a response, and moves the offset after them.
     async fn take(&self, mut response: Page, size: u32, how: Use, page: &mut Position) -> Result<(), JobError> {
         self.log_odd_next(&response);
         self.continue_until_count(&mut response, size, page.offset);
@@ -156,7 +156,7 @@ impl Reader<'_> {
 
         let ids = match how {
             Use::Write => self.write_objects(place, response.objects).await?,
-            Use::Compare => {
+            Use::Digest => {
                 let records = response.objects.iter().filter_map(|raw| Record::read(self.pass.resource, raw).ok());
                 records.map(|(record, _)| record.id).collect()
             }

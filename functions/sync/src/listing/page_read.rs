@@ -20,8 +20,8 @@ pub(super) struct PageRead {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Write,
-    /// An earlier message has written them.
-    Compare,
+    /// Computes their digest only. An earlier message has written them.
+    Digest,
 }
 
 /// The page up to which a list was written.

@@ -52,7 +52,7 @@ pub(crate) struct Reader<'a> {
 /// A list, and what is known of how Belvo returns it.
 pub(crate) struct Source<'a> {
     pub(crate) belvo: &'a Client,
-    pub(crate) listing: Listing,
+    pub(crate) list_request: Listing,
     pub(crate) page_size: &'a AdaptivePageSize,
     pub(crate) properties: &'a ListProperties,
 }
@@ -72,13 +72,13 @@ pub(crate) struct Mode {
     /// Whether the listing begins again when the list moves, and this reading stops then.
     pub(crate) restarts_when_moved: bool,
     /// Whether records are compared with the stored ones, so that only what changed is written.
-    pub(crate) compares: bool,
+    pub(crate) skips_unchanged: bool,
 }
 
 /// What a message has read of a list.
 pub(crate) struct Reading {
     pub(crate) findings: Findings,
-    /// The last page that was written, if the list continues behind it.
+    /// The last page that was written, if the list continues after it.
     pub(crate) last_page: Option<LastPage>,
 }
 
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         if progress.is_none() {
             self.compare_with_count(&position, pages);
         }
-        // A count of more pages than are read is not used.
+        // If `count` exceeds MAX_PAGES, ignore it and read page after page.
         let last = pages.filter(|last| position.has_next && *last <= MAX_PAGES).unwrap_or(position.first);
 
         let result = self.read_pages(&mut position, last, pages.is_some()).await;
@@ -134,7 +134,8 @@ impl<'a> Reader<'a> {
 
     /// Reads the first page, or the page at which an earlier message stopped. Returns `None` if that page has changed.
     async fn begin(&self, progress: Option<&Progress>) -> Result<Option<Position>, JobError> {
-        let (first, how) = progress.map_or((1, Use::Write), |progress| (progress.page, Use::Compare));
+        let (first, how) = progress.map_or((1, Use::Write), |progress| (progress.page, Use::Digest));
+        // An empty digest: there is nothing to compare with, so this page is not read again.
         if progress.is_some_and(|progress| progress.digest.is_empty()) {
             return Ok(Some(Position { first, read: BTreeMap::from([(first, String::new())]), has_next: true }));
         }
@@ -166,15 +167,15 @@ impl<'a> Reader<'a> {
 
     /// Reads the pages up to `last`, which `count` announces, a few at a time.
     async fn read_counted(&self, position: &mut Position, last: u64) -> Result<(), JobError> {
-        // Behind a page that does not exist there is none.
-        let is_over = || self.is_void() || self.findings().is_short();
+        // No page follows a 404.
+        let is_over = || self.must_restart() || self.findings().is_short();
         let may_begin = |begun: usize| (begun == 0 || Instant::now() < self.page_deadline) && !is_over();
 
         let numbers = (position.first + 1..=last).enumerate().take_while(|(begun, _)| may_begin(*begun));
         let pages = numbers.map(|(_, number)| async move {
             let page = self.page(number, Use::Write).await?;
             match &page {
-                // A page behind the last one shows that the list became longer, an early last one that it became shorter.
+                // A page after the last one shows that the list became longer, an early last one that it became shorter.
                 Some(page) if page.has_next != (number < last) => self.findings().note_move(),
                 Some(_) => {}
                 None => self.findings().note_short(),
@@ -188,12 +189,12 @@ impl<'a> Reader<'a> {
         concurrency::for_each(pages, at_once, |(number, page)| position.take(number, page, last)).await
     }
 
-    /// Reads the pages behind `last`, one after the other, while one follows and shows something new. `has_count`: the list
-    /// is longer than Belvo says.
+    /// Reads the pages after `last`, one after the other, while one follows and shows something new. If Belvo gave a count, any
+    /// page read here shows that the list moved.
     async fn read_uncounted(&self, position: &mut Position, last: u64, has_count: bool) -> Result<(), JobError> {
         let mut begun = usize::from(last > position.first);
         let mut gaps = 0;
-        while position.reached() >= last && position.has_next_behind(position.reached()) && !self.is_void() {
+        while position.reached() >= last && position.has_next_after(position.reached()) && !self.must_restart() {
             if begun > 0 && Instant::now() >= self.page_deadline {
                 return Ok(());
             }
@@ -210,7 +211,10 @@ impl<'a> Reader<'a> {
             // A page that Belvo could not return may hold something new.
             let is_gap = shows_nothing_new && page.as_ref().is_some_and(|page| page.digest.is_empty());
             gaps = if is_gap { gaps + 1 } else { 0 };
+            // The list ends at a page that does not exist or shows nothing new. A few consecutive gaps do not end it.
             let is_end = page.is_none() || (shows_nothing_new && !(1..MAX_GAPS).contains(&gaps));
+            // The page before said that this one follows, so such an end shows a move. Not a 404 after a gap: there Belvo did
+            // not say what follows.
             if has_count || (is_end && !(page.is_none() && position.is_gap(number - 1))) {
                 self.findings().note_move();
             }
@@ -227,10 +231,10 @@ impl<'a> Reader<'a> {
     /// Returns what was read. A list that moved and is read again has no last page, nor has one that was read to its end.
     fn conclude(self, mut position: Position, last: u64) -> Reading {
         let reached = position.reached();
-        let is_at_end = reached >= last && !position.has_next_behind(reached);
-        let is_void = self.is_void();
+        let is_at_end = reached >= last && !position.has_next_after(reached);
+        let must_restart = self.must_restart();
         let mut findings = self.into_findings();
-        if is_at_end || is_void || findings.is_short() {
+        if is_at_end || must_restart || findings.is_short() {
             findings.note_complete();
             return Reading { findings, last_page: None };
         }
@@ -240,8 +244,8 @@ impl<'a> Reader<'a> {
         Reading { findings, last_page: Some(LastPage { number: reached, digest }) }
     }
 
-    /// Returns `true` if the reading stops because the list moved.
-    fn is_void(&self) -> bool {
+    /// Returns `true` if the reading stops because the list moved, and the listing begins again.
+    fn must_restart(&self) -> bool {
         self.mode.restarts_when_moved && self.findings().shows_a_move()
     }
 
@@ -281,13 +285,12 @@ impl Position {
     }
 
     /// Returns `true` if this page is the last one that was read, and another follows.
-    fn has_next_behind(&self, number: u64) -> bool {
+    fn has_next_after(&self, number: u64) -> bool {
         self.has_next && self.read.keys().next_back() == Some(&number)
     }
 }
 
-/// Returns `true` if so many pages that were read before this error are kept. An error that concerns the whole list discards
-/// them.
+/// Returns `true` if the pages read before this error are kept. An error that concerns the whole list discards them.
 fn is_kept_before(error: &JobError, pages: u64) -> bool {
     match error {
         JobError::Belvo(Error::Unauthorized | Error::NotFound { .. } | Error::LinkRefused { .. }) => false,

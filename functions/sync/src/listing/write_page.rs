@@ -13,23 +13,23 @@ use crate::write::{WRITES_AT_ONCE, ensure_current};
 impl Reader<'_> {
     /// Writes the objects of a response, once it is certain that no later pass has begun. Returns their ids in their order.
     ///
-    /// If the reader compares, a record is written only if more than its fencing token would change. Of an id that the
+    /// If the mode skips unchanged records, a record is written only if more than its fencing token would change. Of an id that the
     /// response has twice the first row is written.
     pub(super) async fn write_objects(
         &self,
         place: Place,
         objects: Vec<Box<RawValue>>,
     ) -> Result<Vec<ObjectId>, JobError> {
-        let compares = self.mode.compares;
+        let skips_unchanged = self.mode.skips_unchanged;
         let mut ids = Vec::with_capacity(objects.len());
         let records = objects.into_iter().filter_map(|raw| {
             let (record, row) = self.read_record(place, &raw)?;
             ids.push(record.id.clone());
             // Of an object that the response has twice, the comparison below keeps the same row in each pass.
-            (compares || row != Row::Doubled).then_some(record)
+            (skips_unchanged || row != Row::Doubled).then_some(record)
         });
 
-        if compares {
+        if skips_unchanged {
             let records = domain::deduplicate(records);
             self.write_changed(records, &ids).await?;
         } else {
