@@ -80,15 +80,15 @@ pub(crate) fn discovery() -> Key {
     key("RECONCILE".to_owned(), "DISCOVERY".to_owned())
 }
 
-/// Returns the key of a part of the ids that one pass of a listing has seen.
+/// Returns the key of a chunk of the ids that one pass of a listing has seen.
 pub(crate) fn seen_ids(
     link: &LinkId,
     resource: &Resource,
     listing_token: FencingToken,
     pass: FencingToken,
-    part: usize,
+    chunk: usize,
 ) -> Key {
-    key(link_pk(link), format!("{}{pass:013}#{part:03}", seen_ids_prefix(resource, listing_token)))
+    key(link_pk(link), format!("{}{pass:013}#{chunk:03}", seen_ids_prefix(resource, listing_token)))
 }
 
 /// Returns the prefix of the sort keys of all ids that a listing has seen.

@@ -73,10 +73,10 @@ struct Removed {
     requests: u64,
 }
 
-/// A part of what the table keeps of a link: its requests, and its partition in the order of the sort keys. Of the partition,
+/// A range of keys that a purge reads: the link's requests, and its partition in the order of the sort keys. Of the partition,
 /// the link's own item and the events stay.
 #[derive(Clone, Copy)]
-enum Part {
+enum KeyRange {
     Requests,
     BeforeEvents,
     AfterEvents,
@@ -101,17 +101,17 @@ impl Table {
     /// # Errors
     /// [`StoreError`]
     pub async fn purge(&self, purge: &Purge, deadline: Instant) -> Result<Purged, StoreError> {
-        for part in Part::of(purge.status) {
+        for range in KeyRange::of(purge.status) {
             let mut start = None;
             loop {
-                let (items, next) = self.read_page(purge, *part, start).await?;
-                let removed = self.remove(*part, items).await?;
+                let (items, next) = self.read_page(purge, *range, start).await?;
+                let removed = self.remove(*range, items).await?;
                 if removed.any() {
                     if !self.record_removed(purge, removed).await? {
                         return Ok(Purged::Overtaken);
                     }
                     // Each continuation adds an event of its own: the last page of the events must not need another one.
-                    let is_last = next.is_none() && matches!(part, Part::Events);
+                    let is_last = next.is_none() && matches!(range, KeyRange::Events);
                     if Instant::now() >= deadline && !is_last {
                         return Ok(Purged::Partial);
                     }
@@ -169,11 +169,11 @@ impl Table {
         self.remove_data(event.key().clone()).await
     }
 
-    /// Reads the keys of one page of a part. Returns them, and the key to continue after.
+    /// Reads the keys of one page of a range. Returns them, and the key to continue after.
     async fn read_page(
         &self,
         purge: &Purge,
-        part: Part,
+        range: KeyRange,
         start: Option<Key>,
     ) -> Result<(Vec<Key>, Option<Key>), StoreError> {
         let query = self
@@ -182,29 +182,29 @@ impl Table {
             .table_name(&self.name)
             .limit(ITEMS_PER_PAGE)
             .projection_expression("pk, sk")
-            .key_condition_expression(part.condition())
+            .key_condition_expression(range.condition())
             .expression_attribute_values(":pk", s(keys::link_pk(&purge.link)))
-            .expression_attribute_values(":bound", s(part.bound()))
+            .expression_attribute_values(":bound", s(range.bound()))
             .set_exclusive_start_key(start);
-        let query = match part {
-            Part::Requests => query.index_name("gsi1"),
-            Part::Events => query
+        let query = match range {
+            KeyRange::Requests => query.index_name("gsi1"),
+            KeyRange::Events => query
                 .consistent_read(true)
                 .filter_expression("attribute_exists(#data)")
                 .expression_attribute_names("#data", "data"),
-            Part::BeforeEvents | Part::AfterEvents => query.consistent_read(true),
+            KeyRange::BeforeEvents | KeyRange::AfterEvents => query.consistent_read(true),
         };
         let output = query.send().await.map_err(|error| call_failed(&error))?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
-    async fn remove(&self, part: Part, keys: Vec<Key>) -> Result<Removed, StoreError> {
+    async fn remove(&self, range: KeyRange, keys: Vec<Key>) -> Result<Removed, StoreError> {
         let keys: Vec<Key> = keys.into_iter().filter(|key| text(key, "sk") != Some("LINK")).collect();
-        let removed = Removed::of(part, &keys);
+        let removed = Removed::of(range, &keys);
         let removals = keys.into_iter().map(|key| async move {
-            match part {
-                Part::Events => self.remove_data(key).await,
-                Part::Requests | Part::BeforeEvents | Part::AfterEvents => self.delete(key).await,
+            match range {
+                KeyRange::Events => self.remove_data(key).await,
+                KeyRange::Requests | KeyRange::BeforeEvents | KeyRange::AfterEvents => self.delete(key).await,
             }
         });
         stream::iter(removals).buffer_unordered(MAX_CONCURRENT_REMOVALS).try_collect::<()>().await?;
@@ -237,12 +237,12 @@ impl Table {
 }
 
 impl Removed {
-    fn of(part: Part, keys: &[Item]) -> Self {
+    fn of(range: KeyRange, keys: &[Item]) -> Self {
         let all = keys.len() as u64;
-        match part {
-            Part::Events => return Self { events: all, ..Self::default() },
-            Part::Requests => return Self { requests: all, ..Self::default() },
-            Part::BeforeEvents | Part::AfterEvents => {}
+        match range {
+            KeyRange::Events => return Self { events: all, ..Self::default() },
+            KeyRange::Requests => return Self { requests: all, ..Self::default() },
+            KeyRange::BeforeEvents | KeyRange::AfterEvents => {}
         }
         let is_sync_state = |key: &&Item| text(key, "sk").is_some_and(|sk| sk.starts_with(keys::SYNC_STATE));
         let sync_states = keys.iter().filter(is_sync_state).count() as u64;
@@ -254,8 +254,8 @@ impl Removed {
     }
 }
 
-impl Part {
-    /// Returns the parts that a purge removes, in order.
+impl KeyRange {
+    /// Returns the ranges that a purge reads, in order.
     fn of(status: LinkStatus) -> &'static [Self] {
         match status {
             LinkStatus::Erased => &[Self::Requests, Self::BeforeEvents, Self::AfterEvents, Self::Events],

@@ -31,9 +31,9 @@ impl Pass {
         fingerprints: &[u64],
         now: EpochMillis,
     ) -> Result<(), StoreError> {
-        for (part, fingerprints) in fingerprints.chunks(FINGERPRINTS_PER_ITEM).enumerate() {
+        for (chunk, fingerprints) in fingerprints.chunks(FINGERPRINTS_PER_ITEM).enumerate() {
             let bytes: Vec<u8> = fingerprints.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
-            let mut item = keys::seen_ids(&self.link, self.resource, listing_token, self.token, part);
+            let mut item = keys::seen_ids(&self.link, self.resource, listing_token, self.token, chunk);
             item.insert("ids".to_owned(), AttributeValue::B(Blob::new(bytes)));
             item.insert("expires_at".to_owned(), n(seen_ids_expire_at(now)));
             self.table.put(item).send().await.map_err(|error| call_failed(&error))?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Time before the deadline of the invocation at which a job is dropped, so that its message can still return to the queue.
 /// Of a short invocation it is [`MARGIN_OF_SHORT`].
 const MARGIN: Duration = Duration::from_secs(5);
-/// The part of a short invocation that is its margin: a fifth.
+/// The fraction of a short invocation that is its margin: a fifth.
 const MARGIN_OF_SHORT: u32 = 5;
 
 /// Working time of a default invocation. The sum of what is under way at each end still fits into the invocation's 120
