@@ -1,4 +1,4 @@
-//! The client against a served Belvo: exact requests, exact bytes.
+//! The client against a mock server: exact requests, exact bytes.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -25,9 +25,9 @@ fn transactions() -> Listing {
     Listing { path: "/api/transactions/", link: LinkId::parse(LINK).unwrap(), filters, page_size: 1_000 }
 }
 
-async fn belvo_answering(answer: ResponseTemplate, times: u64) -> MockServer {
+async fn belvo_responding(response: ResponseTemplate, times: u64) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(answer).expect(times).mount(&server).await;
+    Mock::given(method("GET")).respond_with(response).expect(times).mount(&server).await;
     server
 }
 
@@ -38,7 +38,7 @@ fn json(status: u16, body: &str) -> ResponseTemplate {
 const EMPTY_PAGE: &str = r#"{"count":0,"next":null,"previous":null,"results":[]}"#;
 
 #[tokio::test]
-async fn a_page_is_asked_for_with_credentials_link_size_number_and_filters() {
+async fn a_page_request_has_credentials_link_page_size_number_and_filters() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path("/api/transactions/"))
@@ -55,7 +55,7 @@ async fn a_page_is_asked_for_with_credentials_link_size_number_and_filters() {
 }
 
 #[tokio::test]
-async fn an_object_stands_below_its_list_with_a_slash_behind_it() {
+async fn the_path_of_an_object_is_below_its_list_and_ends_with_a_slash() {
     let server = MockServer::start().await;
     let object = r#"{"id":"06xx4cdd4a17","amount":0.10}"#;
     Mock::given(path("/api/accounts/06xx4cdd4a17/")).respond_with(json(200, object)).expect(1).mount(&server).await;
@@ -64,34 +64,34 @@ async fn an_object_stands_below_its_list_with_a_slash_behind_it() {
 }
 
 #[tokio::test]
-async fn a_passing_fault_is_retried_at_once_and_a_lasting_one_is_given_up() {
+async fn a_transient_error_is_retried_up_to_the_limit() {
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(502)).up_to_n_times(2).mount(&server).await;
     Mock::given(method("GET")).respond_with(json(200, EMPTY_PAGE)).expect(1).mount(&server).await;
     assert!(client(&server).page(&transactions(), 1).await.is_ok());
 
-    let server = belvo_answering(ResponseTemplate::new(500), 3).await;
+    let server = belvo_responding(ResponseTemplate::new(500), 3).await;
     assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::Unavailable(500));
 }
 
 #[tokio::test]
-async fn being_told_to_slow_down_is_passed_on_after_a_single_request() {
-    let answer = ResponseTemplate::new(429).insert_header("retry-after", "30");
-    let server = belvo_answering(answer, 1).await;
+async fn a_rate_limit_is_returned_after_a_single_request() {
+    let response = ResponseTemplate::new(429).insert_header("retry-after", "30");
+    let server = belvo_responding(response, 1).await;
     let expected = Error::RateLimited { retry_after: Some(Duration::from_secs(30)) };
     assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), expected);
 
     let html = ResponseTemplate::new(403).set_body_raw("<html>", "text/html");
-    let server = belvo_answering(html, 1).await;
+    let server = belvo_responding(html, 1).await;
     assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::RefusedByEdge);
 }
 
 #[tokio::test]
-async fn an_answer_that_takes_too_long_or_is_too_large_asks_for_less() {
-    let server = belvo_answering(json(200, EMPTY_PAGE).set_delay(Duration::from_secs(5)), 1).await;
+async fn a_slow_response_and_a_large_one_fail_after_a_single_request() {
+    let server = belvo_responding(json(200, EMPTY_PAGE).set_delay(Duration::from_secs(5)), 1).await;
     assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::TimedOut);
 
-    let server = belvo_answering(json(200, &" ".repeat(5_000)), 1).await;
+    let server = belvo_responding(json(200, &" ".repeat(5_000)), 1).await;
     assert_eq!(client(&server).page(&transactions(), 1).await.unwrap_err(), Error::TooLarge(4_096));
 }
 
@@ -100,34 +100,38 @@ async fn redirects_are_not_followed() {
     let elsewhere = MockServer::start().await;
     Mock::given(method("GET")).respond_with(json(200, EMPTY_PAGE)).expect(0).mount(&elsewhere).await;
     let redirect = ResponseTemplate::new(302).insert_header("location", elsewhere.uri().as_str());
-    let server = belvo_answering(redirect, 1).await;
+    let server = belvo_responding(redirect, 1).await;
     assert!(matches!(client(&server).page(&transactions(), 1).await, Err(Error::Malformed(_))));
 }
 
 #[tokio::test]
-async fn a_link_is_gone_only_when_belvo_itself_says_so() {
+async fn a_link_does_not_exist_only_if_belvo_itself_confirms_it() {
     let link = LinkId::parse(LINK).unwrap();
     let not_found = r#"[{"request_id":"b5d0","message":"Not found.","code":"not_found"}]"#;
-    assert!(!client(&belvo_answering(json(404, not_found), 1).await).link_exists(&link).await.unwrap());
-    assert!(client(&belvo_answering(json(200, "{}"), 1).await).link_exists(&link).await.unwrap());
-    let proxy = belvo_answering(ResponseTemplate::new(404).set_body_raw("<html>", "text/html"), 1).await;
+    assert!(!client(&belvo_responding(json(404, not_found), 1).await).link_exists(&link).await.unwrap());
+    assert!(client(&belvo_responding(json(200, "{}"), 1).await).link_exists(&link).await.unwrap());
+    let proxy = belvo_responding(ResponseTemplate::new(404).set_body_raw("<html>", "text/html"), 1).await;
     assert!(client(&proxy).link_exists(&link).await.is_err());
 }
 
 #[tokio::test]
-async fn a_list_of_an_unknown_link_is_not_found_and_its_400_deletes_nothing() {
+async fn a_list_of_an_unknown_link_is_an_unconfirmed_not_found() {
     let unknown = r#"[{"request_id":"b5d0","message":"Object with id=CANARY does not exist.","code":"does_not_exist",
         "field":"link"}]"#;
-    let server = belvo_answering(json(400, unknown), 2).await;
+    let server = belvo_responding(json(400, unknown), 2).await;
     let client = client(&server);
     let error = client.page(&transactions(), 1).await.unwrap_err();
     assert_eq!(error, Error::NotFound { confirmed: false });
     let link = LinkId::parse(LINK).unwrap();
-    assert_eq!(client.link_exists(&link).await, Err(error), "only a 404 in Belvo's words says that a link is gone");
+    assert_eq!(
+        client.link_exists(&link).await,
+        Err(error),
+        "only a 404 from Belvo confirms that a link does not exist"
+    );
 }
 
 #[tokio::test]
-async fn links_with_odd_members_are_listed_and_read() {
+async fn links_with_invalid_members_are_listed_and_read() {
     let odd = r#"{"id":"l-1","status":"valid","external_id":12345,"refresh_rate":24,"institution":{"name":"x"},
         "fetch_resources":[null],"access_mode":null,"created_at":7}"#;
     let server = MockServer::start().await;
@@ -143,8 +147,8 @@ async fn links_with_odd_members_are_listed_and_read() {
 }
 
 #[tokio::test]
-async fn an_error_shows_neither_ids_nor_the_address() {
-    let server = belvo_answering(ResponseTemplate::new(200), 0).await;
+async fn an_error_shows_neither_ids_nor_the_url() {
+    let server = belvo_responding(ResponseTemplate::new(200), 0).await;
     let client = client(&server);
     let uri = server.uri();
     drop(server);
@@ -154,7 +158,7 @@ async fn an_error_shows_neither_ids_nor_the_address() {
 }
 
 #[tokio::test]
-async fn new_credentials_are_sent_from_the_next_request_on() {
+async fn the_next_request_sends_new_credentials() {
     let server = MockServer::start().await;
     Mock::given(basic_auth("new", "word")).respond_with(json(200, EMPTY_PAGE)).expect(1).mount(&server).await;
     let client = client(&server);
@@ -163,7 +167,7 @@ async fn new_credentials_are_sent_from_the_next_request_on() {
 }
 
 #[test]
-fn a_base_url_that_is_none_or_holds_credentials_is_refused_and_not_shown() {
+fn an_invalid_base_url_or_one_with_credentials_is_rejected_and_not_shown() {
     for base in ["", "belvo", "ftp://belvo", "https://user:CANARY@api.belvo.com"] {
         let credentials = Credentials { secret_id: String::new(), secret_password: "".into() };
         let error = Client::new(base, credentials, limits()).unwrap_err();

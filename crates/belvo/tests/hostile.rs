@@ -1,4 +1,4 @@
-//! The client against a Belvo that wishes us ill, or that somebody stands in front of.
+//! The client against a hostile Belvo or an attacker in front of it.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -12,15 +12,14 @@ use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const LIMIT: usize = 4_096;
-const PATIENCE: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(400);
 const EMPTY_PAGE: &str = r#"{"count":0,"next":null,"previous":null,"results":[]}"#;
-/// `{"count":0,"next":null,"results":[]}` by gzip.
-const ZIPPED: &[u8] = include_bytes!("empty-page.json.gz");
+/// `{"count":0,"next":null,"results":[]}`, compressed with gzip.
+const GZIPPED: &[u8] = include_bytes!("empty-page.json.gz");
 
 fn client(uri: &str) -> Client {
     let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
-    let limits =
-        Limits { response_timeout: PATIENCE, max_response_bytes: LIMIT, quick_retries: 0, ..Limits::default() };
+    let limits = Limits { response_timeout: TIMEOUT, max_response_bytes: LIMIT, quick_retries: 0, ..Limits::default() };
     Client::new(uri, credentials, limits).unwrap()
 }
 
@@ -29,21 +28,21 @@ fn accounts() -> Listing {
     Listing { path: "/api/accounts/", link, filters: Vec::new(), page_size: 1_000 }
 }
 
-async fn page_of(answer: ResponseTemplate) -> Result<belvo::Page, Error> {
+async fn page_of(response: ResponseTemplate) -> Result<belvo::Page, Error> {
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+    Mock::given(method("GET")).respond_with(response).mount(&server).await;
     client(&server.uri()).page(&accounts(), 1).await
 }
 
-/// A server that says something at once, and then the same piece again and again, until nobody listens.
-async fn dripping(head: &'static str, piece: &'static [u8], pause: Duration) -> String {
+/// Starts a server that sends a head, then the same bytes repeatedly until the client disconnects.
+async fn dripping(head: &'static str, repeated: &'static [u8], pause: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             let _ = socket.read(&mut [0; 4_096]).await;
             let _ = socket.write_all(head.as_bytes()).await;
-            while socket.write_all(piece).await.is_ok() {
+            while socket.write_all(repeated).await.is_ok() {
                 tokio::time::sleep(pause).await;
             }
         }
@@ -52,7 +51,7 @@ async fn dripping(head: &'static str, piece: &'static [u8], pause: Duration) -> 
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_in_drops_ends_when_its_time_is_up() {
+async fn a_response_that_arrives_slowly_times_out() {
     for head in ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 500 No\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\n{"] {
         let uri = dripping(head, b"x-a: b\r\n", Duration::from_millis(50)).await;
         let result = client(&uri).page(&accounts(), 1).await;
@@ -61,7 +60,7 @@ async fn an_answer_that_comes_in_drops_ends_when_its_time_is_up() {
 }
 
 #[tokio::test]
-async fn an_answer_without_an_end_or_with_a_false_length_is_read_up_to_the_limit() {
+async fn a_response_without_an_end_or_with_a_false_length_is_read_up_to_the_limit() {
     let endless = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let uri = dripping(endless, b"10\r\n                \r\n".repeat(256).leak(), Duration::ZERO).await;
     assert_eq!(client(&uri).page(&accounts(), 1).await.unwrap_err(), Error::TooLarge(LIMIT));
@@ -77,23 +76,23 @@ async fn an_answer_without_an_end_or_with_a_false_length_is_read_up_to_the_limit
 }
 
 #[tokio::test]
-async fn headers_without_an_end_are_given_up() {
+async fn headers_without_an_end_are_an_error() {
     let uri = dripping("HTTP/1.1 200 OK\r\n", b"x-a: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n", Duration::ZERO).await;
     assert!(matches!(client(&uri).page(&accounts(), 1).await, Err(Error::Unreachable(_) | Error::TimedOut)));
 }
 
 #[tokio::test]
-async fn nothing_compressed_is_asked_for_or_unpacked() {
-    let zipped = ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_bytes(ZIPPED);
+async fn compression_is_neither_requested_nor_decoded() {
+    let gzipped = ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_bytes(GZIPPED);
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(zipped).mount(&server).await;
+    Mock::given(any()).respond_with(gzipped).mount(&server).await;
     assert_eq!(client(&server.uri()).page(&accounts(), 1).await.unwrap_err(), Error::Malformed("not a page"));
     let requests = server.received_requests().await.unwrap();
     assert!(!requests[0].headers.contains_key("accept-encoding"));
 }
 
 #[tokio::test]
-async fn what_an_answer_is_decides_its_body_and_not_its_content_type() {
+async fn the_body_decides_and_not_the_content_type() {
     let as_type = |body: &str, content_type| page_of(ResponseTemplate::new(200).set_body_raw(body, content_type));
     assert_eq!(as_type(EMPTY_PAGE, "text/html").await.unwrap().count, Some(0));
     for body in ["<html><body>Sign in</body></html>", "", "null", "[]"] {
@@ -102,7 +101,7 @@ async fn what_an_answer_is_decides_its_body_and_not_its_content_type() {
 }
 
 #[tokio::test]
-async fn no_redirect_is_followed_wherever_it_leads() {
+async fn no_redirect_is_followed() {
     let elsewhere = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).expect(0).mount(&elsewhere).await;
     for status in [301, 302, 303, 307, 308] {
@@ -114,7 +113,7 @@ async fn no_redirect_is_followed_wherever_it_leads() {
 }
 
 #[tokio::test]
-async fn another_pages_address_never_makes_a_request() {
+async fn the_url_of_the_next_page_is_never_requested() {
     let server = MockServer::start().await;
     let page = |next: &str| format!(r#"{{"count":9000,"next":"{next}","results":[]}}"#);
     let own = page(&format!("{}/api/links/x/?page=7", server.uri()));
@@ -123,7 +122,7 @@ async fn another_pages_address_never_makes_a_request() {
 }
 
 #[tokio::test]
-async fn a_link_stands_only_on_an_answer_that_is_a_link() {
+async fn a_link_exists_only_if_the_response_is_a_link() {
     let link = LinkId::parse("l-1").unwrap();
     for body in ["<html>Sign in</html>", "[]", "", "null"] {
         let server = MockServer::start().await;
@@ -146,17 +145,17 @@ async fn the_longest_id_stays_one_segment_of_the_path() {
 }
 
 #[tokio::test]
-async fn an_absurd_time_to_wait_is_passed_on_and_overflows_nothing() {
-    let answer = |seconds: &str| page_of(ResponseTemplate::new(429).insert_header("retry-after", seconds));
+async fn the_longest_retry_after_is_returned_and_an_invalid_one_ignored() {
+    let response = |seconds: &str| page_of(ResponseTemplate::new(429).insert_header("retry-after", seconds));
     let wait = |seconds| Error::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
-    assert_eq!(answer("18446744073709551615").await.unwrap_err(), wait(u64::MAX));
+    assert_eq!(response("18446744073709551615").await.unwrap_err(), wait(u64::MAX));
     for text in ["-1", "1e9", "18446744073709551616", "Wed, 21 Oct 2015 07:28:00 GMT", ""] {
-        assert_eq!(answer(text).await.unwrap_err(), Error::RateLimited { retry_after: None }, "{text}");
+        assert_eq!(response(text).await.unwrap_err(), Error::RateLimited { retry_after: None }, "{text}");
     }
 }
 
 #[tokio::test]
-async fn an_error_page_is_classified_by_its_beginning_however_long_it_is() {
+async fn a_long_error_response_is_classified_by_its_beginning() {
     let page = |head: &str| format!("{head}{}", "x".repeat(100 * 1024));
     let of_type = |body: String, content_type| page_of(ResponseTemplate::new(403).set_body_raw(body, content_type));
     assert_eq!(of_type(page("<html>"), "text/html").await.unwrap_err(), Error::RefusedByEdge);
@@ -168,16 +167,16 @@ async fn an_error_page_is_classified_by_its_beginning_however_long_it_is() {
 }
 
 #[tokio::test]
-async fn an_error_page_that_breaks_off_is_classified_by_what_came() {
+async fn an_incomplete_error_response_is_classified_by_its_beginning() {
     let head = "HTTP/1.1 403 Forbidden\r\ncontent-length: 900000\r\n\r\n<html>";
-    for pause in [Duration::ZERO, PATIENCE] {
+    for pause in [Duration::ZERO, TIMEOUT] {
         let uri = dripping(head, b"x", pause).await;
         assert_eq!(client(&uri).page(&accounts(), 1).await.unwrap_err(), Error::RefusedByEdge, "{pause:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_error_page_leaves_the_status_to_decide() {
+async fn a_malformed_error_response_is_classified_by_its_status() {
     let large = "x".repeat(100 * 1024);
     assert_eq!(
         page_of(ResponseTemplate::new(503).set_body_string(large.as_str())).await.unwrap_err(),
@@ -185,5 +184,5 @@ async fn what_is_wrong_with_an_error_page_leaves_the_status_to_decide() {
     );
     let not_found = format!(r#"[{{"code":"not_found"}}]{}"#, " ".repeat(100 * 1024));
     let error = page_of(ResponseTemplate::new(404).set_body_string(not_found)).await.unwrap_err();
-    assert_eq!(error, Error::NotFound { confirmed: false }, "only what was read whole confirms anything");
+    assert_eq!(error, Error::NotFound { confirmed: false }, "only a complete body confirms it");
 }

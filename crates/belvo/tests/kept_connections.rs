@@ -1,4 +1,4 @@
-//! The client behind a proxy that forgets connections without a word, as it can happen while an environment is frozen.
+//! The client behind a proxy that silently drops connections, as can happen while an environment is frozen.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -14,17 +14,17 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const EMPTY_PAGE: &str = r#"{"count":0,"next":null,"previous":null,"results":[]}"#;
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 const CONNECTIONS: u64 = 4;
 
 /// A TCP proxy.
 struct Proxy {
     url: String,
-    /// How many connections were made.
-    made: Arc<AtomicU64>,
-    /// Connections up to this number get nothing any more, and are not closed.
+    /// The number of connections so far.
+    opened: Arc<AtomicU64>,
+    /// Connections up to this number are dropped: they transfer nothing and stay open.
     dropped: Arc<AtomicU64>,
-    /// Whether dropped connections are reset when something is sent on them.
+    /// Whether the proxy resets a dropped connection that receives bytes.
     resets: Arc<AtomicBool>,
 }
 
@@ -32,12 +32,12 @@ impl Proxy {
     async fn before(server: &MockServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let proxy = Self { url, made: Arc::default(), dropped: Arc::default(), resets: Arc::default() };
-        let (made, dropped, resets) = (proxy.made.clone(), proxy.dropped.clone(), proxy.resets.clone());
+        let proxy = Self { url, opened: Arc::default(), dropped: Arc::default(), resets: Arc::default() };
+        let (opened, dropped, resets) = (proxy.opened.clone(), proxy.dropped.clone(), proxy.resets.clone());
         let to = *server.address();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let number = made.fetch_add(1, Ordering::SeqCst) + 1;
+                let number = opened.fetch_add(1, Ordering::SeqCst) + 1;
                 let (dropped, resets) = (dropped.clone(), resets.clone());
                 tokio::spawn(async move {
                     let is_dropped = move || dropped.load(Ordering::SeqCst) >= number;
@@ -48,27 +48,27 @@ impl Proxy {
         proxy
     }
 
-    fn forgets_all_connections(&self) {
-        self.dropped.store(self.made.load(Ordering::SeqCst), Ordering::SeqCst);
+    fn drop_all_connections(&self) {
+        self.dropped.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
-    fn made(&self) -> u64 {
-        self.made.load(Ordering::SeqCst)
+    fn opened(&self) -> u64 {
+        self.opened.load(Ordering::SeqCst)
     }
 }
 
-/// Passes bytes on in both directions. What comes in on a dropped connection is read and lost.
+/// Forwards bytes in both directions. Discards bytes that arrive on a dropped connection.
 async fn forward(mut client: TcpStream, mut server: TcpStream, is_dropped: impl Fn() -> bool, resets: Arc<AtomicBool>) {
-    let (mut asked, mut answered) = ([0; 4_096], [0; 4_096]);
+    let (mut request, mut response) = ([0; 4_096], [0; 4_096]);
     loop {
         tokio::select! {
-            read = client.read(&mut asked) => match read {
+            read = client.read(&mut request) => match read {
                 Ok(1..) if is_dropped() => if resets.load(Ordering::SeqCst) { return },
-                Ok(size @ 1..) => server.write_all(&asked[..size]).await.unwrap(),
+                Ok(size @ 1..) => server.write_all(&request[..size]).await.unwrap(),
                 _ => return,
             },
-            read = server.read(&mut answered), if !is_dropped() => match read {
-                Ok(size @ 1..) => client.write_all(&answered[..size]).await.unwrap(),
+            read = server.read(&mut response), if !is_dropped() => match read {
+                Ok(size @ 1..) => client.write_all(&response[..size]).await.unwrap(),
                 _ => return,
             },
         }
@@ -84,7 +84,7 @@ async fn belvo(delay: Duration) -> MockServer {
 
 fn client(proxy: &Proxy, limits: Limits) -> Client {
     let credentials = Credentials { secret_id: "id".to_owned(), secret_password: "password".into() };
-    Client::new(&proxy.url, credentials, Limits { response_timeout: PATIENCE, quick_retries: 0, ..limits }).unwrap()
+    Client::new(&proxy.url, credentials, Limits { response_timeout: TIMEOUT, quick_retries: 0, ..limits }).unwrap()
 }
 
 async fn page(client: &Client) -> Result<(), Error> {
@@ -93,7 +93,7 @@ async fn page(client: &Client) -> Result<(), Error> {
     client.page(&listing, 1).await.map(|_| ())
 }
 
-/// As many pages at once as a listing asks for.
+/// Requests as many pages concurrently as a listing.
 async fn pages(client: &Client) -> Result<(), Error> {
     let (one, two, three, four) = tokio::join!(page(client), page(client), page(client), page(client));
     one.and(two).and(three).and(four)
@@ -104,73 +104,73 @@ async fn requests(server: &MockServer) -> usize {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_while_requests_follow_each_other() {
+async fn successive_requests_reuse_a_connection() {
     let server = belvo(Duration::ZERO).await;
     let proxy = Proxy::before(&server).await;
     let client = client(&proxy, Limits::default());
     for _ in 0..3 {
         page(&client).await.unwrap();
     }
-    assert_eq!((proxy.made(), requests(&server).await), (1, 3));
+    assert_eq!((proxy.opened(), requests(&server).await), (1, 3));
 }
 
 #[tokio::test]
-async fn a_connection_that_was_idle_for_long_is_not_used_again() {
+async fn a_connection_is_not_reused_after_the_idle_timeout() {
     let server = belvo(Duration::ZERO).await;
     let proxy = Proxy::before(&server).await;
     let idle = Duration::from_millis(50);
     let client = client(&proxy, Limits { idle_timeout: idle, ..Limits::default() });
     pages(&client).await.unwrap();
     tokio::time::sleep(2 * idle).await;
-    proxy.forgets_all_connections();
+    proxy.drop_all_connections();
     let begun = Instant::now();
     pages(&client).await.unwrap();
-    assert!(begun.elapsed() < PATIENCE, "nothing was waited for in vain");
+    assert!(begun.elapsed() < TIMEOUT, "no request timed out");
 }
 
 #[tokio::test]
-async fn kept_connections_that_died_in_silence_do_not_make_belvo_look_slow() {
+async fn silently_dropped_connections_do_not_count_as_timeouts() {
     let server = belvo(Duration::ZERO).await;
     let proxy = Proxy::before(&server).await;
     let client = client(&proxy, Limits::default());
     pages(&client).await.unwrap();
-    proxy.forgets_all_connections();
+    proxy.drop_all_connections();
     client.take_response_counts();
     assert_eq!(pages(&client).await, Ok(()));
     assert_eq!(u64::try_from(requests(&server).await).unwrap(), 2 * CONNECTIONS);
-    let answered = client.take_response_counts();
-    let of = |wanted| answered.iter().find(|(class, _)| *class == wanted).map(|(_, count)| *count);
+    let counts = client.take_response_counts();
+    let of = |wanted| counts.iter().find(|(class, _)| *class == wanted).map(|(_, count)| *count);
     let counts = [ResponseClass::Success, ResponseClass::Unreachable, ResponseClass::TimedOut].map(of);
     assert_eq!(counts, [Some(CONNECTIONS), Some(CONNECTIONS), Some(0)]);
 }
 
 #[tokio::test]
-async fn kept_connections_that_are_reset_cost_one_more_attempt_however_many_there_are() {
+async fn reset_connections_cost_a_single_further_attempt() {
     let server = belvo(Duration::from_millis(20)).await;
     let proxy = Proxy::before(&server).await;
     let client = client(&proxy, Limits::default());
     pages(&client).await.unwrap();
     proxy.resets.store(true, Ordering::SeqCst);
-    proxy.forgets_all_connections();
+    proxy.drop_all_connections();
     for _ in 0..CONNECTIONS {
         assert_eq!(page(&client).await, Ok(()));
     }
-    assert_eq!(proxy.made(), CONNECTIONS + 1, "the others were dropped with the first");
+    assert_eq!(proxy.opened(), CONNECTIONS + 1, "the first reset replaced the pool");
 }
 
 #[tokio::test]
-async fn a_belvo_that_is_slow_on_a_new_connection_too_is_slow() {
+async fn a_timeout_on_a_new_connection_is_a_timeout() {
     let server = belvo(Duration::ZERO).await;
     let proxy = Proxy::before(&server).await;
     let client = client(&proxy, Limits::default());
     page(&client).await.unwrap();
     server.reset().await;
-    let late = ResponseTemplate::new(200).set_delay(10 * PATIENCE);
+    let late = ResponseTemplate::new(200).set_delay(10 * TIMEOUT);
     Mock::given(any()).respond_with(late).mount(&server).await;
     let begun = Instant::now();
     assert_eq!(page(&client).await, Err(Error::TimedOut));
     assert_eq!(requests(&server).await, 2);
-    assert!(begun.elapsed() < 3 * PATIENCE);
-    assert_eq!(page(&client).await, Err(Error::TimedOut), "at once: this connection is new");
+    assert!(begun.elapsed() < 3 * TIMEOUT);
+    assert_eq!(page(&client).await, Err(Error::TimedOut), "no repetition: this connection is new");
     assert_eq!(requests(&server).await, 3);
 }

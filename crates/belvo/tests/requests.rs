@@ -1,4 +1,4 @@
-//! Work that is started at Belvo: exactly what is sent, and that it is sent once.
+//! Requests that start work at Belvo: their exact bytes, sent exactly once.
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -35,18 +35,18 @@ fn transactions() -> Map<String, Value> {
     parameters(json!({"link": LINK, "date_from": "2024-01-01", "date_to": "2024-01-31"}))
 }
 
-fn answer(status: u16, body: &str) -> ResponseTemplate {
+fn response(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json")
 }
 
-fn later() -> Accepted {
+fn pending() -> Accepted {
     Accepted::Pending(RequestId::parse("b5d0106ac9cc43d5b36199fe831f6bbe").unwrap())
 }
 
-/// A Belvo that answers everything alike, and wants to be asked exactly once.
-async fn belvo_answering_once(answer: ResponseTemplate) -> MockServer {
+/// Starts a server that expects exactly one request.
+async fn belvo_responding_once(response: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(path("/api/transactions/")).respond_with(answer).expect(1).mount(&server).await;
+    Mock::given(path("/api/transactions/")).respond_with(response).expect(1).mount(&server).await;
     server
 }
 
@@ -54,8 +54,8 @@ async fn retrieve(server: &MockServer) -> Result<Accepted, SubmitError> {
     client(&server.uri()).retrieve("/api/transactions/", &transactions()).await
 }
 
-/// A Belvo that takes one connection after the other, keeps what it reads, and answers these bytes.
-async fn belvo_on_a_socket(answer: &'static str) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+/// Starts a server that records the requests and sends these bytes on each connection.
+async fn belvo_on_a_socket(response: &'static str) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let requests = tokio::spawn(async move {
@@ -64,7 +64,7 @@ async fn belvo_on_a_socket(answer: &'static str) -> (String, tokio::task::JoinHa
             let mut bytes = vec![0; 4096];
             let read = socket.read(&mut bytes).await.unwrap_or_default();
             requests.push(String::from_utf8_lossy(&bytes[..read]).into_owned());
-            let _ = socket.write_all(answer.as_bytes()).await;
+            let _ = socket.write_all(response.as_bytes()).await;
         }
         requests
     });
@@ -72,7 +72,7 @@ async fn belvo_on_a_socket(answer: &'static str) -> (String, tokio::task::JoinHa
 }
 
 #[tokio::test]
-async fn a_retrieval_is_posted_with_its_parameters_and_the_request_id_is_read_in_one_spelling() {
+async fn a_retrieval_is_posted_with_its_parameters_and_its_request_id_is_normalized() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/api/transactions/"))
@@ -80,15 +80,15 @@ async fn a_retrieval_is_posted_with_its_parameters_and_the_request_id_is_read_in
         .and(header("X-Belvo-Request-Mode", "async"))
         .and(header("content-type", "application/json"))
         .and(body_json(Value::Object(transactions())))
-        .respond_with(answer(202, ACCEPTED))
+        .respond_with(response(202, ACCEPTED))
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(retrieve(&server).await, Ok(later()));
+    assert_eq!(retrieve(&server).await, Ok(pending()));
 }
 
 #[tokio::test]
-async fn the_header_goes_out_in_belvos_own_spelling() {
+async fn the_header_is_sent_in_belvos_spelling() {
     let (url, requests) = belvo_on_a_socket("HTTP/1.1 204 No Content\r\n\r\n").await;
     client(&url).delete_link(&link()).await.unwrap();
     let requests = requests.await.unwrap();
@@ -97,21 +97,21 @@ async fn the_header_goes_out_in_belvos_own_spelling() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_twice_whatever_belvo_answers() {
+async fn nothing_is_sent_twice_whatever_the_response() {
     for status in [202, 302, 400, 401, 403, 404, 408, 409, 428, 429, 500, 502, 503, 504] {
-        let server = belvo_answering_once(answer(status, "[]")).await;
+        let server = belvo_responding_once(response(status, "[]")).await;
         assert!(retrieve(&server).await.is_err(), "{status}");
     }
 }
 
 #[tokio::test]
-async fn a_silent_belvo_is_asked_once_and_what_it_did_is_not_known() {
-    let server = belvo_answering_once(answer(202, ACCEPTED).set_delay(Duration::from_secs(2))).await;
+async fn a_request_that_times_out_is_sent_once_and_its_result_is_unknown() {
+    let server = belvo_responding_once(response(202, ACCEPTED).set_delay(Duration::from_secs(2))).await;
     assert_eq!(retrieve(&server).await, Err(SubmitError::Unknown(Error::TimedOut)));
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_off_is_not_tried_again() {
+async fn a_lost_connection_is_not_retried() {
     let (url, requests) = belvo_on_a_socket("").await;
     let result = client(&url).retrieve("/api/transactions/", &transactions()).await;
     assert!(matches!(result, Err(SubmitError::Unknown(Error::Unreachable(_)))), "{result:?}");
@@ -119,28 +119,28 @@ async fn a_connection_that_breaks_off_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn what_never_reached_belvo_was_certainly_not_done() {
+async fn belvo_did_nothing_without_a_connection() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let result = client(&format!("http://{closed}")).retrieve("/api/transactions/", &transactions()).await;
     assert!(matches!(result, Err(SubmitError::Refused(Error::Unreachable(_)))), "{result:?}");
 }
 
 #[tokio::test]
-async fn an_accepted_request_without_its_id_was_done_as_far_as_anybody_knows() {
+async fn the_result_of_an_accepted_request_without_an_id_is_unknown() {
     for body in ["", "{}", r#"{"request_id":"a/b"}"#, "<html>"] {
-        let server = belvo_answering_once(answer(202, body)).await;
+        let server = belvo_responding_once(response(202, body)).await;
         assert_eq!(retrieve(&server).await, Err(SubmitError::Unknown(Error::Malformed("not a request id"))), "{body}");
     }
 }
 
 #[tokio::test]
-async fn a_belvo_that_ignores_the_header_has_done_the_work_already() {
-    let server = belvo_answering_once(answer(201, r#"[{"id":"t-1","amount":1.00}]"#)).await;
+async fn a_belvo_that_ignores_the_header_completes_the_work() {
+    let server = belvo_responding_once(response(201, r#"[{"id":"t-1","amount":1.00}]"#)).await;
     assert_eq!(retrieve(&server).await, Ok(Accepted::Completed));
 }
 
 #[tokio::test]
-async fn a_refresh_names_its_resources_or_none() {
+async fn a_refresh_contains_its_resources_or_none() {
     for (resources, body) in [(vec![], json!({})), (vec!["OWNERS".to_owned()], json!({"fetch_resources": ["OWNERS"]}))]
     {
         let server = MockServer::start().await;
@@ -148,27 +148,27 @@ async fn a_refresh_names_its_resources_or_none() {
             .and(path(format!("/api/links/{LINK}/refresh/")))
             .and(basic_auth("id", "password"))
             .and(body_json(body))
-            .respond_with(answer(202, ACCEPTED))
+            .respond_with(response(202, ACCEPTED))
             .expect(1)
             .mount(&server)
             .await;
-        assert_eq!(client(&server.uri()).refresh_link(&link(), &resources).await, Ok(later()));
+        assert_eq!(client(&server.uri()).refresh_link(&link(), &resources).await, Ok(pending()));
         let sent = server.received_requests().await.unwrap();
         assert!(!sent[0].headers.contains_key("x-belvo-request-mode"), "Belvo does not document it here");
     }
 }
 
 #[tokio::test]
-async fn a_second_refresh_says_when_to_come_back() {
+async fn a_second_refresh_returns_the_requested_wait() {
     let server = MockServer::start().await;
     let body = r#"[{"request_id":"b5d0","message":"The link has already been refreshed. Please wait 7 minutes before trying again.","code":"link_refreshed"}]"#;
-    Mock::given(method("POST")).respond_with(answer(409, body)).expect(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(response(409, body)).expect(1).mount(&server).await;
     let wait = Some(Duration::from_mins(7));
     assert_eq!(client(&server.uri()).refresh_link(&link(), &[]).await, Err(SubmitError::RefreshedAlready { wait }));
 }
 
 #[tokio::test]
-async fn a_widget_token_is_asked_for_with_the_credentials_in_the_body_and_never_prints() {
+async fn a_widget_token_is_requested_with_the_credentials_in_the_body_and_never_printed() {
     let server = MockServer::start().await;
     let expected = json!({"id": "id", "password": "password", "scopes": "read_institutions,write_links",
                           "fetch_resources": ["ACCOUNTS"]});
@@ -176,7 +176,7 @@ async fn a_widget_token_is_asked_for_with_the_credentials_in_the_body_and_never_
         .and(path("/api/token/"))
         .and(basic_auth("id", "password"))
         .and(body_json(expected))
-        .respond_with(answer(200, r#"{"access":"CANARY","refresh":"CANARY"}"#))
+        .respond_with(response(200, r#"{"access":"CANARY","refresh":"CANARY"}"#))
         .expect(1)
         .mount(&server)
         .await;
@@ -187,13 +187,13 @@ async fn a_widget_token_is_asked_for_with_the_credentials_in_the_body_and_never_
 }
 
 #[tokio::test]
-async fn nothing_of_a_refusal_but_its_code_reaches_an_error() {
+async fn an_error_contains_only_the_code_of_the_response() {
     for (status, body) in [
         (400, r#"[{"code":"CANARY","message":"CANARY","field":"CANARY"}]"#),
         (409, r#"[{"code":"link_refreshed","message":"CANARY wait 3 minutes"}]"#),
         (202, r#"{"request_id":"CANARY/"}"#),
     ] {
-        let error = retrieve(&belvo_answering_once(answer(status, body)).await).await.unwrap_err();
+        let error = retrieve(&belvo_responding_once(response(status, body)).await).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
     }
 }

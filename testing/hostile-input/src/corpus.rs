@@ -1,18 +1,18 @@
-//! The kept corpus: one folder for each target, one file for each input that is of interest.
+//! The corpus: a folder for each target, a file for each input.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Where the files of a target are.
+/// Returns the folder of a target.
 #[must_use]
 pub fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target)
 }
 
-/// The files of a target with their names, in the order of these.
+/// Returns the names and contents of a target's files, sorted by name.
 ///
 /// # Errors
-/// When they cannot be read.
+/// An error of the file system.
 pub fn files(target: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = fs::read_dir(folder(target))?
         .map(|entry| {

@@ -1,16 +1,17 @@
-//! Inputs that are too large to be kept, made when they are needed.
+//! Generated inputs that are too large to store.
 
-/// As deep as anybody may nest; a reader that calls itself for each level has no stack left long before.
+/// The nesting depth of deep inputs. A recursive parser overflows its stack long before.
 const LEVELS: usize = 100_000;
+/// The number of ids in long lists.
 const IDS: usize = 100_000;
-/// What the webhook function reads at most.
+/// The maximum size of a webhook's body, in bytes.
 const BODY: usize = 1024 * 1024;
 const TYPE_AND_CODE: &str = r#""webhook_type":"TRANSACTIONS","webhook_code":"transactions_deleted","link_id":"l-1""#;
 
-/// An input and what it is.
+/// The description of an input, and the input.
 pub type Large = (&'static str, Vec<u8>);
 
-/// For a target, by its name.
+/// Returns the large inputs of a target.
 #[must_use]
 pub fn inputs(target: &str) -> Vec<Large> {
     match target {
@@ -28,7 +29,7 @@ fn webhooks() -> Vec<Large> {
     vec![
         ("an array of arrays in place of a webhook", deep("[", "", "").into_bytes()),
         (
-            "arrays that never end, behind a type",
+            "unterminated arrays after a type",
             format!("{{{TYPE_AND_CODE},\"data\":{}", "[".repeat(LEVELS)).into_bytes(),
         ),
         ("deep data", with(&format!(r#""data":{}"#, deep(r#"{"a":"#, "1", "}")))),
@@ -36,7 +37,7 @@ fn webhooks() -> Vec<Large> {
         ("deep ids", data(&format!(r#""deleted_x":[{}]"#, deep("[", "", "]")))),
         ("100,000 ids", data(&format!(r#""deleted_x":[{}]"#, numbered(IDS, |n| format!("\"{n:05}\""))))),
         (
-            "as many ids as there is room for",
+            "as many ids as a body can hold",
             data(&format!(r#""deleted_x":[{}]"#, fill(BODY - 200, |_| "1".to_owned()))),
         ),
         ("500 long ids", data(&format!(r#""deleted_x":[{}]"#, numbered(501, |_| format!("\"{}\"", "é".repeat(900)))))),
@@ -79,7 +80,7 @@ fn webhooks() -> Vec<Large> {
             .into_bytes(),
         ),
         (
-            "direct debit's names and many ids",
+            "the names of direct debit, and many ids",
             format!(
                 r#"{{"eventType":"A","eventCode":"x","data":{{"updated_x":[{}]}}}}"#,
                 fill(BODY / 2, |n| format!("\"{n}\""))
@@ -87,7 +88,7 @@ fn webhooks() -> Vec<Large> {
             .into_bytes(),
         ),
         ("many members", with(&fill(BODY - 200, |n| format!("\"{n}\":0")))),
-        ("characters that SQS does not take", with(&format!("\"n\":\"{}\"", "\u{FFFF}".repeat(BODY / 3 - 100)))),
+        ("characters that SQS rejects", with(&format!("\"n\":\"{}\"", "\u{FFFF}".repeat(BODY / 3 - 100)))),
         ("a huge number", with(&format!("\"n\":{},\"m\":1e999999999", "9".repeat(BODY / 2)))),
     ]
 }
@@ -110,7 +111,7 @@ fn messages() -> Vec<Large> {
 }
 
 fn objects() -> Vec<Large> {
-    // The first byte chooses transactions, which embed their account.
+    // The first byte selects transactions, which embed their account.
     let with = |members: &str| format!("\u{1}{{\"id\":\"o\",{members}}}").into_bytes();
     let long_path = |levels: usize, inner: &str| {
         let name = "n".repeat(1_000);
@@ -134,7 +135,7 @@ fn objects() -> Vec<Large> {
         ("more members than an item holds", with(&fill(BODY, |n| format!(r#""{n}":0"#)))),
         ("the longest names", with(&numbered(300, |n| format!(r#""{n:01024}":0"#)))),
         ("a name that is too long", with(&format!(r#""b":{{"{}":1}}"#, "n".repeat(BODY)))),
-        ("a member that comes often", with(&fill(BODY, |_| r#""a":1e999"#.to_owned()))),
+        ("a member that is repeated often", with(&fill(BODY, |_| r#""a":1e999"#.to_owned()))),
         (
             "a number of a million digits",
             with(&format!(
@@ -150,7 +151,7 @@ fn objects() -> Vec<Large> {
 fn responses() -> Vec<Large> {
     let page = |results: &str| format!(r#"{{"count":1,"next":null,"previous":null,"results":{results}}}"#).into_bytes();
     vec![
-        ("arrays that never end", "[".repeat(LEVELS).into_bytes()),
+        ("unterminated arrays", "[".repeat(LEVELS).into_bytes()),
         ("deep results", page(&deep("[", "", "]"))),
         ("a deep object", page(&format!(r#"[{{"id":"o","a":{}}}]"#, deep("[", "", "]")))),
         ("a deep next page", format!(r#"{{"next":{}}}"#, deep("[", "", "]")).into_bytes()),
@@ -159,7 +160,7 @@ fn responses() -> Vec<Large> {
         ("a deep reason", format!(r#"[{{"code":"x","message":{}}}]"#, deep("[", "", "]")).into_bytes()),
         ("a long code", format!(r#"[{{"code":"{}"}}]"#, "a".repeat(BODY)).into_bytes()),
         ("many reasons", format!("[{}]", fill(BODY, |_| r#"{"code":"x"}"#.to_owned())).into_bytes()),
-        ("a long time to wait", format!("{} minutes", "9".repeat(4_000)).into_bytes()),
+        ("a long wait", format!("{} minutes", "9".repeat(4_000)).into_bytes()),
     ]
 }
 
@@ -171,7 +172,7 @@ fn numbered(count: usize, item: impl Fn(usize) -> String) -> String {
     (0..count).map(item).collect::<Vec<_>>().join(",")
 }
 
-/// Items up to this size in all.
+/// Returns items, joined by commas, with a total size of at least `bytes`.
 fn fill(bytes: usize, item: impl Fn(usize) -> String) -> String {
     let mut filled = String::with_capacity(bytes + 300);
     let mut number = 0;

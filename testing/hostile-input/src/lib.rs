@@ -1,8 +1,8 @@
-//! What must hold whatever anybody sends.
+//! Properties that hold for all input bytes.
 //!
-//! Each target takes bytes, gives them to a reader of ours as the functions do, and panics where a promise breaks. The
-//! same targets serve twice: `make fuzz` searches with them, guided by coverage, and the tests of this crate run them over
-//! the kept corpus, over mutations of it, and over inputs too large to be kept.
+//! Each target passes bytes to a parser of the product and panics if a property does not hold. `make fuzz` runs the targets
+//! guided by coverage. The tests of this crate run them over the corpus, over mutations of it, and over generated inputs
+//! that are too large to store.
 
 mod message;
 mod object;
@@ -18,9 +18,9 @@ pub use object::object;
 pub use response::response;
 pub use webhook::webhook;
 
-/// Takes input and panics if a promise breaks.
+/// A function that panics if a property does not hold for the input.
 pub type Target = fn(&[u8]);
 
-/// Every target, by the name that its corpus and its fuzzer have.
+/// All targets, with the name of their corpus and fuzz target.
 pub const TARGETS: [(&str, Target); 4] =
     [("webhook", webhook), ("message", message), ("object", object), ("response", response)];

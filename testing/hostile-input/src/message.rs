@@ -2,30 +2,32 @@
 
 use domain::{DELETED, Message, ObjectId, Plan, Source, UNROUTED};
 
-/// A name that the table takes in a key, and SQS as a deduplication id.
+/// The maximum length of a message's key, in bytes: SQS's limit for a deduplication id.
 const MAX_KEY_BYTES: usize = 128;
 
-/// - What is read reads back the same after it was written, in ASCII.
-/// - Its key can stand in the table's keys, its group is a link or none, its part is one of its parts.
-/// - A listing that it goes on with stands on a page that a list can have.
-/// - What goes on with it can be read too.
-/// - A refusal repeats nothing.
+/// Checks the properties of a decoded message.
+///
+/// - A decoded message encodes to ASCII and decodes to the same message.
+/// - Its key is valid in the table's keys, its group is a link or `UNROUTED`, its part is below the number of parts.
+/// - The page of a listing exists in a list of the maximum length.
+/// - Its continuations can be decoded.
+/// - The error of a rejected message does not repeat its content.
 ///
 /// # Panics
-/// When that does not hold.
+/// If a property does not hold.
 pub fn message(body: &[u8]) {
-    // SQS gives text.
+    // SQS delivers text.
     let Ok(body) = std::str::from_utf8(body) else { return };
     let message = match Message::decode(body) {
         Ok(message) => message,
-        Err(undecodable) => {
-            assert!(undecodable.to_string().len() < 100, "a long refusal");
+        Err(error) => {
+            assert!(error.to_string().len() < 100, "a long error text");
             return;
         }
     };
     let encoded = message.encode();
     assert!(encoded.is_ascii());
-    assert_eq!(Message::decode(&encoded).expect("what was written can be read").encode(), encoded);
+    assert_eq!(Message::decode(&encoded).expect("an encoded message can be decoded").encode(), encoded);
 
     let is_plain = |key: &str| key.bytes().all(|b| b.is_ascii_graphic());
     assert!(
@@ -34,10 +36,10 @@ pub fn message(body: &[u8]) {
         message.key.len()
     );
     assert!(message.webhook.link_id().is_some() || message.group_id() == UNROUTED);
-    assert!(message.part.index < message.part.of, "a part behind the last");
-    assert!(message.received_at >= 0, "received before there was time");
+    assert!(message.part.index < message.part.of, "a part past the last");
+    assert!(message.received_at >= 0, "received before 1970");
     if let Some(listing) = &message.listing {
-        // The arithmetic of pages: the next one, and where it begins.
+        // The arithmetic of pages: the next page, and its offset.
         let offset = listing.page.checked_add(1).and_then(|next| next.checked_mul(1_000));
         assert!((listing.page > 0 || listing.compared_to.is_some()) && offset.is_some(), "page {}", listing.page);
         let found = listing.found;
@@ -49,8 +51,8 @@ pub fn message(body: &[u8]) {
 
     let ids = [ObjectId::parse("a").expect("an id")];
     for next in [message.ids_continuation(DELETED, &ids, i64::MAX), message.continuation(7)] {
-        let read = Message::decode(&next.encode()).expect("what goes on can be read");
+        let read = Message::decode(&next.encode()).expect("a continuation can be decoded");
         assert_eq!((read.source, read.received_at), (Source::Continuation, message.received_at));
-        assert!(read.key != message.key, "the same key twice");
+        assert!(read.key != message.key, "a continuation with the key of its predecessor");
     }
 }

@@ -1,8 +1,8 @@
-//! Changing an input a little, over and over. Not guided by coverage: that is what `make fuzz` is for.
+//! Random mutations of inputs. For mutations guided by coverage see `make fuzz`.
 
 use fastrand::Rng;
 
-/// What readers of JSON stumble over, and the words that ours look for.
+/// Tokens that are difficult for JSON parsers, and names of members that the product reads.
 const TOKENS: [&[u8]; 44] = [
     b"{",
     b"}",
@@ -49,10 +49,10 @@ const TOKENS: [&[u8]; 44] = [
     b"2024-02-29",
     b" minute",
 ];
-/// Nothing longer is made of what is kept.
+/// The maximum size of a mutated input, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// One of the inputs, with up to eight changes; some of them take a piece of another one.
+/// Returns one of the inputs with up to eight mutations. Some insert a part of another input.
 pub fn mutated(inputs: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     let mut input = random.choice(inputs).cloned().unwrap_or_default();
     for _ in 0..random.usize(1..=8) {
@@ -62,8 +62,8 @@ pub fn mutated(inputs: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
             0 => insert(&mut input, at, random.choice(&TOKENS).copied().unwrap_or_default()),
             1 => drop(input.drain(at..end)),
             2 => {
-                let piece = input[at..end].to_vec();
-                insert(&mut input, at, &piece);
+                let copied = input[at..end].to_vec();
+                insert(&mut input, at, &copied);
             }
             3 => input.get_mut(at).into_iter().for_each(|byte| *byte = random.u8(..)),
             4 => insert(&mut input, at, &[random.u8(b' '..=b'~')]),

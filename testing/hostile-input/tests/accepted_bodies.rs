@@ -1,7 +1,7 @@
-//! Whatever the receiver answers with 202 can be decoded by every reader: whole, cut or split.
+//! Every body that the webhook function accepts can be decoded by every consumer: complete, cut or split.
 //!
-//! Random bodies that the receiver accepts: both of Belvo's envelopes, huge and odd members, long lists of ids, repeated
-//! names. The target [`hostile_input::webhook`] holds the promises.
+//! The tests generate random bodies: both of Belvo's envelopes, huge and invalid members, long lists of ids, repeated
+//! names. The target [`hostile_input::webhook`] checks the properties.
 
 use std::fmt::Write;
 
@@ -9,14 +9,14 @@ use domain::Webhook;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// The largest body that the receiver reads.
+/// The maximum size of a webhook's body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 const CASES: u32 = 200;
 
-/// A JSON member as it is written.
+/// The name and the JSON text of a member.
 type Member = (String, String);
 
-/// Text of 1 to 256 bytes, as JSON: plain, in escapes, or any characters.
+/// Generates a JSON string of 1 to 256 bytes: plain, escaped, or of any characters.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop::sample::select(vec![
@@ -32,18 +32,18 @@ fn quoted(text: impl AsRef<str>) -> String {
     serde_json::to_string(text.as_ref()).unwrap_or_default()
 }
 
-/// A size in bytes: mostly small, sometimes more than fits into a message.
+/// Generates a size in bytes: mostly small, sometimes larger than a message.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![6 => 0..64_usize, 1 => 1_000..5_000_usize, 1 => 150_000..350_000_usize]
 }
 
-/// Long text, in characters that grow in the queue or do not.
+/// Generates a long text, of characters that grow by escaping and of others.
 fn long_text() -> impl Strategy<Value = String> {
     let filler = prop::sample::select(vec!["x", "é", "\u{FFFF}", "🌵", "\\u0000", "\\ud800", "\\\""]);
     (size(), filler).prop_map(|(bytes, filler)| format!("\"{}\"", filler.repeat(bytes / filler.len())))
 }
 
-/// As many ids as no message holds, a few, or none; some of them are odd.
+/// Generates a list of ids: empty, short, or longer than a message. Some ids are invalid.
 fn ids() -> impl Strategy<Value = String> {
     let count = prop_oneof![6 => 0..4_usize, 3 => 450..1_600_usize, 1 => 5_000..20_000_usize];
     let odd = prop::sample::select(vec!["\"a\"", "null", "7", "\"\\ud800\"", "[]", "\"é é\""]);
@@ -60,7 +60,7 @@ fn ids() -> impl Strategy<Value = String> {
     })
 }
 
-/// A JSON value of any kind and size.
+/// Generates a JSON value of any type and size.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => prop::sample::select(vec!["null", "true", "7", "-0.0", "1e999999999", "\"\"", "[]", "{}", "{\"a\":[1.10]}"])
@@ -73,7 +73,7 @@ fn value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any member but those that decide whether a body is a webhook.
+/// Generates an optional member of a webhook.
 fn member() -> impl Strategy<Value = Member> {
     let name = prop::sample::select(vec![
         "webhook_id",
@@ -92,7 +92,7 @@ fn member() -> impl Strategy<Value = Member> {
     (name.prop_map(str::to_owned), value())
 }
 
-/// `data` as Belvo sends it: lists of ids, and members beside them.
+/// Generates `data`: lists of ids, and other members.
 fn data() -> impl Strategy<Value = Member> {
     let name = prop::sample::select(vec!["updated_transactions", "deleted_transactions", "updated_x", "deleted_"]);
     let list = (name.prop_map(str::to_owned), ids());
@@ -102,8 +102,8 @@ fn data() -> impl Strategy<Value = Member> {
     })
 }
 
-/// The members that make a body a webhook, in either of Belvo's spellings, perhaps with unusable ones of the same names
-/// before them.
+/// Generates the required members of a webhook, in either of Belvo's spellings. Invalid members of the same names may
+/// precede them.
 fn envelope() -> impl Strategy<Value = Vec<Member>> {
     let spelling = |belvo, direct_debit| {
         prop::sample::select(vec![(belvo, None), (direct_debit, None), (belvo, Some(direct_debit))])
@@ -132,7 +132,7 @@ fn object(members: impl IntoIterator<Item = Member>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// A body that the receiver accepts. Members that would make it larger than the receiver reads are left out.
+/// Generates an accepted body. It omits members beyond the maximum size.
 fn body() -> impl Strategy<Value = String> {
     (envelope(), prop::option::of(data()), vec(member(), 0..6), any::<bool>()).prop_map(
         |(envelope, data, members, is_envelope_last)| {
@@ -155,7 +155,7 @@ proptest! {
     #[test]
     fn every_message_of_an_accepted_body_fits_decodes_and_names_the_same_link_type_and_code(body in body()) {
         prop_assume!(body.len() <= MAX_BODY_BYTES);
-        prop_assert!(Webhook::parse(body.as_bytes()).is_ok(), "the receiver refuses {} bytes", body.len());
+        prop_assert!(Webhook::parse(body.as_bytes()).is_ok(), "the webhook function rejects {} bytes", body.len());
         hostile_input::webhook(body.as_bytes());
     }
 }
