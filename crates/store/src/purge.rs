@@ -161,7 +161,7 @@ impl Table {
         }))
     }
 
-    /// Removes the webhook's `data` from an event that came after the end of its link.
+    /// Removes the webhook's `data` from an event that came after its link was deleted or erased.
     ///
     /// # Errors
     /// [`StoreError`]
