@@ -75,7 +75,7 @@ impl BelvoProvider {
     /// Adds the number of responses in each class since the last call to a log event.
     pub fn count_requests(&self, event: &mut LogEvent<'_>) {
         for (class, count) in self.client.get().map(Client::take_response_counts).into_iter().flatten() {
-            event.count_some(metric(class), count);
+            event.count_nonzero(metric(class), count);
         }
     }
 

@@ -142,7 +142,7 @@ impl LogEvent<'_> {
     }
 
     /// Adds a count, unless it is zero.
-    pub fn count_some(&mut self, metric: &'static Metric, count: u64) -> &mut Self {
+    pub fn count_nonzero(&mut self, metric: &'static Metric, count: u64) -> &mut Self {
         if count > 0 { self.count(metric, count) } else { self }
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let (event_log, lines) = event_log();
         let mut event = event_log.event("sync", Level::Info, "worked on a message", AT);
         event.field("link_id", Some("l-1")).field("request_id", None::<&str>).dimension("webhook_type", "ACCOUNTS");
-        event.count(&WRITTEN, 2).count(&STALE, 0).count_some(&UNCHANGED, 0).measure(&ELAPSED_MS, 0);
+        event.count(&WRITTEN, 2).count(&STALE, 0).count_nonzero(&UNCHANGED, 0).measure(&ELAPSED_MS, 0);
         event.write();
         let text = lines.take().remove(0);
         let expected = concat!(

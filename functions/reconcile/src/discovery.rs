@@ -36,6 +36,43 @@ enum PageResult {
     Failed(RunError),
 }
 
+/// The position of a run in Belvo's list.
+struct Scan {
+    page: LinksPage,
+    /// Pages that failed in a row, also in earlier runs.
+    failed_pages: u32,
+    /// `true` if this run requested the page before, and it failed.
+    last_failed: bool,
+    first_error: Option<RunError>,
+}
+
+impl Scan {
+    fn new(DiscoveryCursor { page, page_size, failed_pages }: DiscoveryCursor) -> Self {
+        let page = LinksPage::new(page, page_size.unwrap_or(LinksPage::FIRST.size()));
+        Self { page, failed_pages, last_failed: false, first_error: None }
+    }
+
+    fn cursor(&self) -> DiscoveryCursor {
+        let page_size = Some(self.page.size());
+        DiscoveryCursor { page: self.page.number(), page_size, failed_pages: self.failed_pages }
+    }
+
+    /// Continues with the next page, or at the beginning of the list.
+    fn advance(&mut self, next: Option<LinksPage>) {
+        (self.failed_pages, self.last_failed) = (0, false);
+        self.page = next.unwrap_or(LinksPage::FIRST);
+    }
+
+    /// Continues behind a page that failed, or at the beginning of the list if too many failed in a row.
+    fn skip(&mut self, error: RunError) {
+        warn!(page = self.page.number(), error = error.kind(), "skipped a page of Belvo's list of links");
+        self.first_error.get_or_insert(error);
+        self.last_failed = true;
+        self.failed_pages = (self.failed_pages + 1) % MAX_FAILED_PAGES;
+        self.page = if self.failed_pages == 0 { LinksPage::FIRST } else { self.page.behind() };
+    }
+}
+
 impl Reconciler {
     /// Reads some pages of Belvo's list of links and stores what they say.
     ///
@@ -50,49 +87,38 @@ impl Reconciler {
         let margin = MARGIN.min(until.saturating_duration_since(Instant::now()) / 5);
         let until = until.checked_sub(margin).unwrap_or(until);
 
-        let DiscoveryCursor { page, page_size, mut failed_pages } = self.table.discovery_cursor().await?;
-        let mut page = LinksPage::new(page, page_size.unwrap_or(LinksPage::FIRST.size()));
-        let mut skipped = None;
-        let mut last_failed = false;
-
+        let mut scan = Scan::new(self.table.discovery_cursor().await?);
         for requested in 0..PAGES_PER_RUN {
-            let is_last = match self.read_page(page, until).await? {
+            let is_last = match self.read_page(scan.page, until).await? {
                 PageResult::Read(links) => {
                     if !self.store_links(&links, until, report, failures).await? {
                         break;
                     }
                     report.pages += 1;
-                    (failed_pages, last_failed) = (0, false);
-                    let next = links.next(page);
-                    page = next.unwrap_or(LinksPage::FIRST);
+                    let next = links.next(scan.page);
+                    scan.advance(next);
                     next.is_none()
                 }
                 PageResult::PastTheEnd => {
-                    (failed_pages, last_failed) = (0, false);
-                    page = LinksPage::FIRST;
+                    scan.advance(None);
                     false
                 }
                 // Two pages in a row: Belvo may be down. The next run begins with the second one.
-                PageResult::Failed(_) if last_failed => break,
+                PageResult::Failed(_) if scan.last_failed => break,
                 // This page did not have the whole time. The next run begins with it.
                 PageResult::Failed(RunError::OutOfTime) if requested > 0 => break,
                 PageResult::Failed(error) => {
-                    warn!(page = page.number(), error = error.kind(), "skipped a page of Belvo's list of links");
                     report.unread_pages += 1;
-                    skipped.get_or_insert(error);
-                    last_failed = true;
-                    failed_pages = (failed_pages + 1) % MAX_FAILED_PAGES;
-                    page = if failed_pages == 0 { LinksPage::FIRST } else { page.behind() };
+                    scan.skip(error);
                     false
                 }
             };
-            let cursor = DiscoveryCursor { page: page.number(), page_size: Some(page.size()), failed_pages };
-            self.table.set_discovery_cursor(cursor).await?;
+            self.table.set_discovery_cursor(scan.cursor()).await?;
             if is_last {
                 break;
             }
         }
-        skipped.map_or(Ok(()), Err)
+        scan.first_error.map_or(Ok(()), Err)
     }
 
     /// Requests one page. Renews the credentials once if Belvo rejects them.

@@ -173,7 +173,7 @@ impl Reconciler {
         event.field("pages", report.pages).field("unread_pages", report.unread_pages);
         event.field("unreadable_links", report.unreadable_links as u64).field("failed", report.failed as u64);
         event.field("has_more", report.has_more);
-        event.count_some(&RUNS, u64::from(error.is_none()));
+        event.count_nonzero(&RUNS, u64::from(error.is_none()));
         if let Some(error) = error.or(discovery).or(skipped) {
             event.dimension("error", error.kind()).count(&FAILURES, 1).count(&RUN_FAILURES, 1);
             event.field("cause", error.to_string().as_str());

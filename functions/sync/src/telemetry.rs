@@ -45,8 +45,8 @@ impl Telemetry {
 
         if let Some(check) = outcome.check() {
             let drift = u64::from(check == Check::Drift);
-            event.field("check", check.as_str()).count(&CHECKED, 1).count_some(&DRIFT, drift);
-            event.count_some(&DRIFT_AGAIN, u64::from(outcome.drifts_again()));
+            event.field("check", check.as_str()).count(&CHECKED, 1).count_nonzero(&DRIFT, drift);
+            event.count_nonzero(&DRIFT_AGAIN, u64::from(outcome.drifts_again()));
         }
         if outcome.is_done() {
             // From the receipt of the webhook, or the start of the internal request.
