@@ -91,6 +91,15 @@ async fn a_failure_of_aws_is_an_error_and_counted_separately() {
 }
 
 #[tokio::test]
+async fn an_invalid_webhook_logs_the_names_of_its_fields_and_codes() {
+    let body = r#"{"webhook_code":"CANARY","link_id":"not an id"}"#;
+    let (line, _) = line_of(taken(), &with_body(body)).await;
+    assert_eq!(line["errors"], r#"[("webhook_type", "required"), ("link_id", "invalid")]"#);
+    let (line, _) = line_of(taken(), &event("bad-json")).await;
+    assert_eq!(line["errors"], r#"[("body", "parse_error")]"#);
+}
+
+#[tokio::test]
 async fn belvos_validation_of_the_url_logs_nothing() {
     let lines = Lines::default();
     let receiver = Receiver { event_log: EventLog::new("a-stack".to_owned(), lines.writer()), ..taken() };

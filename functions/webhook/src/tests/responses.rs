@@ -42,6 +42,24 @@ async fn answer_to(queue: &FakeQueue, event: &Value) -> (StatusCode, String) {
 }
 
 #[tokio::test]
+async fn a_body_has_at_most_one_mebibyte() {
+    let body = |bytes: usize| format!("{:<bytes$}", r#"{"webhook_type":"X","webhook_code":"y"}"#);
+    for (bytes, status) in [(1_048_576, StatusCode::ACCEPTED), (1_048_577, StatusCode::PAYLOAD_TOO_LARGE)] {
+        assert_eq!(answer_to(&FakeQueue::default(), &with_body(&body(bytes))).await.0, status, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn the_secret_is_read_ahead_of_the_first_request() {
+    let secrets = FakeSecrets::holding(SECRET, 0, None);
+    let receiver = Receiver { authenticator: secrets.authenticator(1), ..receiver(&FakeQueue::default()) };
+    receiver.warm_up().await;
+    assert_eq!(secrets.reads(), 1);
+    answer(&receiver, &event("accounts-historical-update")).await;
+    assert_eq!(secrets.reads(), 1, "the request uses it");
+}
+
+#[tokio::test]
 async fn every_documented_webhook_is_acknowledged_with_its_request_id_once_it_is_queued() {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/webhook")).unwrap();
     let names = files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
