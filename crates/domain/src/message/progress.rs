@@ -25,7 +25,7 @@ pub struct Progress {
     /// The number of objects in the list. `None` if Belvo's response had no count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// The SHA-256 of the ids of that page. Empty if the page needed several responses: then it is not compared.
+    /// The SHA-256 of the ids of that page. Empty if objects of the page were left out: then it is not compared.
     pub digest: String,
     /// The number of restarts because the list changed.
     pub relistings: usize,
