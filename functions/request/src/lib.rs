@@ -4,7 +4,7 @@
 //! each `idempotency_key`, until Belvo has certainly rejected it. The caller learns whether Belvo accepted the order, rejected
 //! it, or perhaps accepted it.
 //!
-//! **Mechanism.** The input becomes an [`Action`]. An order first reserves its idempotency key in the table by a conditional
+//! **Mechanism.** The input becomes an action. An order first reserves its idempotency key in the table by a conditional
 //! write. Then the function sends it in a single attempt (`submit`), and stores the request id for the webhook that completes it.
 //! A widget token changes nothing at Belvo. A resync only enqueues messages.
 
