@@ -24,8 +24,10 @@ pub(crate) enum Row {
     Slow,
 }
 
-/// How long a worker in a hurry waits for an answer: a fiftieth of what it does otherwise.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How many times as fast the clock of a worker in a hurry is.
+pub(crate) const SPEED: u32 = 10;
+/// The timeout of a response for such a worker.
+const PATIENCE: Duration = Duration::from_millis(25_000 / SPEED as u64);
 
 /// How many rows a page gives at most.
 #[derive(Debug, Clone)]
@@ -145,7 +147,7 @@ impl OddBelvo {
         Self { world, lists, server }
     }
 
-    /// From now on the worker's clock goes fifty times as fast, and a new execution environment works on each message: it
+    /// From now on the worker's clock is [`SPEED`] times as fast, and a new execution environment works on each message: it
     /// knows nothing of what an earlier one learned.
     pub(crate) fn hurry(&mut self) {
         let requests_per_30s = NonZeroU32::new(3_000_000).unwrap();
@@ -158,7 +160,7 @@ impl OddBelvo {
         self.world.ask_within(self.server.uri(), limits);
         let crate::deadlines::TimeBudgets { pages, by_id, comparing } = crate::deadlines::TIME_BUDGETS;
         self.world.worker.budgets =
-            crate::deadlines::TimeBudgets { pages: pages / 50, by_id: by_id / 50, comparing: comparing / 50 };
+            crate::deadlines::TimeBudgets { pages: pages / SPEED, by_id: by_id / SPEED, comparing: comparing / SPEED };
     }
 
     /// The link has this list from now on.

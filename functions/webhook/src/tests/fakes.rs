@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_secretsmanager::operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput};
 use aws_sdk_secretsmanager::types::error::{InternalServiceError, ResourceNotFoundException};
+use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchInput, SendMessageBatchOutput};
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
@@ -108,7 +109,9 @@ impl FakeQueue {
     pub(crate) fn queue(&self) -> Queue {
         let fake = self.clone();
         let rule = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| fake.take(input));
-        Queue::new(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]), "http://queue".to_owned())
+        let warm_up = mock!(aws_sdk_sqs::Client::get_queue_attributes)
+            .then_output(|| GetQueueAttributesOutput::builder().build());
+        Queue::new(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule, &warm_up]), "http://queue".to_owned())
     }
 
     fn take(&self, input: &SendMessageBatchInput) -> SendMessageBatchOutput {
