@@ -27,17 +27,7 @@ impl Table {
         webhook_at: Option<EpochMillis>,
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
-        let (token, link_state) = self.take_token(link, TokenPurpose::Pass { webhook_at }, now).await?;
-        let sync_state_before = SyncState::default();
-        let mut pass = Pass {
-            table: self.clone(),
-            link: link.clone(),
-            resource,
-            token,
-            began_at: now,
-            sync_state_before,
-            link_state,
-        };
+        let mut pass = self.take_pass(link, resource, webhook_at, now).await?;
         pass.sync_state_before = pass.record_start().await?;
         Ok(pass)
     }
@@ -55,15 +45,27 @@ impl Table {
         now: EpochMillis,
     ) -> Result<Pass, PassError> {
         // The token first: a pass that began earlier has recorded its start, and one that begins later overtakes this one.
+        let mut pass = self.take_pass(link, resource, webhook_at, now).await?;
+        pass.sync_state_before = self.sync_state(link, resource).await?;
+        Ok(pass)
+    }
+
+    /// Takes a fencing token for a pass. The caller sets `sync_state_before`.
+    async fn take_pass(
+        &self,
+        link: &LinkId,
+        resource: &'static Resource,
+        webhook_at: Option<EpochMillis>,
+        now: EpochMillis,
+    ) -> Result<Pass, PassError> {
         let (token, link_state) = self.take_token(link, TokenPurpose::Pass { webhook_at }, now).await?;
-        let sync_state_before = self.sync_state(link, resource).await?;
         Ok(Pass {
             table: self.clone(),
             link: link.clone(),
             resource,
             token,
             began_at: now,
-            sync_state_before,
+            sync_state_before: SyncState::default(),
             link_state,
         })
     }
