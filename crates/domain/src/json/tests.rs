@@ -32,7 +32,7 @@ fn of_a_repeated_name_the_last_value_counts() {
     assert_eq!(read(r#"{"a":1,"a":2}"#).0, read(r#"{"a":2}"#).0);
     let (fields, _) = Fields::read(br#"{"a":1,"b":2,"\u0061":3,"a":[4]}"#);
     let left: Vec<_> = fields.iter().map(|(name, raw)| (name, raw.get())).collect();
-    assert_eq!(left, [("b", "2"), ("a", "[4]")], "nobody sees what does not count");
+    assert_eq!(left, [("b", "2"), ("a", "[4]")], "a repeated name leaves its last value only");
     assert!(read(r#"{"a":1e999,"a":2}"#).1.is_empty());
 }
 

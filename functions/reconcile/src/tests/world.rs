@@ -46,7 +46,7 @@ impl World {
         let dynamodb = test_aws::dynamodb::start().await;
         let table = Table::new(dynamodb.clone(), TABLE_NAME.to_owned());
         let conflicts = Conflicts::default();
-        // Nobody waits for a second here.
+        // A short backoff, so that a retry does not take a second.
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
         let watched = dynamodb.config().to_builder().interceptor(conflicts.interceptor()).retry_config(retries);
         let lines = Lines::default();
@@ -63,7 +63,7 @@ impl World {
         Self { belvo, reconciler, lines, sent, sqs_is_up, conflicts, table, dynamodb }
     }
 
-    /// A link at Belvo, made long ago, of which nobody has heard.
+    /// Creates a link at Belvo, long ago, that the table does not know.
     pub(crate) fn link(&self, id: &str, access_mode: &str) -> LinkId {
         let access_mode = access_mode.to_owned();
         let link = NewLink { id: Some(id.to_owned()), access_mode, transactions: 3, ..NewLink::default() };

@@ -1,4 +1,4 @@
-//! A Secrets Manager and an SQS of our own for the tests: the real clients, answered in process.
+//! Secrets Manager and SQS in process, behind the real clients.
 
 use std::sync::{Arc, Mutex};
 
